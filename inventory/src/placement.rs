@@ -1,0 +1,164 @@
+//! What callers hand in and get back: placements, items and results.
+
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+/// One submission of one order: what makes an effect this step's own.
+///
+/// A retry of a step comes with the same placement and finds its own effect; a
+/// second submission of the same order comes with another `submission` and is
+/// told from it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Placement {
+    /// The order's ID, e.g. `order-11235`.
+    pub order_id: String,
+    /// What tells this submission from any other of the same order; the same
+    /// on every retry (a workflow's run ID is such a thing).
+    pub submission: String,
+}
+
+impl Placement {
+    /// The submission `submission` of the order `order_id`.
+    pub fn new(order_id: impl Into<String>, submission: impl Into<String>) -> Self {
+        Self {
+            order_id: order_id.into(),
+            submission: submission.into(),
+        }
+    }
+
+    /// The idempotency key of one step: `<order>/<submission>/<step>`.
+    ///
+    /// A `/` in the first two parts is escaped, so that no two placements share
+    /// a key.
+    pub fn key(&self, step: &str) -> String {
+        format!(
+            "{}/{}/{step}",
+            escape(&self.order_id),
+            escape(&self.submission)
+        )
+    }
+}
+
+fn escape(part: &str) -> Cow<'_, str> {
+    if part.contains(['/', '%']) {
+        part.replace('%', "%25").replace('/', "%2F").into()
+    } else {
+        part.into()
+    }
+}
+
+/// Undoes [`escape`].
+pub(crate) fn unescape(part: &str) -> String {
+    part.replace("%2F", "/").replace("%25", "%")
+}
+
+/// So many units of a product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// The product's ID.
+    pub product: String,
+    /// Units, at least 1.
+    pub quantity: u32,
+}
+
+impl Item {
+    /// `quantity` units of `product`.
+    pub fn new(product: impl Into<String>, quantity: u32) -> Self {
+        Self {
+            product: product.into(),
+            quantity,
+        }
+    }
+}
+
+/// A product as it is in stock now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Product {
+    /// The product's ID.
+    pub product: String,
+    /// The last order that changed its stock.
+    pub order_id: String,
+    /// Units in stock.
+    pub in_stock: u32,
+}
+
+/// A change of one product's stock, as it was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StockChange {
+    /// The product's ID.
+    pub product: String,
+    /// Units taken out or given back.
+    pub quantity: u32,
+    /// Units in stock right after the change.
+    pub in_stock: u32,
+}
+
+/// What became of a request to reserve an order's items.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reservation {
+    /// The whole order is reserved.
+    Reserved {
+        /// One for each product, in the order's order, with the figures of the
+        /// time it was reserved.
+        items: Vec<StockChange>,
+        /// True if an earlier attempt of this same placement had done it.
+        already: bool,
+    },
+    /// Another submission of this order holds a reservation. Nothing changed.
+    Duplicate {
+        /// When that one was reserved.
+        placed_at: SystemTime,
+        /// Which submission it was.
+        submission: String,
+    },
+    /// There is less in stock than ordered. Nothing changed.
+    Short {
+        /// The first product that is short.
+        product: String,
+        /// Units ordered of it.
+        needed: u32,
+        /// Units in stock of it.
+        in_stock: u32,
+    },
+}
+
+/// Proof of a charge, refund, shipment or recall; a retry gets the same one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// What the service calls it, e.g. `charge-000002`: the kind of effect and
+    /// its number in the ledger.
+    pub number: String,
+    /// True if an earlier attempt of this same placement had done it.
+    pub already: bool,
+}
+
+/// What the supplier delivered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Units delivered; 0 if there was no need.
+    pub quantity: u32,
+    /// Units in stock afterwards.
+    pub in_stock: u32,
+    /// The supplier's number for it; `None` if nothing was delivered.
+    pub confirmation: Option<Confirmation>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_placements_share_a_key() {
+        let one = Placement::new("a/b", "c").key("charge");
+        let other = Placement::new("a", "b/c").key("charge");
+        assert_ne!(one, other);
+        assert_ne!(
+            Placement::new("a%2Fb", "c").key("charge"),
+            Placement::new("a/b", "c").key("charge")
+        );
+        assert_eq!(unescape(&escape("a%2F/b%25")), "a%2F/b%25");
+        assert_eq!(Placement::new("a", "b").key("ship/1"), "a/b/ship/1");
+    }
+}

@@ -1,0 +1,171 @@
+//! A disk that is full, a folder that is read-only: an error, nothing half
+//! done, and the retry goes through once it is mended.
+//!
+//! A full disk is simulated by the system's limit on a file's size, set by the
+//! shell for a child process: like a full disk it stops a write half way. A
+//! read-only folder is met as a user without rights, since root may write
+//! anywhere.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use common::{PRODUCT, Shop, assert_clean, is_reserved, now, order, units};
+use inventory::{Inventory, InventoryError, Item};
+
+/// The inventory file of a child process.
+const FILE: &str = "INVENTORY_TEST_FILE";
+/// What it is to do there.
+const TASK: &str = "INVENTORY_TEST_TASK";
+
+#[test]
+fn a_path_in_the_way_is_an_error_until_it_is_gone() {
+    let shop = Shop::empty();
+    let inventory = shop.open();
+    inventory.reserve(&order(1), &units(1)).unwrap();
+    let ledger = fs::read(shop.ledger()).unwrap();
+    let text = shop.text();
+    fs::create_dir(shop.next()).unwrap();
+    let error = inventory.reserve(&order(2), &units(1)).unwrap_err();
+    assert!(matches!(error, InventoryError::Io { .. }));
+    assert!(!error.is_permanent());
+    assert!(error.to_string().contains("inventory.json.tmp"), "{error}");
+    assert_eq!(fs::read(shop.ledger()).unwrap(), ledger);
+    assert_eq!(shop.text(), text);
+    assert_eq!(inventory.stock(PRODUCT).unwrap(), 999);
+    fs::remove_dir(shop.next()).unwrap();
+    assert!(is_reserved(
+        &inventory.reserve(&order(2), &units(1)).unwrap()
+    ));
+    shop.assert_clean();
+
+    let away = shop.path.with_file_name("away");
+    fs::rename(shop.ledger(), &away).unwrap();
+    fs::create_dir(shop.ledger()).unwrap();
+    let error = inventory.reserve(&order(3), &units(1)).unwrap_err();
+    assert!(error.to_string().contains("ledger.jsonl"), "{error}");
+    fs::remove_dir(shop.ledger()).unwrap();
+    fs::rename(&away, shop.ledger()).unwrap();
+    assert!(is_reserved(
+        &inventory.reserve(&order(3), &units(1)).unwrap()
+    ));
+    assert_eq!(inventory.stock(PRODUCT).unwrap(), 997);
+    shop.assert_clean();
+}
+
+#[test]
+fn a_disk_that_fills_up_half_way_leaves_nothing_half_done() {
+    let shop = Shop::with(&[("a", 1000), ("b", 1000)]);
+    shop.open();
+    // The limit counts in blocks of 1024 bytes; the ledger reaches it first.
+    let script = r#"trap '' XFSZ; ulimit -f 4; exec "$0" "$@""#;
+    let status = Command::new("bash")
+        .args(["-c", script])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "child", "--ignored", "--nocapture", "--quiet"])
+        .env(FILE, &shop.path)
+        .env(TASK, "fill")
+        .status()
+        .unwrap();
+    assert!(status.success());
+    // Without the limit the same goes through.
+    let inventory = shop.open();
+    let number = shop.audit().orders.len() as u32;
+    assert!(number > 3);
+    assert!(is_reserved(
+        &inventory.reserve(&order(number), &both()).unwrap()
+    ));
+    shop.assert_clean();
+}
+
+#[test]
+fn a_read_only_folder_is_an_error_until_it_is_writable() {
+    let shop = Shop::empty();
+    shop.open().reserve(&order(0), &units(1)).unwrap();
+    let folder = shop.path.parent().unwrap();
+    let allow = |path: &std::path::Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    // The child may be another user, who has to get here, and to its program.
+    allow(folder.parent().unwrap(), 0o755);
+    let program = folder.parent().unwrap().join("child");
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    allow(&program, 0o755);
+    for path in [shop.path.clone(), shop.ledger(), shop.lock()] {
+        allow(&path, 0o666);
+    }
+    let run = |task: &str| {
+        let mut command = Command::new(&program);
+        command.args(["--exact", "child", "--ignored", "--nocapture", "--quiet"]);
+        command.env(FILE, &shop.path).env(TASK, task);
+        allow(folder, 0o555);
+        if fs::write(folder.join("probe"), "").is_ok() {
+            fs::remove_file(folder.join("probe")).unwrap();
+            command.uid(65_534);
+        }
+        if task == "writable" {
+            allow(folder, 0o777);
+        }
+        assert!(command.status().unwrap().success(), "{task}");
+        allow(folder, 0o777);
+    };
+    let before = (shop.text(), fs::read(shop.ledger()).unwrap());
+    run("read-only");
+    assert_eq!((shop.text(), fs::read(shop.ledger()).unwrap()), before);
+    run("writable");
+    assert_eq!(shop.lines().len(), 2);
+    shop.assert_clean();
+}
+
+fn both() -> [Item; 2] {
+    [Item::new("a", 1), Item::new("b", 1)]
+}
+
+#[test]
+#[ignore = "not a test: what the tests above run in a process of its own"]
+fn child() {
+    let Some(path) = std::env::var_os(FILE).map(PathBuf::from) else {
+        return;
+    };
+    let inventory = Inventory::open(&path, now).unwrap();
+    match std::env::var(TASK).unwrap().as_str() {
+        "fill" => {
+            let ledger = path.with_file_name("ledger.jsonl");
+            for number in 0.. {
+                let before = (fs::read(&path).unwrap(), fs::read(&ledger).unwrap());
+                let Err(error) = inventory.reserve(&order(number), &both()) else {
+                    continue;
+                };
+                assert!(error.to_string().contains("ledger.jsonl"), "{error}");
+                assert!(!error.is_permanent());
+                assert_eq!(
+                    (fs::read(&path).unwrap(), fs::read(&ledger).unwrap()),
+                    before
+                );
+                assert!(!path.with_file_name("inventory.json.tmp").exists());
+                assert_eq!(inventory.stock("a").unwrap(), 1000 - number);
+                // A retry while it is still full fails in the same way.
+                inventory.reserve(&order(number), &both()).unwrap_err();
+                assert_eq!(fs::read(&ledger).unwrap(), before.1);
+                assert_clean(&path);
+                return;
+            }
+        }
+        "read-only" => {
+            let error = inventory.reserve(&order(1), &units(1)).unwrap_err();
+            assert!(error.to_string().contains("denied"), "{error}");
+            assert!(!error.is_permanent());
+            assert_eq!(inventory.stock(PRODUCT).unwrap(), 999);
+        }
+        "writable" => {
+            assert!(is_reserved(
+                &inventory.reserve(&order(1), &units(1)).unwrap()
+            ));
+        }
+        other => panic!("unknown task {other}"),
+    }
+}
