@@ -1,0 +1,177 @@
+//! What every attempt at an activity has in common.
+
+use std::{str::FromStr, time::Duration};
+
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+use crate::{
+    OrderActivities, Services, charge, check_fraud,
+    error::StepError,
+    faults::{FaultMessages, FaultPoint},
+    prepare_shipment, ship, supplier_order,
+    task::ForOrder,
+};
+
+/// How many heartbeats fit into a heartbeat timeout. With six, several may be late on a busy
+/// machine before a living activity is taken for dead.
+const BEATS_PER_TIMEOUT: u32 = 6;
+
+/// One of the five activities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Activity {
+    /// Is the payment info to be trusted?
+    CheckFraud,
+    /// Set the units aside.
+    PrepareShipment,
+    /// Take the payment.
+    Charge,
+    /// Hand the units to the courier.
+    Ship,
+    /// Fill the shelf.
+    SupplierOrder,
+}
+
+impl Activity {
+    /// All of them, in the order in which `ProcessOrder` runs them.
+    pub const ALL: [Self; 5] = [
+        Self::CheckFraud,
+        Self::PrepareShipment,
+        Self::Charge,
+        Self::Ship,
+        Self::SupplierOrder,
+    ];
+
+    /// The activity type's name on the Temporal server.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CheckFraud => "CheckFraud",
+            Self::PrepareShipment => "PrepareShipment",
+            Self::Charge => "Charge",
+            Self::Ship => "Ship",
+            Self::SupplierOrder => "SupplierOrder",
+        }
+    }
+
+    fn fault_messages(self) -> FaultMessages {
+        match self {
+            Self::CheckFraud => check_fraud::FAULTS,
+            Self::PrepareShipment => prepare_shipment::FAULTS,
+            Self::Charge => charge::FAULTS,
+            Self::Ship => ship::FAULTS,
+            Self::SupplierOrder => supplier_order::FAULTS,
+        }
+    }
+}
+
+/// A name that is no activity's.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is none of the activities CheckFraud, PrepareShipment, Charge, Ship, SupplierOrder")]
+pub struct UnknownActivity(String);
+
+impl FromStr for Activity {
+    type Err = UnknownActivity;
+
+    fn from_str(name: &str) -> Result<Self, UnknownActivity> {
+        Self::ALL
+            .into_iter()
+            .find(|activity| activity.name().eq_ignore_ascii_case(name))
+            .ok_or_else(|| UnknownActivity(name.to_owned()))
+    }
+}
+
+impl OrderActivities {
+    /// Does an activity's work once: with heartbeats while it lasts, and with the fault that this
+    /// attempt is due.
+    ///
+    /// # Errors
+    /// What `work` says, or the simulated fault.
+    pub(crate) async fn attempt<I, T>(
+        &self,
+        ctx: &ActivityContext,
+        activity: Activity,
+        input: I,
+        work: fn(&Services, I) -> Result<T, StepError>,
+    ) -> Result<T, ActivityError>
+    where
+        I: ForOrder + Send + 'static,
+        T: Send + 'static,
+    {
+        let order_id = input.order_id().to_owned();
+        let attempt = ctx.info().attempt;
+        let done = tokio::select! {
+            done = self.work(activity, attempt, input, &order_id, work) => done,
+            () = heartbeats(ctx) => unreachable!("heartbeats do not end"),
+        };
+        let (activity, order_id) = (activity.name(), order_id.as_str());
+        match done {
+            Ok(answer) => {
+                tracing::info!(order_id, activity, attempt, "done");
+                Ok(answer)
+            }
+            Err(error) => {
+                let permanent = error.is_permanent();
+                tracing::warn!(order_id, activity, attempt, permanent, %error, "failed");
+                Err(error.into_activity_error())
+            }
+        }
+    }
+
+    async fn work<I, T>(
+        &self,
+        activity: Activity,
+        attempt: u32,
+        input: I,
+        order_id: &str,
+        work: fn(&Services, I) -> Result<T, StepError>,
+    ) -> Result<T, StepError>
+    where
+        I: Send + 'static,
+        T: Send + 'static,
+    {
+        let fault = self.faults.draw(order_id, activity, attempt);
+        self.pass(activity, FaultPoint::Before, fault, order_id)
+            .await?;
+        let services = self.services.clone();
+        // The inventory waits for the disk, which must not hold up the worker's other tasks.
+        let answer = tokio::task::spawn_blocking(move || work(&services, input)).await??;
+        self.pass(activity, FaultPoint::After, fault, order_id)
+            .await?;
+        Ok(answer)
+    }
+
+    async fn pass(
+        &self,
+        activity: Activity,
+        point: FaultPoint,
+        fault: Option<FaultPoint>,
+        order_id: &str,
+    ) -> Result<(), StepError> {
+        for hold in &self.holds {
+            hold.wait(activity, point, order_id).await;
+        }
+        if fault == Some(point) {
+            let messages = activity.fault_messages();
+            return Err(StepError::Fault(match point {
+                FaultPoint::Before => messages.before,
+                FaultPoint::After => messages.after,
+            }));
+        }
+        Ok(())
+    }
+}
+
+/// Tells the server, over and over, that this attempt lives, so that it is given up soon after the
+/// worker dies and not before.
+async fn heartbeats(ctx: &ActivityContext) {
+    let Some(timeout) = ctx.info().heartbeat_timeout else {
+        return std::future::pending().await;
+    };
+    let pause = (timeout / BEATS_PER_TIMEOUT).max(Duration::from_millis(10));
+    loop {
+        // The server counts the start itself as a sign of life, so a quick activity sends none.
+        tokio::time::sleep(pause).await;
+        if let Err(error) = ctx.record_heartbeat(()).await {
+            tracing::warn!(%error, "cannot record a heartbeat");
+        }
+    }
+}

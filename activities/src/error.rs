@@ -1,0 +1,69 @@
+//! Why an attempt at an activity failed, and whether another one can help.
+
+use inventory::InventoryError;
+use temporalio_sdk::{ApplicationFailure, activities::ActivityError};
+
+/// An order that will not be taken, however often it is tried.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The payment info is not to be trusted.
+    #[error("{order} is refused: {reason}")]
+    Payment {
+        /// The order's ID.
+        order: String,
+        /// What is wrong with the payment info.
+        reason: String,
+    },
+}
+
+/// Why an attempt failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The order will not be taken.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The inventory could not do it.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    /// A simulated fault.
+    #[error("{0} (simulated)")]
+    Fault(&'static str),
+    /// The activity's own code broke.
+    #[error("the activity's code broke: {0}")]
+    Broken(#[from] tokio::task::JoinError),
+}
+
+impl StepError {
+    /// Whether another attempt would fail in the same way.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Refused(_) => true,
+            Self::Inventory(error) => error.is_permanent(),
+            Self::Fault(_) | Self::Broken(_) => false,
+        }
+    }
+
+    /// The failure's type, as Temporal shows it.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Refused(Refusal::Payment { .. }) => "PaymentRefused",
+            Self::Inventory(InventoryError::UnknownProduct { .. }) => "UnknownProduct",
+            Self::Inventory(InventoryError::OverCapacity { .. }) => "OverCapacity",
+            Self::Inventory(_) => "Inventory",
+            Self::Fault(_) => "SimulatedFault",
+            Self::Broken(_) => "Broken",
+        }
+    }
+}
+
+impl StepError {
+    /// The failure as Temporal records it.
+    pub(crate) fn into_activity_error(self) -> ActivityError {
+        ActivityError::application(
+            ApplicationFailure::builder(self.to_string())
+                .type_name(self.type_name().to_owned())
+                .non_retryable(self.is_permanent())
+                .build(),
+        )
+    }
+}

@@ -1,0 +1,356 @@
+//! Each activity, by itself.
+
+use std::{sync::Arc, time::SystemTime};
+
+use activities::{
+    Activity, Faults, OrderActivities, OrderTask, Preparation, Restocking, Services,
+    faults::FaultPoint,
+};
+use inventory::{Inventory, Order};
+use temporalio_sdk::{
+    activities::ActivityError,
+    testing::{ActivityEnvironment, ActivityEnvironmentError, TestActivityInfoOptions},
+};
+
+struct Scene {
+    folder: tempfile::TempDir,
+    inventory: Inventory,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let inventory = Inventory::at(folder.path().join("inventory.json"), SystemTime::now);
+        Self { folder, inventory }
+    }
+
+    fn environment(&self, faults: Faults, attempt: u32) -> ActivityEnvironment {
+        let services = Services::new(self.inventory.clone());
+        ActivityEnvironment::builder()
+            .register_activities(OrderActivities::new(services, faults, Vec::new()))
+            .info(TestActivityInfoOptions::builder().attempt(attempt).build())
+            .build()
+    }
+
+    fn calm(&self) -> ActivityEnvironment {
+        self.environment(Faults::none(), 1)
+    }
+
+    fn effects(&self) -> Vec<String> {
+        let entries = self.inventory.effects("order-1").unwrap();
+        entries
+            .iter()
+            .map(|entry| entry.change.to_string())
+            .collect()
+    }
+}
+
+fn task(quantity: u32) -> OrderTask {
+    submission(quantity, "first")
+}
+
+fn submission(quantity: u32, submission: &str) -> OrderTask {
+    OrderTask {
+        order: Order {
+            order_id: "order-1".to_owned(),
+            item: "123456".to_owned(),
+            quantity,
+            payment_info: "VISA-123456".to_owned(),
+            pause_seconds: None,
+        },
+        submission: submission.to_owned(),
+    }
+}
+
+fn restocking(needed: u32) -> Restocking {
+    Restocking {
+        task: task(999),
+        round: 0,
+        needed,
+    }
+}
+
+/// The failure's message, type, and whether it is final.
+fn failure(error: ActivityEnvironmentError) -> (String, String, bool) {
+    match error {
+        ActivityEnvironmentError::Activity(ActivityError::Application(failure)) => (
+            failure.to_string(),
+            failure.type_name().unwrap_or_default().to_owned(),
+            failure.is_non_retryable(),
+        ),
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn check_fraud_refuses_what_is_no_payment_info_for_good() {
+    let scene = Scene::new();
+    let environment = scene.calm();
+    environment
+        .run(OrderActivities::check_fraud, task(1))
+        .await
+        .unwrap();
+    for (payment, word) in [
+        ("", "no payment info"),
+        ("  ", "no payment info"),
+        ("visa-666666", "known-bad"),
+    ] {
+        let mut task = task(1);
+        task.order.payment_info = payment.to_owned();
+        let refused = environment
+            .run(OrderActivities::check_fraud, task)
+            .await
+            .unwrap_err();
+        let (message, kind, is_final) = failure(refused);
+        assert!(
+            message.contains("order-1") && message.contains(word),
+            "{message}"
+        );
+        assert_eq!((kind.as_str(), is_final), ("PaymentRefused", true));
+    }
+    assert_eq!(scene.effects(), [""; 0]);
+}
+
+#[tokio::test]
+async fn prepare_shipment_reserves_once_for_each_submission() {
+    let scene = Scene::new();
+    let environment = scene.calm();
+    let reserved = Preparation::Reserved {
+        reserved: 999,
+        in_stock: 1,
+    };
+    for _ in 0..3 {
+        let prepared = environment
+            .run(OrderActivities::prepare_shipment, task(999))
+            .await
+            .unwrap();
+        assert_eq!(prepared, reserved);
+    }
+    let again = submission(999, "second");
+    let prepared = environment
+        .run(OrderActivities::prepare_shipment, again)
+        .await
+        .unwrap();
+    assert!(
+        matches!(prepared, Preparation::Duplicate { .. }),
+        "{prepared:?}"
+    );
+    assert_eq!(scene.effects(), ["reserved"]);
+}
+
+#[tokio::test]
+async fn prepare_shipment_tells_what_can_be_mended_from_what_cannot() {
+    let scene = Scene::new();
+    let environment = scene.calm();
+    let prepared = environment
+        .run(OrderActivities::prepare_shipment, task(1_001))
+        .await
+        .unwrap();
+    assert_eq!(prepared, Preparation::OutOfStock { in_stock: 1_000 });
+
+    let refused = environment
+        .run(OrderActivities::prepare_shipment, task(10_001))
+        .await
+        .unwrap_err();
+    let (message, kind, is_final) = failure(refused);
+    assert!(
+        message.contains("10001") && message.contains("10000"),
+        "{message}"
+    );
+    assert_eq!((kind.as_str(), is_final), ("OverCapacity", true));
+
+    let mut unknown = task(1);
+    unknown.order.item = "654321".to_owned();
+    let refused = environment
+        .run(OrderActivities::prepare_shipment, unknown)
+        .await
+        .unwrap_err();
+    let (message, kind, is_final) = failure(refused);
+    assert!(
+        message.contains("654321") && message.contains("123456"),
+        "{message}"
+    );
+    assert_eq!((kind.as_str(), is_final), ("UnknownProduct", true));
+
+    std::fs::write(scene.folder.path().join("inventory.json"), "{").unwrap();
+    let failed = environment
+        .run(OrderActivities::prepare_shipment, task(1))
+        .await
+        .unwrap_err();
+    let (message, kind, is_final) = failure(failed);
+    assert!(message.contains("inventory.json"), "{message}");
+    assert_eq!((kind.as_str(), is_final), ("Inventory", false));
+}
+
+#[tokio::test]
+async fn charge_and_ship_answer_a_retry_with_the_same_confirmation() {
+    let scene = Scene::new();
+    let environment = scene.calm();
+    environment
+        .run(OrderActivities::prepare_shipment, task(999))
+        .await
+        .unwrap();
+    let charge = environment
+        .run(OrderActivities::charge, task(999))
+        .await
+        .unwrap();
+    assert_eq!(
+        environment
+            .run(OrderActivities::charge, task(999))
+            .await
+            .unwrap(),
+        charge
+    );
+    let shipment = environment
+        .run(OrderActivities::ship, task(999))
+        .await
+        .unwrap();
+    assert_eq!(
+        environment
+            .run(OrderActivities::ship, task(999))
+            .await
+            .unwrap(),
+        shipment
+    );
+    assert_ne!(charge, shipment);
+    assert_eq!(scene.effects(), ["reserved", "charged", "shipped"]);
+    let ledger = std::fs::read_to_string(scene.folder.path().join("ledger.jsonl")).unwrap();
+    assert!(
+        !ledger.contains("VISA"),
+        "payment info stands in the ledger"
+    );
+}
+
+#[tokio::test]
+async fn supplier_order_delivers_up_to_the_capacity_and_only_where_stock_is_low() {
+    let scene = Scene::new();
+    let environment = scene.calm();
+    let delivery = environment
+        .run(OrderActivities::supplier_order, restocking(0))
+        .await
+        .unwrap();
+    assert_eq!((delivery.delivered, delivery.in_stock), (9_000, 10_000));
+    let again = environment
+        .run(OrderActivities::supplier_order, restocking(0))
+        .await
+        .unwrap();
+    assert_eq!(again, delivery);
+    let enough = Restocking {
+        round: 1,
+        ..restocking(0)
+    };
+    let delivery = environment
+        .run(OrderActivities::supplier_order, enough)
+        .await
+        .unwrap();
+    assert_eq!((delivery.delivered, delivery.in_stock), (0, 10_000));
+    assert_eq!(scene.effects(), ["restocked"]);
+}
+
+/// An attempt that fails at `point`, and the faults that make it so.
+fn fault(activity: Activity, point: FaultPoint) -> (Faults, u32) {
+    let faults = Faults::new(0.5.try_into().unwrap(), 1);
+    let attempt = (1..).find(|attempt| faults.draw("order-1", activity, *attempt) == Some(point));
+    (faults, attempt.unwrap())
+}
+
+#[tokio::test]
+async fn each_activity_fails_with_a_message_of_its_own_and_a_retry_finds_what_was_done() {
+    let mut messages = Vec::new();
+    for point in [FaultPoint::Before, FaultPoint::After] {
+        let scene = Scene::new();
+        for activity in Activity::ALL {
+            let (faults, attempt) = fault(activity, point);
+            let environment = scene.environment(faults, attempt);
+            let failed = match activity {
+                Activity::CheckFraud => environment
+                    .run(OrderActivities::check_fraud, task(999))
+                    .await
+                    .err(),
+                Activity::PrepareShipment => environment
+                    .run(OrderActivities::prepare_shipment, task(999))
+                    .await
+                    .err(),
+                Activity::Charge => environment
+                    .run(OrderActivities::charge, task(999))
+                    .await
+                    .err(),
+                Activity::Ship => environment
+                    .run(OrderActivities::ship, task(999))
+                    .await
+                    .err(),
+                Activity::SupplierOrder => environment
+                    .run(OrderActivities::supplier_order, restocking(0))
+                    .await
+                    .err(),
+            };
+            let (message, kind, is_final) = failure(failed.expect("a fault"));
+            assert_eq!((kind.as_str(), is_final), ("SimulatedFault", false));
+            messages.push(message);
+        }
+        let done: &[&str] = match point {
+            FaultPoint::Before => &[],
+            FaultPoint::After => &["reserved", "charged", "shipped", "restocked"],
+        };
+        assert_eq!(scene.effects(), done);
+
+        let environment = scene.calm();
+        environment
+            .run(OrderActivities::prepare_shipment, task(999))
+            .await
+            .unwrap();
+        environment
+            .run(OrderActivities::charge, task(999))
+            .await
+            .unwrap();
+        environment
+            .run(OrderActivities::ship, task(999))
+            .await
+            .unwrap();
+        environment
+            .run(OrderActivities::supplier_order, restocking(0))
+            .await
+            .unwrap();
+        assert_eq!(
+            scene.effects(),
+            ["reserved", "charged", "shipped", "restocked"]
+        );
+    }
+    let all = messages.len();
+    messages.sort();
+    messages.dedup();
+    assert_eq!(messages.len(), all);
+}
+
+#[tokio::test]
+async fn an_attempt_that_lasts_sends_heartbeats() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    let scene = Scene::new();
+    let held = scene.folder.path().join("held");
+    let hold = format!("CheckFraud:before={}", held.display())
+        .parse()
+        .unwrap();
+    let beats = Arc::new(AtomicU32::new(0));
+    let counted = beats.clone();
+    let services = Services::new(scene.inventory.clone());
+    let environment = ActivityEnvironment::builder()
+        .register_activities(OrderActivities::new(services, Faults::none(), vec![hold]))
+        .on_heartbeat(move |_| {
+            // The third lets the attempt go on.
+            if counted.fetch_add(1, Ordering::Relaxed) == 2 {
+                std::fs::remove_file(&held).unwrap();
+            }
+        })
+        .info(
+            TestActivityInfoOptions::builder()
+                .heartbeat_timeout(std::time::Duration::from_millis(300))
+                .build(),
+        )
+        .build();
+    environment
+        .run(OrderActivities::check_fraud, task(1))
+        .await
+        .unwrap();
+    assert!(beats.load(Ordering::Relaxed) >= 3);
+}
