@@ -1,0 +1,149 @@
+//! An order as it arrives: decoded, or the reason why not.
+
+use inventory::Order;
+use temporalio_common::{
+    data_converters::{
+        GenericPayloadConverter, PayloadConversionError, SerializationContext,
+        TemporalDeserializable, TemporalSerializable,
+    },
+    protos::temporal::api::common::v1::Payload,
+};
+
+/// The workflow's input.
+///
+/// The SDK takes input that does not decode for trouble of the worker's and tries the workflow task
+/// again for ever. An order that is no order will not get better, so it is taken in as what it is,
+/// and the workflow itself fails with the reason.
+#[derive(Clone, Debug)]
+pub struct OrderInput(Result<Order, String>);
+
+impl OrderInput {
+    /// The order.
+    ///
+    /// # Errors
+    /// Why it cannot be read or makes no sense, with the field's name.
+    pub fn order(&self) -> Result<&Order, &str> {
+        self.0.as_ref().map_err(String::as_str)
+    }
+}
+
+impl From<Order> for OrderInput {
+    fn from(order: Order) -> Self {
+        Self(Ok(order))
+    }
+}
+
+impl TemporalSerializable for OrderInput {
+    fn to_payload(
+        &self,
+        ctx: &SerializationContext<'_>,
+    ) -> Result<Payload, PayloadConversionError> {
+        match &self.0 {
+            Ok(order) => ctx.converter.to_payload(ctx, order),
+            Err(reason) => Err(PayloadConversionError::EncodingError(reason.clone().into())),
+        }
+    }
+}
+
+impl TemporalDeserializable for OrderInput {
+    fn from_payloads(
+        _: &SerializationContext<'_>,
+        payloads: Vec<Payload>,
+    ) -> Result<Self, PayloadConversionError> {
+        Ok(Self(match payloads.as_slice() {
+            [payload] => decode(payload),
+            [] => Err("the workflow was started without an order".to_owned()),
+            many => Err(format!(
+                "the workflow takes one order, and was given {} inputs",
+                many.len()
+            )),
+        }))
+    }
+}
+
+fn decode(payload: &Payload) -> Result<Order, String> {
+    let encoding = payload
+        .metadata
+        .get("encoding")
+        .map(|name| String::from_utf8_lossy(name));
+    match encoding.as_deref() {
+        Some("json/plain") => Order::from_json(&payload.data)
+            .and_then(|order| order.validate().map(|()| order))
+            .map_err(|error| error.to_string()),
+        other => Err(format!(
+            "the order is not JSON but {}",
+            other.unwrap_or("of no encoding")
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use temporalio_common::data_converters::{PayloadConverter, SerializationContextData};
+
+    use super::*;
+
+    fn received(json: Option<&str>) -> Result<Order, String> {
+        let converter = PayloadConverter::default();
+        let context = SerializationContext::new(&SerializationContextData::None, &converter);
+        let payloads = json
+            .map(|json| {
+                let value: serde_json::Value = serde_json::from_str(json).unwrap();
+                converter.to_payload(&context, &value).unwrap()
+            })
+            .into_iter()
+            .collect();
+        let input: OrderInput = converter.from_payloads(&context, payloads).unwrap();
+        input.0
+    }
+
+    #[test]
+    fn both_spellings_are_one_order() {
+        let own = r#"{"orderID":"order-1","item":"123456","quantity":2,"paymentInfo":"VISA-1"}"#;
+        let go = r#"{"OrderID":"order-1","Item":"123456","Quantity":2,"PaymentInfo":"VISA-1"}"#;
+        assert_eq!(received(Some(own)), received(Some(go)));
+        assert_eq!(received(Some(own)).unwrap().quantity, 2);
+    }
+
+    #[test]
+    fn what_does_not_decode_names_the_field() {
+        for (json, field) in [
+            (
+                r#"{"orderID":"o","item":"1","paymentInfo":"V"}"#,
+                "quantity",
+            ),
+            (
+                r#"{"orderID":"o","item":"1","quantity":"two","paymentInfo":"V"}"#,
+                "quantity",
+            ),
+            (
+                r#"{"orderID":"o","item":7,"quantity":1,"paymentInfo":"V"}"#,
+                "item",
+            ),
+            (
+                r#"{"orderID":"o","item":"1","quantity":0,"paymentInfo":"V"}"#,
+                "quantity",
+            ),
+        ] {
+            let reason = received(Some(json)).unwrap_err();
+            assert!(reason.contains(field), "{reason}");
+        }
+        assert!(received(None).unwrap_err().contains("without an order"));
+        assert!(received(Some("null")).is_err());
+    }
+
+    #[test]
+    fn an_order_comes_back_as_it_was_sent() {
+        let order = received(Some(
+            r#"{"orderID":"o","item":"1","quantity":3,"paymentInfo":"V","pauseSeconds":4}"#,
+        ))
+        .unwrap();
+        let converter = PayloadConverter::default();
+        let context = SerializationContext::new(&SerializationContextData::None, &converter);
+        let payloads = converter
+            .to_payloads(&context, &OrderInput::from(order.clone()))
+            .unwrap();
+        let input: OrderInput = converter.from_payloads(&context, payloads).unwrap();
+        assert_eq!(input.order(), Ok(&order));
+    }
+}
