@@ -1,1 +1,107 @@
-//! placeholder
+//! The command line that submits orders and follows them.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`args`] | what the command line takes |
+//! | [`submit`] | places an order, or finds that it is under way |
+//! | [`follow`] | an order's steps, as the server tells of them |
+//! | [`progress`] | what a history says of an order's steps: no server, no clock |
+//! | [`show`] | how it is shown: live, line by line, or as JSON |
+//!
+//! An order's ID is its workflow's ID, so the server itself sees to it that an order is under way
+//! at most once.
+
+pub mod args;
+pub mod follow;
+pub mod progress;
+pub mod show;
+pub mod submit;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use temporalio_client::Client;
+
+pub use args::{Args, Command, OrderArgs};
+
+use crate::{
+    args::{CommonArgs, FollowArgs},
+    follow::{Followed, Watch},
+    show::Show,
+    submit::Submitted,
+};
+
+/// Does what the command line asks for. The exit status is 1 where the order failed.
+///
+/// # Errors
+/// Where there is no server, or it does not answer as it should.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    match args.command {
+        None => place(args.order).await,
+        Some(Command::Follow(args)) => follow(args).await,
+    }
+}
+
+async fn place(args: OrderArgs) -> anyhow::Result<ExitCode> {
+    let order = args.order(&mut rand::rng());
+    let mut show = Show::new(&args.common.output);
+    let client = connect(&args.common).await?;
+    let submitted = submit::submit(&client, &args.common.task_queue, &order).await?;
+    match &submitted {
+        Submitted::Started(_) => show.say(&format!("{} is placed: {order}", order.order_id)),
+        Submitted::UnderWay(_) => {
+            show.say(&format!(
+                "{} is under way already: following it",
+                order.order_id
+            ));
+        }
+    }
+    shown(&client, submitted.into_handle(), &args.common, show).await
+}
+
+async fn follow(args: FollowArgs) -> anyhow::Result<ExitCode> {
+    let client = connect(&args.common).await?;
+    let handle = follow::find(&client, &args.order_id).await?;
+    shown(
+        &client,
+        handle,
+        &args.common,
+        Show::new(&args.common.output),
+    )
+    .await
+}
+
+/// Connects, as every subcommand does.
+async fn connect(common: &CommonArgs) -> anyhow::Result<Client> {
+    Ok(common.connect.connect("order-management-starter").await?)
+}
+
+async fn shown(
+    client: &Client,
+    handle: follow::OrderHandle,
+    common: &CommonArgs,
+    mut show: Show,
+) -> anyhow::Result<ExitCode> {
+    let order_id = handle.info().workflow_id.clone();
+    show.say(&format!(
+        "Web UI: {}",
+        common.ui.workflow_url(
+            &client.options().namespace,
+            &order_id,
+            handle.run_id().unwrap_or_default(),
+        )
+    ));
+    let followed = tokio::select! {
+        followed = follow::follow(&handle, &mut show) => followed.context("cannot follow the order")?,
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted.context("cannot wait for Ctrl-C")?;
+            show.interrupted(&order_id);
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    show.ended(&followed);
+    Ok(match followed {
+        Followed::Completed(_) => ExitCode::SUCCESS,
+        Followed::NotCompleted(_) => ExitCode::FAILURE,
+    })
+}

@@ -1,0 +1,236 @@
+//! An order's steps, as the server tells of them.
+
+use std::time::Duration;
+
+use activities::{Activity, Confirmation, Preparation, SupplierDelivery};
+use anyhow::bail;
+use futures::StreamExt;
+use temporalio_client::{
+    Client, WorkflowDescribeOptions, WorkflowFetchHistoryOptions, WorkflowGetResultOptions,
+    WorkflowHandle, WorkflowHistory,
+    errors::{WorkflowGetResultError, WorkflowInteractionError},
+};
+use temporalio_common::{
+    data_converters::{
+        DataConverter, SerializationContextData, TemporalDeserializable,
+        WorkflowSerializationContext,
+    },
+    protos::temporal::api::common::v1::Payloads,
+};
+use workflows::{OrderResult, ProcessOrder};
+
+use crate::progress::{Answer, Change, Progress, StepChange, StockChange, innermost};
+
+/// How often to look at what is pending: attempts come no closer together than this.
+const LOOK_EVERY: Duration = Duration::from_millis(150);
+
+/// How long an order may lie untouched before it is worth saying that no worker seems to run.
+const NO_WORKER_AFTER: Duration = Duration::from_secs(3);
+
+/// The pause before a server that was lost is asked again.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
+
+/// An order on the server.
+pub type OrderHandle = WorkflowHandle<Client, ProcessOrder>;
+
+/// Who is told what happens to an order.
+pub trait Watch {
+    /// Something changed.
+    fn change(&mut self, change: &Change);
+    /// Something is worth a sentence.
+    fn say(&mut self, sentence: &str);
+}
+
+/// How an order ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Followed {
+    /// The workflow completed.
+    Completed(OrderResult),
+    /// It failed, was cancelled or was terminated: why.
+    NotCompleted(String),
+}
+
+/// The newest submission of an order.
+///
+/// # Errors
+/// Where there is no such order, or the server does not answer.
+pub async fn find(client: &Client, order_id: &str) -> anyhow::Result<OrderHandle> {
+    let handle: OrderHandle = client.get_workflow_handle(order_id);
+    match handle.describe(WorkflowDescribeOptions::default()).await {
+        Ok(description) => {
+            let mut info = handle.info().clone();
+            info.run_id = Some(description.run_id().to_owned());
+            Ok(OrderHandle::new(client.clone(), info))
+        }
+        Err(WorkflowInteractionError::NotFound(_)) => bail!(
+            "the server knows no order {order_id:?}: an order's ID is its number with \"order-\" \
+             before it"
+        ),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Follows an order to its end, and tells `watch` of all that happens to it, from its beginning.
+/// A server that is lost on the way is waited for.
+///
+/// # Errors
+/// Where the server no longer knows the order.
+pub async fn follow(handle: &OrderHandle, watch: &mut impl Watch) -> anyhow::Result<Followed> {
+    let converter = &handle.client().options().data_converter;
+    let mut progress = Progress::default();
+    let mut history = open(handle);
+    let mut last_event = 0;
+    let mut lost = false;
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    let no_worker = tokio::time::sleep(NO_WORKER_AFTER);
+    tokio::pin!(no_worker);
+    let mut waited_for_worker = false;
+    loop {
+        let changes = tokio::select! {
+            event = history.next() => match event {
+                None => break,
+                Some(Ok(event)) => {
+                    if lost {
+                        lost = false;
+                        watch.say("the server is back");
+                    }
+                    // A history that is opened again begins at the beginning.
+                    if event.event_id <= last_event {
+                        continue;
+                    }
+                    last_event = event.event_id;
+                    progress.event(&event)
+                }
+                Some(Err(error @ WorkflowInteractionError::NotFound(_))) => return Err(error.into()),
+                Some(Err(error)) => {
+                    if !lost {
+                        lost = true;
+                        watch.say(&format!("lost the server, and waiting for it: {error}"));
+                    }
+                    tokio::time::sleep(ASK_AGAIN_AFTER).await;
+                    history = open(handle);
+                    continue;
+                }
+            },
+            _ = look.tick(), if progress.is_waiting() && !lost => {
+                match handle.describe(WorkflowDescribeOptions::default()).await {
+                    Ok(description) => progress.pending(&description.raw().pending_activities),
+                    // The history says what is wrong with the server.
+                    Err(_) => continue,
+                }
+            }
+            () = &mut no_worker, if !waited_for_worker => {
+                waited_for_worker = true;
+                if !progress.is_picked_up() {
+                    watch.say("no worker has taken it up yet; start one with: cargo run -p worker");
+                }
+                continue;
+            }
+        };
+        for mut change in changes {
+            if let Change::Step(step) = &mut change {
+                step.answer = answer(converter, step).await;
+            }
+            watch.change(&change);
+        }
+    }
+    ended(handle).await
+}
+
+fn open(handle: &OrderHandle) -> WorkflowHistory {
+    handle.fetch_history(
+        WorkflowFetchHistoryOptions::builder()
+            .wait_new_event(true)
+            .build(),
+    )
+}
+
+async fn ended(handle: &OrderHandle) -> anyhow::Result<Followed> {
+    loop {
+        let options = WorkflowGetResultOptions::default();
+        return Ok(match handle.get_result(options).await {
+            Ok(result) => Followed::Completed(result),
+            Err(WorkflowGetResultError::Failed(error)) => {
+                Followed::NotCompleted(innermost(error.failure()))
+            }
+            Err(WorkflowGetResultError::Rpc(_)) => {
+                tokio::time::sleep(ASK_AGAIN_AFTER).await;
+                continue;
+            }
+            Err(error) if error.is_workflow_outcome() => {
+                Followed::NotCompleted(error.to_string().to_lowercase())
+            }
+            Err(error) => return Err(error.into()),
+        });
+    }
+}
+
+/// What a finished step said. A step that is unknown here, or whose answer is, says nothing.
+async fn answer(converter: &DataConverter, step: &StepChange) -> Answer {
+    let (Some(payloads), Ok(activity)) = (&step.payloads, step.step.parse::<Activity>()) else {
+        return Answer::default();
+    };
+    match activity {
+        Activity::CheckFraud => None,
+        Activity::PrepareShipment => decode(converter, payloads).await.map(prepared),
+        Activity::Charge | Activity::Ship => decode(converter, payloads).await.map(confirmed),
+        Activity::SupplierOrder => decode(converter, payloads).await.map(delivered),
+    }
+    .unwrap_or_default()
+}
+
+async fn decode<T: TemporalDeserializable + 'static>(
+    converter: &DataConverter,
+    payloads: &Payloads,
+) -> Option<T> {
+    let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
+    let payload = payloads.payloads.first()?.clone();
+    converter.from_payload(&context, payload).await.ok()
+}
+
+fn prepared(preparation: Preparation) -> Answer {
+    match preparation {
+        Preparation::Reserved { reserved, in_stock } => Answer {
+            stock: Some(StockChange {
+                before: in_stock + reserved,
+                after: in_stock,
+            }),
+            ..Answer::default()
+        },
+        Preparation::Duplicate { placed_at } => Answer {
+            remark: Some(format!("placed before, at {placed_at}")),
+            ..Answer::default()
+        },
+        Preparation::OutOfStock { in_stock } => Answer {
+            remark: Some(format!("only {in_stock} in stock")),
+            ..Answer::default()
+        },
+    }
+}
+
+fn confirmed(confirmation: Confirmation) -> Answer {
+    Answer {
+        confirmation: Some(confirmation.confirmation),
+        ..Answer::default()
+    }
+}
+
+fn delivered(delivery: SupplierDelivery) -> Answer {
+    let SupplierDelivery {
+        delivered,
+        in_stock,
+    } = delivery;
+    if delivered == 0 {
+        return Answer {
+            remark: Some(format!("not needed, {in_stock} in stock")),
+            ..Answer::default()
+        };
+    }
+    Answer {
+        stock: Some(StockChange {
+            before: in_stock - delivered,
+            after: in_stock,
+        }),
+        ..Answer::default()
+    }
+}

@@ -1,0 +1,311 @@
+//! What a history says of an order's steps: no server, no clock.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
+
+use serde::Serialize;
+use temporalio_common::protos::temporal::api::{
+    common::v1::Payloads,
+    failure::v1::Failure,
+    history::v1::{HistoryEvent, history_event::Attributes},
+    workflow::v1::PendingActivityInfo,
+};
+
+/// A step's state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "camelCase")]
+pub enum StepState {
+    /// Asked for; a worker is to take it, or has.
+    Running,
+    /// Failed, and to be tried again.
+    Retrying {
+        /// Why the last attempt failed.
+        error: String,
+    },
+    /// Done.
+    Completed,
+    /// Failed for good.
+    Failed {
+        /// Why.
+        error: String,
+    },
+}
+
+/// A change in one step of an order.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepChange {
+    /// The activity's type, or `Pause`.
+    pub step: String,
+    /// Which step of the order it is, counted from 1.
+    pub number: usize,
+    /// What it is now.
+    #[serde(flatten)]
+    pub state: StepState,
+    /// Attempts begun so far.
+    pub attempts: u32,
+    /// Time since the step was asked for, where it is over.
+    #[serde(skip_serializing_if = "Option::is_none", with = "milliseconds")]
+    pub took_ms: Option<Duration>,
+    /// What the step said of the order, where it is done.
+    #[serde(flatten)]
+    pub answer: Answer,
+    #[serde(skip)]
+    pub(crate) payloads: Option<Payloads>,
+}
+
+/// What a step says of the order when it is done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    /// A service's confirmation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<String>,
+    /// What the step did to the stock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stock: Option<StockChange>,
+    /// Anything else worth a word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
+}
+
+/// Units in stock before and after a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct StockChange {
+    /// Before.
+    pub before: u32,
+    /// After.
+    pub after: u32,
+}
+
+/// Something that an order's history tells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// A step changed.
+    Step(StepChange),
+    /// The workflow's own code failed; the order waits for a worker with better code.
+    CodeFailed(String),
+    /// A worker has taken the order up.
+    PickedUp,
+}
+
+struct Step {
+    name: String,
+    number: usize,
+    asked_at: Option<SystemTime>,
+    attempts: u32,
+    state: StepState,
+}
+
+/// The steps of one order, kept up to date from its history and from what is pending.
+#[derive(Default)]
+pub struct Progress {
+    steps: HashMap<i64, Step>,
+    timers: HashMap<i64, Step>,
+    picked_up: bool,
+    begun: usize,
+}
+
+impl Progress {
+    /// Takes in the next event of the history.
+    pub fn event(&mut self, event: &HistoryEvent) -> Vec<Change> {
+        let at = event
+            .event_time
+            .and_then(|time| SystemTime::try_from(time).ok());
+        let Some(attributes) = &event.attributes else {
+            return Vec::new();
+        };
+        match attributes {
+            Attributes::WorkflowTaskStartedEventAttributes(_) if !self.picked_up => {
+                self.picked_up = true;
+                vec![Change::PickedUp]
+            }
+            Attributes::WorkflowTaskFailedEventAttributes(failed) => failed
+                .failure
+                .iter()
+                .map(|failure| Change::CodeFailed(innermost(failure)))
+                .collect(),
+            Attributes::ActivityTaskScheduledEventAttributes(scheduled) => {
+                let name = scheduled
+                    .activity_type
+                    .as_ref()
+                    .map_or_else(String::new, |kind| kind.name.clone());
+                let step = self.begin(name, at, 0);
+                let change = step.change(None, None);
+                self.steps.insert(event.event_id, step);
+                vec![change]
+            }
+            Attributes::ActivityTaskStartedEventAttributes(started) => {
+                let attempts = started.attempt.max(1).unsigned_abs();
+                if let Some(step) = self.steps.get_mut(&started.scheduled_event_id) {
+                    step.attempts = attempts;
+                }
+                Vec::new()
+            }
+            Attributes::ActivityTaskCompletedEventAttributes(completed) => self.end(
+                completed.scheduled_event_id,
+                StepState::Completed,
+                at,
+                completed.result.clone(),
+            ),
+            Attributes::ActivityTaskFailedEventAttributes(failed) => {
+                let error = failed.failure.as_ref().map(innermost).unwrap_or_default();
+                self.end(
+                    failed.scheduled_event_id,
+                    StepState::Failed { error },
+                    at,
+                    None,
+                )
+            }
+            Attributes::ActivityTaskTimedOutEventAttributes(timed_out) => {
+                let error = timed_out
+                    .failure
+                    .as_ref()
+                    .map(innermost)
+                    .unwrap_or_default();
+                self.end(
+                    timed_out.scheduled_event_id,
+                    StepState::Failed { error },
+                    at,
+                    None,
+                )
+            }
+            Attributes::TimerStartedEventAttributes(_) => {
+                let step = self.begin("Pause".to_owned(), at, 1);
+                let change = step.change(None, None);
+                self.timers.insert(event.event_id, step);
+                vec![change]
+            }
+            Attributes::TimerFiredEventAttributes(fired) => self
+                .timers
+                .remove(&fired.started_event_id)
+                .map(|step| step.ended(StepState::Completed, at, None))
+                .into_iter()
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Takes in what is pending: a history tells of failed attempts only when the step is over.
+    pub fn pending(&mut self, pending: &[PendingActivityInfo]) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for activity in pending {
+            let Some(failure) = &activity.last_failure else {
+                continue;
+            };
+            let name = activity
+                .activity_type
+                .as_ref()
+                .map(|kind| kind.name.as_str());
+            let error = innermost(failure);
+            let state = StepState::Retrying { error };
+            let attempts = activity.attempt.max(1).unsigned_abs();
+            let step = self
+                .steps
+                .values_mut()
+                .filter(|step| Some(step.name.as_str()) == name && step.is_open())
+                .max_by_key(|step| step.number);
+            if let Some(step) = step
+                && (step.attempts < attempts || step.state != state)
+            {
+                step.attempts = attempts;
+                step.state = state;
+                changes.push(step.change(None, None));
+            }
+        }
+        changes
+    }
+
+    /// Whether a step is under way, so that looking at what is pending can tell something.
+    pub fn is_waiting(&self) -> bool {
+        self.steps.values().any(Step::is_open)
+    }
+
+    /// Whether a worker has taken the order up.
+    pub fn is_picked_up(&self) -> bool {
+        self.picked_up
+    }
+
+    fn begin(&mut self, name: String, asked_at: Option<SystemTime>, attempts: u32) -> Step {
+        self.begun += 1;
+        Step {
+            name,
+            number: self.begun,
+            asked_at,
+            attempts,
+            state: StepState::Running,
+        }
+    }
+
+    fn end(
+        &mut self,
+        scheduled: i64,
+        state: StepState,
+        at: Option<SystemTime>,
+        payloads: Option<Payloads>,
+    ) -> Vec<Change> {
+        self.steps
+            .remove(&scheduled)
+            .map(|step| step.ended(state, at, payloads))
+            .into_iter()
+            .collect()
+    }
+}
+
+impl Step {
+    fn is_open(&self) -> bool {
+        matches!(self.state, StepState::Running | StepState::Retrying { .. })
+    }
+
+    fn ended(
+        mut self,
+        state: StepState,
+        at: Option<SystemTime>,
+        payloads: Option<Payloads>,
+    ) -> Change {
+        self.state = state;
+        let took = at
+            .zip(self.asked_at)
+            .and_then(|(at, asked)| at.duration_since(asked).ok());
+        self.change(took, payloads)
+    }
+
+    fn change(&self, took_ms: Option<Duration>, payloads: Option<Payloads>) -> Change {
+        Change::Step(StepChange {
+            step: self.name.clone(),
+            number: self.number,
+            state: self.state.clone(),
+            attempts: self.attempts,
+            took_ms,
+            answer: Answer::default(),
+            payloads,
+        })
+    }
+}
+
+/// The message at the bottom of a failure: those above it say only that something failed.
+pub fn innermost(failure: &Failure) -> String {
+    let mut failure = failure;
+    while let Some(cause) = &failure.cause {
+        failure = cause;
+    }
+    failure.message.clone()
+}
+
+mod milliseconds {
+    use std::time::Duration;
+
+    use serde::Serializer;
+
+    pub(super) fn serialize<S: Serializer>(
+        time: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match time {
+            Some(time) => serializer.serialize_u128(time.as_millis()),
+            None => serializer.serialize_none(),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! One JSON object a line.
+
+use serde_json::{Value, json};
+
+use crate::{
+    follow::{Followed, Watch},
+    progress::Change,
+};
+
+/// Shows an order to a program. Each line has an `event`: `step`, `codeFailed`, `pickedUp`, `note`,
+/// and at the end `completed` or `failed`.
+pub struct Json;
+
+fn line(value: &Value) {
+    println!("{value}");
+}
+
+impl Json {
+    pub(super) fn ended(&mut self, followed: &Followed) {
+        match followed {
+            Followed::Completed(result) => line(&json!({"event": "completed", "result": result})),
+            Followed::NotCompleted(reason) => line(&json!({"event": "failed", "reason": reason})),
+        }
+    }
+}
+
+impl Watch for Json {
+    fn change(&mut self, change: &Change) {
+        match change {
+            Change::PickedUp => line(&json!({"event": "pickedUp"})),
+            Change::CodeFailed(error) => line(&json!({"event": "codeFailed", "error": error})),
+            Change::Step(step) => {
+                let mut value = json!(step);
+                value["event"] = "step".into();
+                line(&value);
+            }
+        }
+    }
+
+    fn say(&mut self, sentence: &str) {
+        line(&json!({"event": "note", "text": sentence}));
+    }
+}
