@@ -1,0 +1,105 @@
+//! Connects, registers, runs, and stops in order.
+
+use std::time::{Duration, SystemTime};
+
+use activities::{Faults, OrderActivities, Services};
+use anyhow::Context;
+use inventory::Inventory;
+use temporalio_client::Client;
+use temporalio_sdk::{Runtime, Worker, WorkerOptions};
+use tokio::signal::unix::{SignalKind, signal};
+use workflows::ProcessOrder;
+
+use crate::args::Args;
+
+/// How long an order that this worker knew may wait for it before another worker gets it. It is
+/// how long an order stands still when its worker is killed between two steps; the SDK's own
+/// figure is 10 s.
+const STICKY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The longest pause between two heartbeats that are sent on. The SDK's own figure, 4/5 of the
+/// heartbeat timeout, leaves a busy machine too little time.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long activities may go on after the worker was asked to stop. They take milliseconds; what
+/// is cut off is done again by another worker.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Runs a worker until Ctrl-C or SIGTERM. It stops in order: no new tasks are taken, those under
+/// way are ended. A second signal ends it at once.
+///
+/// # Errors
+/// Where the settings are wrong, or the server refuses the worker.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let mut stop = Stop::listen()?;
+    let connecting = args
+        .connect
+        .connect_patiently("order-management-worker", stop.asked());
+    let Some(client) = connecting.await? else {
+        return Ok(());
+    };
+    let runtime = Runtime::from_current_tokio(Default::default())?;
+    let mut worker = build(&runtime, client, &args)?;
+    let shut_down = worker.shutdown_handle();
+    tracing::info!(
+        task_queue = args.task_queue,
+        database = %args.database.display(),
+        fault_rate = %args.fault_rate,
+        "worker ready"
+    );
+    let stopping = async {
+        stop.asked().await;
+        tracing::info!("stopping: what is under way is ended first; again to stop at once");
+        shut_down();
+        stop.asked().await;
+        std::process::exit(130);
+    };
+    tokio::select! {
+        ended = worker.run() => ended.context("the worker ended early")?,
+        () = stopping => {}
+    }
+    tracing::info!("worker stopped");
+    Ok(())
+}
+
+fn build(runtime: &Runtime, client: Client, args: &Args) -> anyhow::Result<Worker> {
+    let inventory = Inventory::at(&args.database, SystemTime::now);
+    let seed = args.fault_seed.unwrap_or_else(rand::random);
+    tracing::debug!(seed, "faults");
+    let activities = OrderActivities::new(
+        Services::new(inventory),
+        Faults::new(args.fault_rate, seed),
+        args.hold.clone(),
+    );
+    let options = WorkerOptions::new(&args.task_queue)
+        .sticky_queue_schedule_to_start_timeout(STICKY_TIMEOUT)
+        .max_heartbeat_throttle_interval(HEARTBEAT_INTERVAL)
+        .graceful_shutdown_period(GRACE)
+        .register_activities(activities)
+        .register_workflow::<ProcessOrder>()?
+        .build();
+    Ok(Worker::new(runtime, client, options)?)
+}
+
+/// The signals that ask a program to stop.
+struct Stop {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

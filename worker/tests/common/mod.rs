@@ -1,0 +1,256 @@
+//! A real server, real workers, and orders on them.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, SystemTime},
+};
+
+use inventory::{Entry, Inventory, Order};
+use nix::{
+    sys::signal::{self, Signal},
+    unistd::Pid,
+};
+use starter::{
+    follow::{self, Followed, OrderHandle, Watch},
+    progress::Change,
+    submit::{Submitted, submit},
+};
+use temporal::{CliSearch, DevServer, Settings, project_dir};
+use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowFetchHistoryOptions};
+use temporalio_common::protos::temporal::api::{
+    history::v1::HistoryEvent, workflow::v1::PendingActivityInfo,
+};
+use tokio::process::{Child, Command};
+
+/// How long a test waits for what must happen. A machine under load takes its time; a test that
+/// waits in vain fails here.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+pub const TASK_QUEUE: &str = "orders";
+
+/// A server, a folder with an inventory, and the workers on them.
+pub struct Scene {
+    pub server: DevServer,
+    pub client: Client,
+    folder: tempfile::TempDir,
+    workers: AtomicUsize,
+}
+
+impl Scene {
+    /// With a server in memory.
+    pub async fn new() -> Self {
+        Self::with(|server, _| server).await
+    }
+
+    /// With a server that keeps its state on disk, and so outlives a kill.
+    pub async fn on_disk() -> Self {
+        Self::with(|server, folder| server.db_file(folder.join("server.db"))).await
+    }
+
+    async fn with(
+        server: impl FnOnce(temporal::DevServerBuilder, &Path) -> temporal::DevServerBuilder,
+    ) -> Self {
+        let cli = CliSearch::from_env(&project_dir())
+            .find_or_fetch(|_| ())
+            .await
+            .unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let server = server(DevServer::builder(cli), folder.path())
+            .start()
+            .await
+            .unwrap();
+        let settings = Settings::plain(&server.address(), "default").unwrap();
+        let client = temporal::connect(&settings, "test").await.unwrap();
+        Self {
+            server,
+            client,
+            folder,
+            workers: AtomicUsize::new(0),
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.path("inventory.json")
+    }
+
+    /// A worker process without faults, unless `flags` say otherwise.
+    pub fn worker(&self, flags: &[&str]) -> WorkerProcess {
+        let number = self.workers.fetch_add(1, Ordering::Relaxed);
+        let log = self.path(&format!("worker-{number}.log"));
+        WorkerProcess::start(&self.server.address(), &self.database(), flags, log)
+    }
+
+    pub async fn submit(&self, order: &Order) -> Submitted {
+        submit(&self.client, TASK_QUEUE, order).await.unwrap()
+    }
+
+    /// Places an order that is not under way.
+    pub async fn place(&self, order: &Order) -> OrderHandle {
+        match self.submit(order).await {
+            Submitted::Started(handle) => handle,
+            Submitted::UnderWay(_) => panic!("{} is under way", order.order_id),
+        }
+    }
+
+    /// Places an order and waits for its end.
+    pub async fn process(&self, order: &Order) -> Followed {
+        ended(&self.place(order).await).await
+    }
+
+    pub fn inventory(&self) -> Inventory {
+        Inventory::at(self.database(), SystemTime::now)
+    }
+
+    pub fn stock(&self) -> u32 {
+        self.inventory().stock("123456").unwrap()
+    }
+
+    /// What an order did to the world, in order.
+    pub fn effects(&self, order_id: &str) -> Vec<String> {
+        self.entries(order_id)
+            .iter()
+            .map(|entry| entry.change.to_string())
+            .collect()
+    }
+
+    pub fn entries(&self, order_id: &str) -> Vec<Entry> {
+        self.inventory().effects(order_id).unwrap()
+    }
+}
+
+/// An order for `quantity` units of the first product.
+pub fn order(order_id: &str, quantity: u32) -> Order {
+    Order {
+        order_id: order_id.to_owned(),
+        item: "123456".to_owned(),
+        quantity,
+        payment_info: "VISA-123456".to_owned(),
+        pause_seconds: None,
+    }
+}
+
+struct Unwatched;
+
+impl Watch for Unwatched {
+    fn change(&mut self, _: &Change) {}
+    fn say(&mut self, _: &str) {}
+}
+
+/// Waits for an order's end.
+pub async fn ended(handle: &OrderHandle) -> Followed {
+    let mut unwatched = Unwatched;
+    let following = follow::follow(handle, &mut unwatched);
+    tokio::time::timeout(PATIENCE, following)
+        .await
+        .expect("the order should end")
+        .unwrap()
+}
+
+/// The reason an order failed for.
+pub fn reason(followed: Followed) -> String {
+    match followed {
+        Followed::NotCompleted(reason) => reason,
+        Followed::Completed(result) => panic!("should have failed: {result:?}"),
+    }
+}
+
+/// The result of an order that completed.
+pub fn result(followed: Followed) -> workflows::OrderResult {
+    match followed {
+        Followed::Completed(result) => result,
+        Followed::NotCompleted(reason) => panic!("should have completed: {reason}"),
+    }
+}
+
+pub async fn history(handle: &OrderHandle) -> Vec<HistoryEvent> {
+    let options = WorkflowFetchHistoryOptions::default();
+    handle.fetch_history(options).into_events().await.unwrap()
+}
+
+pub async fn pending(handle: &OrderHandle) -> Vec<PendingActivityInfo> {
+    let options = WorkflowDescribeOptions::default();
+    let description = handle.describe(options).await.unwrap();
+    description.into_raw().pending_activities
+}
+
+/// Waits until `done` gives something.
+pub async fn until<T>(what: &str, mut done: impl AsyncFnMut() -> Option<T>) -> T {
+    let waiting = async {
+        loop {
+            if let Some(found) = done().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting)
+        .await
+        .unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}
+
+/// A worker process; killed when it is dropped.
+pub struct WorkerProcess {
+    child: Child,
+    log: PathBuf,
+}
+
+impl WorkerProcess {
+    pub fn start(address: &str, database: &Path, flags: &[&str], log: PathBuf) -> Self {
+        let file = File::create(&log).unwrap();
+        let calm: &[&str] = if flags.contains(&"--fault-rate") {
+            &[]
+        } else {
+            &["--fault-rate", "0"]
+        };
+        let child = Command::new(env!("CARGO_BIN_EXE_worker"))
+            .args(["--address", address, "--task-queue", TASK_QUEUE])
+            .arg("--database")
+            .arg(database)
+            .args(calm)
+            .args(flags)
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file)
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Self { child, log }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().unwrap().try_into().unwrap());
+        signal::kill(pid, signal).unwrap();
+    }
+
+    /// SIGKILL, as a crash would be.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    pub async fn ended(&mut self) -> ExitStatus {
+        tokio::time::timeout(PATIENCE, self.child.wait())
+            .await
+            .expect("the worker should end")
+            .unwrap()
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Waits until the worker's log has this.
+    pub async fn says(&self, text: &str) {
+        until(&format!("the worker to say {text:?}"), async || {
+            self.log().contains(text).then_some(())
+        })
+        .await;
+    }
+}
