@@ -1,1 +1,50 @@
-fn main() {}
+//! The demos, one command each: real server, worker and starter processes, a story told while it
+//! happens, and a check of its own ending.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`args`] | what the command line takes |
+//! | [`stage`] | what a demo plays on: a server, a folder, a task queue |
+//! | [`process`] | worker and starter processes, and how they end |
+//! | [`voice`] | what the audience sees |
+//! | [`demos`] | one file for each demo |
+//! | [`server`] | the dev server in the foreground |
+
+mod args;
+mod demos;
+mod process;
+mod server;
+mod stage;
+mod voice;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Args { command, show } = Args::parse();
+    let done = match command {
+        // The demos' own processes: the very worker and starter, under this program's name.
+        Some(Command::Worker(args)) => {
+            worker::log::init();
+            worker::run(args).await.map(|()| ExitCode::SUCCESS)
+        }
+        Some(Command::Starter(args)) => starter::run(args).await,
+        Some(Command::Server(args)) => server::run(args).await.map(|()| ExitCode::SUCCESS),
+        Some(Command::List) => {
+            demos::list();
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Demo(demo)) => demos::run(demo, show).await.map(|()| ExitCode::SUCCESS),
+        None => demos::run(args::Demo::FirstOrder, show)
+            .await
+            .map(|()| ExitCode::SUCCESS),
+    };
+    done.unwrap_or_else(|error| {
+        anstream::eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,95 @@
+//! What the command line takes.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use temporal::{ConnectArgs, UiArgs};
+
+/// Shows what Temporal does for an order, one command for each demo.
+///
+/// Without a command it shows the first order. It needs nothing set up: where no Temporal server
+/// listens, it starts one, and stops it at the end.
+#[derive(Debug, Parser)]
+#[command(name = "demo", version)]
+pub struct Args {
+    /// Which demo.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How it is shown.
+    #[command(flatten)]
+    pub show: ShowArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// One of the demos.
+    #[command(flatten)]
+    Demo(Demo),
+    /// Name the demos
+    List,
+    /// Start the dev server with its Web UI, until Ctrl-C
+    Server(ServerArgs),
+    /// A worker, as `cargo run -p worker` runs it
+    #[command(hide = true)]
+    Worker(worker::Args),
+    /// A starter, as `cargo run -p starter` runs it
+    #[command(hide = true)]
+    Starter(starter::Args),
+}
+
+/// The demos.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub enum Demo {
+    /// An order goes through its steps, and the inventory changes
+    FirstOrder,
+}
+
+/// How a demo is shown, and on what.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct ShowArgs {
+    /// Wait for Enter before each step
+    #[arg(long, global = true)]
+    pub step: bool,
+    /// Wait this long before each step, such as 3s
+    #[arg(long, global = true, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub slow: Option<Duration>,
+    /// The inventory file [default: one in a folder of the demo's own, at its first state]
+    #[arg(long, global = true, env = "DATABASE")]
+    pub database: Option<PathBuf>,
+    /// The task queue [default: one of the demo's own]
+    #[arg(long, global = true, env = "ORDER_MANAGEMENT_TASK_QUEUE")]
+    pub task_queue: Option<String>,
+    /// The Temporal server to use, where one listens.
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+    /// Where the Web UI is.
+    #[command(flatten)]
+    pub ui: UiArgs,
+}
+
+/// The dev server's settings.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct ServerArgs {
+    /// The port for workers and starters; the Web UI is 1000 above it
+    #[arg(long, default_value_t = 7233)]
+    pub port: u16,
+    /// The file with the server's state [default: .temporal/dev-server.db in the project's folder]
+    #[arg(long, value_name = "FILE", conflicts_with = "in_memory")]
+    pub state: Option<PathBuf>,
+    /// Keep the state in memory: it is lost with the server
+    #[arg(long)]
+    pub in_memory: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,150 @@
+//! Worker and starter processes, and how they end.
+
+use std::{
+    ffi::OsString,
+    fs::File,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
+
+use crate::voice::Voice;
+
+/// How long a process that was asked to stop may take. A worker ends what is under way.
+const STOP_WITHIN: Duration = Duration::from_secs(20);
+
+/// Variables that a process is started with.
+pub type Environment = Vec<(&'static str, OsString)>;
+
+/// A worker process. Its log is a file, for the audience has enough to read.
+pub struct WorkerProcess {
+    child: Child,
+    log: PathBuf,
+}
+
+impl WorkerProcess {
+    /// Starts a worker with these arguments, in this environment.
+    ///
+    /// # Errors
+    /// Where the process cannot be started.
+    pub fn start(
+        arguments: &[&str],
+        environment: Environment,
+        log: PathBuf,
+    ) -> anyhow::Result<Self> {
+        let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        let child = this_program("worker")?
+            .args(arguments)
+            .envs(environment)
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().context("cannot share the log file")?)
+            .stderr(file)
+            .spawn()
+            .context("cannot start a worker")?;
+        Ok(Self { child, log })
+    }
+
+    /// The process's ID.
+    pub fn pid(&self) -> u32 {
+        self.child.id().unwrap_or_default()
+    }
+
+    /// Fails, with the end of its log, if the process has ended.
+    ///
+    /// # Errors
+    /// Where it has.
+    pub fn check_running(&mut self) -> anyhow::Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!("the worker ended early ({status}):\n{}", end_of(&self.log));
+        }
+        Ok(())
+    }
+
+    /// Asks the worker to stop, and waits until it has.
+    ///
+    /// # Errors
+    /// Where it does not stop in time, or ends with an error.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        signal(&self.child, Signal::SIGTERM)?;
+        let status = tokio::time::timeout(STOP_WITHIN, self.child.wait())
+            .await
+            .with_context(|| format!("the worker did not stop within {STOP_WITHIN:?}"))??;
+        if !status.success() {
+            bail!("the worker ended with {status}:\n{}", end_of(&self.log));
+        }
+        Ok(())
+    }
+}
+
+/// A starter process, whose lines are shown as they come.
+pub struct StarterProcess {
+    child: Child,
+    showing: tokio::task::JoinHandle<()>,
+}
+
+impl StarterProcess {
+    /// Starts a starter with these arguments, in this environment.
+    ///
+    /// # Errors
+    /// Where the process cannot be started.
+    pub fn start(
+        arguments: &[&str],
+        environment: Environment,
+        voice: Voice,
+    ) -> anyhow::Result<Self> {
+        let mut child = this_program("starter")?
+            .args(arguments)
+            .envs(environment)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start a starter")?;
+        let lines = child.stdout.take().context("a starter without output")?;
+        let showing = tokio::spawn(async move {
+            let mut lines = BufReader::new(lines).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                voice.quote(&line);
+            }
+        });
+        Ok(Self { child, showing })
+    }
+
+    /// Waits until the order is done and all lines are shown.
+    ///
+    /// # Errors
+    /// Where the process cannot be waited for.
+    pub async fn wait(mut self) -> anyhow::Result<ExitStatus> {
+        let status = self.child.wait().await?;
+        self.showing.await?;
+        Ok(status)
+    }
+}
+
+/// This program's file, under the name of one of its parts. A process that is dropped is killed.
+fn this_program(part: &str) -> anyhow::Result<Command> {
+    let mut command = Command::new(std::env::current_exe().context("cannot find this program")?);
+    command.arg(part).kill_on_drop(true);
+    Ok(command)
+}
+
+fn signal(child: &Child, signal: Signal) -> anyhow::Result<()> {
+    let pid = child.id().context("the process has ended")?;
+    kill(Pid::from_raw(pid.try_into()?), signal).context("cannot signal the process")
+}
+
+fn end_of(log: &Path) -> String {
+    const LINES: usize = 15;
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(LINES)..].join("\n")
+}

@@ -1,0 +1,310 @@
+//! What a demo plays on: a server, a folder, a task queue.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::{Context, bail};
+use inventory::Inventory;
+use starter::follow::{self, OrderHandle};
+use tempfile::TempDir;
+use temporal::{CliSearch, ConnectArgs, DevServer, Listener, Settings, project_dir, what_listens};
+use temporalio_client::{
+    Client, WorkflowDescribeOptions, WorkflowTerminateOptions, tonic::IntoRequest,
+};
+use temporalio_common::protos::temporal::api::{
+    enums::v1::TaskQueueType, taskqueue::v1::TaskQueue,
+    workflowservice::v1::DescribeTaskQueueRequest,
+};
+
+use crate::{
+    args::ShowArgs,
+    process::{StarterProcess, WorkerProcess},
+    voice::Voice,
+};
+
+/// What the task queues of demos begin with, so that a later demo knows what an earlier one left.
+const TASK_QUEUE_PREFIX: &str = "OrderManagement-demo-";
+
+/// The Web UI's port is this much above the server's, as the Temporal CLI has it.
+pub const UI_PORT_OFFSET: u16 = 1000;
+
+/// How long to wait for what must happen before something is taken to be wrong.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often to look whether it has happened.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// The seed of the demos' faults, so that a demo shows the same each time.
+pub const SEED: u64 = 37;
+
+/// What a demo plays on. All that it started ends when it is struck or dropped.
+pub struct Stage {
+    /// What the audience sees.
+    pub voice: Voice,
+    /// The connection to the server.
+    pub client: Client,
+    server: Option<DevServer>,
+    show: ShowArgs,
+    database: PathBuf,
+    task_queue: String,
+    folder: TempDir,
+    workers: usize,
+}
+
+impl Stage {
+    /// Sets the stage: finds a server or starts one, and makes a folder with the inventory's first
+    /// state.
+    ///
+    /// # Errors
+    /// Where there is no server and none can be started.
+    pub async fn set(show: &ShowArgs) -> anyhow::Result<Self> {
+        let voice = Voice::new(show.step, show.slow);
+        let (server, settings) = server(show, voice).await?;
+        let client = temporal::connect(&settings, "order-management-demo").await?;
+        let folder = tempfile::Builder::new()
+            .prefix("order-management-demo-")
+            .tempdir()
+            .context("cannot make a folder for the demo")?;
+        let database = show
+            .database
+            .clone()
+            .unwrap_or_else(|| folder.path().join("inventory.json"));
+        let task_queue = show
+            .task_queue
+            .clone()
+            .unwrap_or_else(|| format!("{TASK_QUEUE_PREFIX}{:08x}", rand::random::<u32>()));
+        let stage = Self {
+            voice,
+            client,
+            server,
+            show: show.clone(),
+            database,
+            task_queue,
+            folder,
+            workers: 0,
+        };
+        // Reading it makes it.
+        stage.inventory().products()?;
+        Ok(stage)
+    }
+
+    /// The inventory that the demo's workers change.
+    pub fn inventory(&self) -> Inventory {
+        Inventory::at(&self.database, SystemTime::now)
+    }
+
+    /// Shows the inventory file as it is now.
+    pub fn show_inventory(&self) -> anyhow::Result<()> {
+        self.show_file(&self.database)
+    }
+
+    /// Shows the ledger as it is now.
+    pub fn show_ledger(&self) -> anyhow::Result<()> {
+        self.show_file(self.inventory().ledger_path())
+    }
+
+    fn show_file(&self, path: &Path) -> anyhow::Result<()> {
+        let content = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        self.voice.file(path, &content);
+        Ok(())
+    }
+
+    /// A file of the demo's own.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts a worker with these further arguments, and waits until it asks for work.
+    ///
+    /// # Errors
+    /// Where it ends early, or never asks.
+    pub async fn worker(&mut self, further: &[&str]) -> anyhow::Result<WorkerProcess> {
+        self.workers += 1;
+        let seed = SEED.to_string();
+        let arguments = [&["--fault-seed", &seed], further].concat();
+        let log = self.path(&format!("worker-{}.log", self.workers));
+        let mut worker = WorkerProcess::start(&arguments, self.environment(), log)?;
+        let pid = worker.pid();
+        self.until("the worker to ask for work", async || {
+            worker.check_running()?;
+            self.is_polled_by(pid).await
+        })
+        .await?;
+        Ok(worker)
+    }
+
+    /// Starts a starter with these arguments.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn starter(&self, arguments: &[&str]) -> anyhow::Result<StarterProcess> {
+        StarterProcess::start(arguments, self.environment(), self.voice)
+    }
+
+    /// Frees an order ID that an earlier demo, cut short, left under way on its own task queue.
+    ///
+    /// # Errors
+    /// Where the server does not answer.
+    pub async fn free(&self, order_id: &str) -> anyhow::Result<()> {
+        let Ok(handle) = follow::find(&self.client, order_id).await else {
+            return Ok(());
+        };
+        let description = handle.describe(WorkflowDescribeOptions::default()).await?;
+        let left_over = description.close_time().is_none()
+            && description.task_queue().starts_with(TASK_QUEUE_PREFIX);
+        if left_over {
+            let options = WorkflowTerminateOptions::builder()
+                .reason("left by a demo that was cut short")
+                .build();
+            handle.terminate(options).await?;
+        }
+        Ok(())
+    }
+
+    /// The order, as the server has it.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub async fn order(&self, order_id: &str) -> anyhow::Result<OrderHandle> {
+        follow::find(&self.client, order_id).await
+    }
+
+    /// Waits until `done` says so.
+    ///
+    /// # Errors
+    /// What `done` says, or that it took too long.
+    pub async fn until(
+        &self,
+        what: &str,
+        mut done: impl AsyncFnMut() -> anyhow::Result<bool>,
+    ) -> anyhow::Result<()> {
+        let waiting = async {
+            while !done().await? {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(PATIENCE, waiting)
+            .await
+            .with_context(|| format!("waited {PATIENCE:?} for {what}, in vain"))?
+    }
+
+    /// Stops what the demo started.
+    ///
+    /// # Errors
+    /// Where the server does not stop.
+    pub async fn strike(self) -> anyhow::Result<()> {
+        if let Some(mut server) = self.server {
+            server.stop().await?;
+        }
+        Ok(())
+    }
+
+    /// The environment in which a process means this stage's server and task queue.
+    fn environment(&self) -> Vec<(&'static str, OsString)> {
+        let connect = match &self.server {
+            Some(server) => ConnectArgs {
+                address: Some(server.address()),
+                namespace: Some(server.namespace().to_owned()),
+                tls: Some(false),
+                ..ConnectArgs::default()
+            },
+            None => self.show.connect.clone(),
+        };
+        let mut environment = connect.environment();
+        environment.extend([
+            (
+                "ORDER_MANAGEMENT_TASK_QUEUE",
+                self.task_queue.clone().into(),
+            ),
+            ("DATABASE", self.database.clone().into()),
+            ("TEMPORAL_UI_ADDRESS", self.ui_address().into()),
+        ]);
+        environment
+    }
+
+    fn ui_address(&self) -> String {
+        self.server
+            .as_ref()
+            .and_then(DevServer::ui_address)
+            .unwrap_or_else(|| self.show.ui.ui_address.clone())
+    }
+
+    async fn is_polled_by(&self, pid: u32) -> anyhow::Result<bool> {
+        let request = DescribeTaskQueueRequest {
+            namespace: self.client.options().namespace.clone(),
+            task_queue: Some(TaskQueue {
+                name: self.task_queue.clone(),
+                ..TaskQueue::default()
+            }),
+            task_queue_type: TaskQueueType::Activity.into(),
+            ..DescribeTaskQueueRequest::default()
+        };
+        let mut service = self.client.connection().workflow_service();
+        let answer = service.describe_task_queue(request.into_request()).await?;
+        // A client's identity is its name, its process ID and its host: `NAME PID@HOST`.
+        let process = format!(" {pid}@");
+        let mut pollers = answer.into_inner().pollers.into_iter();
+        Ok(pollers.any(|poller| poller.identity.contains(&process)))
+    }
+}
+
+/// Fails the demo if a starter's order did not end well.
+///
+/// # Errors
+/// Where it did not.
+pub fn check_success(what: &str, status: ExitStatus) -> anyhow::Result<()> {
+    if !status.success() {
+        bail!("{what} ended with {status}");
+    }
+    Ok(())
+}
+
+/// The server to play on: the one that listens where the settings say, or one of the demo's own.
+async fn server(show: &ShowArgs, voice: Voice) -> anyhow::Result<(Option<DevServer>, Settings)> {
+    let settings = show.connect.settings()?;
+    let address = settings.host_port();
+    let port = match what_listens(&settings).await {
+        Listener::TemporalServer => {
+            voice.say(&format!("Using the Temporal server at {address}."));
+            return Ok((None, settings));
+        }
+        // A server that was asked for by name is not replaced by another.
+        _ if show.connect.address.is_some() => {
+            let error = temporal::connect(&settings, "order-management-demo").await;
+            return match error {
+                Ok(_) => Ok((None, settings)),
+                Err(error) => Err(error.into()),
+            };
+        }
+        Listener::Nothing => Some(settings.port()),
+        Listener::SomethingElse(what) => {
+            voice.say(&format!(
+                "At {address} listens something that is no Temporal server ({what}); starting one \
+                 on a free port."
+            ));
+            None
+        }
+    };
+    let cli = CliSearch::from_env(&project_dir())
+        .find_or_fetch(|line| voice.say(line))
+        .await?;
+    let mut builder = DevServer::builder(cli);
+    builder = match port {
+        Some(port) => builder.port(port).ui_port(port + UI_PORT_OFFSET),
+        None => builder.ui(),
+    };
+    let server = builder.start().await?;
+    voice.say(&format!(
+        "Started a Temporal dev server at {}, Web UI at {}.",
+        server.address(),
+        server.ui_address().unwrap_or_default(),
+    ));
+    let settings = Settings::plain(&server.address(), server.namespace())?;
+    Ok((Some(server), settings))
+}

@@ -1,0 +1,71 @@
+//! What the audience sees.
+
+use std::{io::BufRead, path::Path, time::Duration};
+
+use anstream::println;
+use anstyle::{AnsiColor, Style};
+
+const TITLE: Style = AnsiColor::Cyan.on_default().bold();
+const NARRATION: Style = Style::new().bold();
+const QUOTED: Style = AnsiColor::BrightBlack.on_default();
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+
+/// Tells a demo's story, at the presenter's pace. Colours show on a terminal only, and where
+/// `NO_COLOR` is not set.
+#[derive(Clone, Copy, Debug)]
+pub struct Voice {
+    step: bool,
+    slow: Option<Duration>,
+}
+
+impl Voice {
+    /// A voice that waits for Enter before each scene if `step`, and for as long as `slow`.
+    pub fn new(step: bool, slow: Option<Duration>) -> Self {
+        Self { step, slow }
+    }
+
+    /// A demo's name and what it shows.
+    pub fn title(&self, name: &str, about: &str) {
+        println!("{TITLE}{name}{TITLE:#}: {about}");
+    }
+
+    /// The next scene, when the presenter is ready for it.
+    pub async fn scene(&self, text: &str) {
+        if let Some(pause) = self.slow {
+            tokio::time::sleep(pause).await;
+        }
+        println!();
+        println!("{NARRATION}{text}{NARRATION:#}");
+        if self.step {
+            println!("{QUOTED}(Enter){QUOTED:#}");
+            // Reading a terminal cannot be cut short, so it must not hold up the other tasks. An
+            // input that has ended lets the demo go on.
+            let read = || std::io::stdin().lock().read_line(&mut String::new());
+            let _ = tokio::task::spawn_blocking(read).await;
+        }
+    }
+
+    /// A remark within a scene.
+    pub fn say(&self, text: &str) {
+        println!("{text}");
+    }
+
+    /// A line of one of the processes.
+    pub fn quote(&self, line: &str) {
+        println!("  {QUOTED}|{QUOTED:#} {line}");
+    }
+
+    /// A file's content.
+    pub fn file(&self, path: &Path, content: &str) {
+        println!("{QUOTED}{}:{QUOTED:#}", path.display());
+        for line in content.lines() {
+            self.quote(line);
+        }
+    }
+
+    /// The last word: what was shown.
+    pub fn shown(&self, text: &str) {
+        println!();
+        println!("{GOOD}Shown:{GOOD:#} {text}");
+    }
+}
