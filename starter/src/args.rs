@@ -1,6 +1,6 @@
 //! What the command line takes.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use inventory::{DEFAULT_PRODUCT, Order};
@@ -42,6 +42,8 @@ pub struct Args {
 pub enum Command {
     /// Follow an order that was placed before, until it is done
     Follow(FollowArgs),
+    /// Check by the ledger and the inventory file that everything adds up; needs no server
+    Audit(AuditArgs),
 }
 
 /// The order to place.
@@ -74,6 +76,17 @@ pub struct FollowArgs {
     /// Settings that all subcommands take.
     #[command(flatten)]
     pub common: CommonArgs,
+}
+
+/// What to check.
+#[derive(Debug, ClapArgs)]
+pub struct AuditArgs {
+    /// The inventory file, with its ledger beside it
+    #[arg(long, env = "DATABASE", default_value = inventory::DEFAULT_PATH)]
+    pub database: PathBuf,
+    /// As one JSON object, for programs
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Settings that all subcommands take.

@@ -3,6 +3,7 @@
 //! | module | what lives there |
 //! |---|---|
 //! | [`args`] | what the command line takes |
+//! | [`audit`] | whether everything that happened adds up |
 //! | [`submit`] | places an order, or finds that it is under way |
 //! | [`follow`] | an order's steps, as the server tells of them |
 //! | [`progress`] | what a history says of an order's steps: no server, no clock |
@@ -12,6 +13,7 @@
 //! at most once.
 
 pub mod args;
+pub mod audit;
 pub mod follow;
 pub mod progress;
 pub mod show;
@@ -39,6 +41,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         None => place(args.order).await,
         Some(Command::Follow(args)) => follow(args).await,
+        Some(Command::Audit(args)) => audit::audit(&args),
     }
 }
 

@@ -1,0 +1,112 @@
+//! Whether everything that happened adds up, by the ledger and the inventory file alone.
+
+use std::process::ExitCode;
+
+use inventory::{Audit, Pending, Standing, SubmissionAudit};
+
+use crate::args::AuditArgs;
+
+/// Reads the ledger and the inventory file and says what happened to each order. The exit status
+/// is 1 where something does not add up.
+///
+/// # Errors
+/// Where a file cannot be read.
+pub fn audit(args: &AuditArgs) -> anyhow::Result<ExitCode> {
+    let audit = inventory::audit(&args.database)?;
+    if args.json {
+        println!("{}", serde_json::to_string(&audit)?);
+    } else {
+        print!("{}", report(&audit));
+    }
+    Ok(if audit.is_clean() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// The audit as a person reads it.
+pub fn report(audit: &Audit) -> String {
+    let mut lines = Vec::new();
+    for order in &audit.orders {
+        let standing = match order.standing() {
+            Standing::Completed => "completed",
+            Standing::UnderWay => "under way",
+            Standing::Undone => "undone",
+        };
+        let what: Vec<_> = order.submissions.iter().map(happened).collect();
+        lines.push(format!(
+            "{:<20} {standing:<10} {}",
+            order.order_id,
+            what.join("; then ")
+        ));
+    }
+    lines.push(format!(
+        "{} orders: {} completed, {} under way, {} undone; {} lines in the ledger",
+        audit.orders.len(),
+        audit.count(Standing::Completed),
+        audit.count(Standing::UnderWay),
+        audit.count(Standing::Undone),
+        audit.lines,
+    ));
+    for product in &audit.products {
+        let found = product
+            .found
+            .map_or_else(|| "no record".to_owned(), |found| found.to_string());
+        lines.push(format!(
+            "product {}: {} at the start + {} delivered - {} reserved + {} released {:+} by hand \
+             = {}; the inventory file says {found}",
+            product.product,
+            product.opening,
+            product.delivered,
+            product.reserved,
+            product.released,
+            product.adjusted,
+            product.expected,
+        ));
+    }
+    if let Some(pending) = audit.pending {
+        let pending = match pending {
+            Pending::HalfLine => "the ledger's last line is half written, after a crash",
+            Pending::FileBehind => "the inventory file lacks the last change, after a crash",
+            Pending::EditedByHand => "the inventory file was edited by hand",
+        };
+        lines.push(format!("{pending}; the next change puts it right"));
+    }
+    lines.extend(
+        audit
+            .findings
+            .iter()
+            .map(|finding| format!("WRONG: {finding}")),
+    );
+    let verdict = if audit.is_clean() {
+        "Everything adds up."
+    } else {
+        "It does NOT add up."
+    };
+    lines.push(verdict.to_owned());
+    lines.join("\n") + "\n"
+}
+
+/// What one submission of an order did, each thing with how often where it is not once.
+fn happened(submission: &SubmissionAudit) -> String {
+    let times = |count: u32, what: &str| match count {
+        0 => None,
+        1 => Some(what.to_owned()),
+        many => Some(format!("{what} x{many}")),
+    };
+    let units = submission.units;
+    let did: Vec<_> = [
+        times(submission.reserved, &format!("reserved {units}")),
+        times(submission.charged, "charged"),
+        times(submission.shipped, "shipped"),
+        times(submission.restocked, "restocked"),
+        times(submission.recalled, "recalled"),
+        times(submission.refunded, "refunded"),
+        times(submission.released, "released"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    did.join(", ")
+}
