@@ -1,0 +1,257 @@
+//! A worker is killed with SIGKILL at each point where it hurts, on a real server; another one
+//! takes over, and everything has happened exactly once.
+
+mod common;
+
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use activities::Activity;
+use common::{Scene, TASK_QUEUE, ended, history, order, pending, result, until};
+use nix::sys::signal::Signal;
+use starter::follow::OrderHandle;
+use temporal::{CliSearch, project_dir};
+use temporalio_common::protos::temporal::api::{
+    enums::v1::EventType, history::v1::history_event::Attributes,
+};
+use workflows::{OrderOutcome, policies::HEARTBEAT_TIMEOUT};
+
+/// With the SDK's defaults an order stands still for more than 10 seconds. The figures that are
+/// aimed at, 2 and 5 seconds, are measured by the chaos demo; a busy machine may miss them here.
+const STANDSTILL: Duration = Duration::from_secs(9);
+
+const EFFECTS: [&str; 4] = ["reserved", "charged", "shipped", "restocked"];
+
+/// The order is done, everything has happened once, and it all adds up.
+async fn exactly_once(scene: &Scene, handle: &OrderHandle) {
+    let result = result(ended(handle).await);
+    assert_eq!(result.outcome, OrderOutcome::Managed);
+    assert_eq!(scene.effects(&result.order_id), EFFECTS);
+    assert_eq!(scene.stock(), 10_000);
+    let audit = inventory::audit(scene.database()).unwrap();
+    assert!(audit.is_clean(), "{:?}", audit.findings);
+}
+
+/// Kills a worker at a point of an activity, and has another one take over.
+async fn killed_at(activity: Activity, point: &str) {
+    let scene = Scene::new().await;
+    let held = scene.path("held");
+    let hold = format!("{}:{point}={}", activity.name(), held.display());
+    let worker = scene.worker(&["--hold", &hold]);
+    let handle = scene.place(&order("order-1", 999)).await;
+    until("the point", async || held.exists().then_some(())).await;
+    worker.kill().await;
+
+    let position = Activity::ALL
+        .iter()
+        .position(|one| *one == activity)
+        .unwrap();
+    let done_before = position.saturating_sub(1) + usize::from(point == "after" && position > 0);
+    assert_eq!(scene.effects("order-1"), EFFECTS[..done_before]);
+
+    let worker = scene.worker(&[]);
+    worker.says("worker ready").await;
+    let ready = Instant::now();
+    exactly_once(&scene, &handle).await;
+    assert!(
+        ready.elapsed() < STANDSTILL,
+        "stood still for {:?}",
+        ready.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn killed_before_and_after_the_fraud_check() {
+    killed_at(Activity::CheckFraud, "before").await;
+    killed_at(Activity::CheckFraud, "after").await;
+}
+
+#[tokio::test]
+async fn killed_before_and_after_the_stock_is_reserved() {
+    killed_at(Activity::PrepareShipment, "before").await;
+    killed_at(Activity::PrepareShipment, "after").await;
+}
+
+#[tokio::test]
+async fn killed_before_and_after_the_charge() {
+    killed_at(Activity::Charge, "before").await;
+    killed_at(Activity::Charge, "after").await;
+}
+
+#[tokio::test]
+async fn killed_before_and_after_the_shipment() {
+    killed_at(Activity::Ship, "before").await;
+    killed_at(Activity::Ship, "after").await;
+}
+
+#[tokio::test]
+async fn killed_before_and_after_the_suppliers_delivery() {
+    killed_at(Activity::SupplierOrder, "before").await;
+    killed_at(Activity::SupplierOrder, "after").await;
+}
+
+/// Waits until the order is in its pause.
+async fn in_its_pause(handle: &OrderHandle) {
+    until("the pause", async || {
+        let events = history(handle).await;
+        let last = events.iter().rfind(|event| {
+            !matches!(
+                event.event_type(),
+                EventType::WorkflowTaskCompleted | EventType::WorkflowTaskStarted
+            )
+        });
+        (last?.event_type() == EventType::TimerStarted).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn killed_in_the_pause() {
+    let scene = Scene::new().await;
+    let worker = scene.worker(&[]);
+    let mut order = order("order-1", 999);
+    order.pause_seconds = Some(1);
+    let handle = scene.place(&order).await;
+    in_its_pause(&handle).await;
+    worker.kill().await;
+    // The pause ends while nobody is there.
+    until("the end of the pause", async || {
+        let events = history(&handle).await;
+        events
+            .iter()
+            .any(|event| event.event_type() == EventType::TimerFired)
+            .then_some(())
+    })
+    .await;
+    let worker = scene.worker(&[]);
+    worker.says("worker ready").await;
+    let ready = Instant::now();
+    exactly_once(&scene, &handle).await;
+    assert!(
+        ready.elapsed() < STANDSTILL,
+        "stood still for {:?}",
+        ready.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn a_slow_step_that_lives_is_not_started_a_second_time() {
+    let scene = Scene::new().await;
+    let held = scene.path("held");
+    let hold = format!("Charge:before={}", held.display());
+    let _slow = scene.worker(&["--hold", &hold]);
+    let handle = scene.place(&order("order-1", 999)).await;
+    until("the charge", async || held.exists().then_some(())).await;
+    // Another worker is there to start it again, and the time to do so passes twice.
+    let _other = scene.worker(&[]);
+    until("heartbeats", async || {
+        let activity = pending(&handle).await.into_iter().next()?;
+        let started = std::time::SystemTime::try_from(activity.last_started_time?).ok()?;
+        let beat = std::time::SystemTime::try_from(activity.last_heartbeat_time?).ok()?;
+        (beat.duration_since(started).ok()? > 2 * HEARTBEAT_TIMEOUT).then_some(())
+    })
+    .await;
+    std::fs::remove_file(&held).unwrap();
+    exactly_once(&scene, &handle).await;
+    assert_eq!(most_attempts(&handle).await, 1);
+}
+
+/// The attempts of the step that took the most.
+async fn most_attempts(handle: &OrderHandle) -> i32 {
+    history(handle)
+        .await
+        .into_iter()
+        .filter_map(|event| match event.attributes {
+            Some(Attributes::ActivityTaskStartedEventAttributes(started)) => Some(started.attempt),
+            _ => None,
+        })
+        .max()
+        .unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_deploy_costs_orders_under_way_nothing() {
+    let scene = Scene::new().await;
+    let mut old = scene.worker(&[]);
+    old.says("worker ready").await;
+    let mut handles = Vec::new();
+    for number in 1..=30 {
+        handles.push(scene.place(&order(&format!("order-{number}"), 10)).await);
+        if number == 10 {
+            old.signal(Signal::SIGTERM);
+        }
+        if number == 15 {
+            assert!(old.ended().await.success(), "{}", old.log());
+        }
+    }
+    let _new = scene.worker(&[]);
+    for handle in &handles {
+        assert_eq!(result(ended(handle).await).outcome, OrderOutcome::Managed);
+        assert_eq!(most_attempts(handle).await, 1);
+    }
+    assert!(inventory::audit(scene.database()).unwrap().is_clean());
+}
+
+#[tokio::test]
+async fn orders_outlive_a_killed_server() {
+    let mut scene = Scene::on_disk().await;
+    let held = scene.path("held");
+    let hold = format!("Charge:after={}", held.display());
+    let _worker = scene.worker(&["--hold", &hold]);
+    let mut pausing = order("order-2", 1);
+    pausing.pause_seconds = Some(1);
+    let in_a_step = scene.place(&order("order-1", 999)).await;
+    until("the charge", async || held.exists().then_some(())).await;
+    let in_a_pause = scene.place(&pausing).await;
+    in_its_pause(&in_a_pause).await;
+
+    scene.server.kill().await.unwrap();
+    std::fs::remove_file(&held).unwrap();
+    scene.server.restart().await.unwrap();
+    for handle in [in_a_step, in_a_pause] {
+        let result = result(ended(&handle).await);
+        assert_eq!(result.outcome, OrderOutcome::Managed);
+        let effects = scene.effects(&result.order_id);
+        for once in ["reserved", "charged", "shipped"] {
+            assert_eq!(effects.iter().filter(|effect| *effect == once).count(), 1);
+        }
+    }
+    assert!(inventory::audit(scene.database()).unwrap().is_clean());
+}
+
+#[tokio::test]
+async fn an_order_that_failed_and_left_nothing_behind_may_be_placed_again() {
+    let scene = Scene::new().await;
+    let _worker = scene.worker(&[]);
+    let mut refused = order("order-1", 999);
+    refused.payment_info = "STOLEN-CARD".to_owned();
+    common::reason(scene.process(&refused).await);
+    let handle = scene.place(&order("order-1", 999)).await;
+    exactly_once(&scene, &handle).await;
+}
+
+#[tokio::test]
+async fn an_order_that_is_reset_is_not_charged_again() {
+    let scene = Scene::new().await;
+    let _worker = scene.worker(&[]);
+    let first = scene.place(&order("order-1", 999)).await;
+    exactly_once(&scene, &first).await;
+    let cli = CliSearch::from_env(&project_dir())
+        .find_or_fetch(|_| ())
+        .await
+        .unwrap();
+    let reset = Command::new(cli)
+        .args(["workflow", "reset", "--address", &scene.server.address()])
+        .args(["--workflow-id", "order-1", "--type", "FirstWorkflowTask"])
+        .args(["--reason", "to see that nothing happens twice"])
+        .output()
+        .unwrap();
+    assert!(reset.status.success(), "{reset:?} on {TASK_QUEUE}");
+    let again = starter::follow::find(&scene.client, "order-1")
+        .await
+        .unwrap();
+    assert_ne!(again.run_id(), first.run_id());
+    exactly_once(&scene, &again).await;
+}
