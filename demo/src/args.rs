@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use activities::faults::FaultRate;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use temporal::{ConnectArgs, UiArgs};
 
@@ -39,10 +40,36 @@ pub enum Command {
 }
 
 /// The demos.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum Demo {
     /// An order goes through its steps, and the inventory changes
     FirstOrder,
+    /// The worker is killed in the middle of an order, and a new one goes on with it
+    KillWorker,
+    /// An order that is placed twice happens once
+    DuplicateOrder,
+    /// Many orders, while workers and the server are killed at random; then all is checked
+    Chaos(ChaosArgs),
+}
+
+/// How much chaos.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct ChaosArgs {
+    /// Orders to place; every fifth is placed twice
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    pub orders: u32,
+    /// Worker processes at a time
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub workers: u32,
+    /// Processes to kill; every fifth is the server
+    #[arg(long, default_value_t = 10)]
+    pub kills: u32,
+    /// How many attempts at an activity fail at random: from 0 up to, but not including, 1
+    #[arg(long, value_name = "RATE", default_value_t = FaultRate::DEFAULT)]
+    pub fault_rate: FaultRate,
+    /// Makes the choices and the faults repeatable [default: random, and printed]
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
 }
 
 /// How a demo is shown, and on what.

@@ -70,6 +70,15 @@ impl WorkerProcess {
         Ok(())
     }
 
+    /// Ends the worker at once with SIGKILL, as a crash would.
+    ///
+    /// # Errors
+    /// Where it has ended already.
+    pub async fn kill(&mut self) -> anyhow::Result<()> {
+        self.check_running()?;
+        self.child.kill().await.context("cannot kill the worker")
+    }
+
     /// Asks the worker to stop, and waits until it has.
     ///
     /// # Errors

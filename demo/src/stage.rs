@@ -39,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The seed of the demos' faults, so that a demo shows the same each time.
-pub const SEED: u64 = 37;
+const SEED: u64 = 37;
 
 /// What a demo plays on. All that it started ends when it is struck or dropped.
 pub struct Stage {
@@ -47,6 +47,8 @@ pub struct Stage {
     pub voice: Voice,
     /// The connection to the server.
     pub client: Client,
+    /// The seed of the workers' faults.
+    pub fault_seed: u64,
     server: Option<DevServer>,
     show: ShowArgs,
     database: PathBuf,
@@ -64,11 +66,33 @@ impl Stage {
     pub async fn set(show: &ShowArgs) -> anyhow::Result<Self> {
         let voice = Voice::new(show.step, show.slow);
         let (server, settings) = server(show, voice).await?;
+        Self::on(server, settings, folder()?, show, voice).await
+    }
+
+    /// Sets the stage with a server of its own, which keeps its state on disk and may be killed.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub async fn with_own_server(show: &ShowArgs) -> anyhow::Result<Self> {
+        let voice = Voice::new(show.step, show.slow);
+        let folder = folder()?;
+        let server = DevServer::builder(cli(voice).await?)
+            .ui()
+            .db_file(folder.path().join("server.db"))
+            .start()
+            .await?;
+        let settings = started(&server, voice)?;
+        Self::on(Some(server), settings, folder, show, voice).await
+    }
+
+    async fn on(
+        server: Option<DevServer>,
+        settings: Settings,
+        folder: TempDir,
+        show: &ShowArgs,
+        voice: Voice,
+    ) -> anyhow::Result<Self> {
         let client = temporal::connect(&settings, "order-management-demo").await?;
-        let folder = tempfile::Builder::new()
-            .prefix("order-management-demo-")
-            .tempdir()
-            .context("cannot make a folder for the demo")?;
         let database = show
             .database
             .clone()
@@ -80,6 +104,7 @@ impl Stage {
         let stage = Self {
             voice,
             client,
+            fault_seed: SEED,
             server,
             show: show.clone(),
             database,
@@ -125,7 +150,7 @@ impl Stage {
     /// Where it ends early, or never asks.
     pub async fn worker(&mut self, further: &[&str]) -> anyhow::Result<WorkerProcess> {
         self.workers += 1;
-        let seed = SEED.to_string();
+        let seed = self.fault_seed.to_string();
         let arguments = [&["--fault-seed", &seed], further].concat();
         let log = self.path(&format!("worker-{}.log", self.workers));
         let mut worker = WorkerProcess::start(&arguments, self.environment(), log)?;
@@ -170,8 +195,38 @@ impl Stage {
     ///
     /// # Errors
     /// Where there is none.
-    pub async fn order(&self, order_id: &str) -> anyhow::Result<OrderHandle> {
+    pub async fn find_order(&self, order_id: &str) -> anyhow::Result<OrderHandle> {
         follow::find(&self.client, order_id).await
+    }
+
+    /// Kills the demo's own server with SIGKILL, and starts it again.
+    ///
+    /// # Errors
+    /// Where it cannot be started again.
+    pub async fn kill_server(&mut self) -> anyhow::Result<()> {
+        let server = self
+            .server
+            .as_mut()
+            .context("the server is not the demo's")?;
+        server.kill().await?;
+        Ok(server.restart().await?)
+    }
+
+    /// The task queue of the demo's workers.
+    pub fn task_queue(&self) -> &str {
+        &self.task_queue
+    }
+
+    /// Fails the demo if the ledger does not add up.
+    ///
+    /// # Errors
+    /// Where it does not.
+    pub fn check_audit(&self) -> anyhow::Result<()> {
+        let audit = inventory::audit(&self.database)?;
+        if !audit.is_clean() {
+            bail!("it does not add up:\n{}", starter::audit::report(&audit));
+        }
+        Ok(())
     }
 
     /// Waits until `done` says so.
@@ -291,20 +346,34 @@ async fn server(show: &ShowArgs, voice: Voice) -> anyhow::Result<(Option<DevServ
             None
         }
     };
-    let cli = CliSearch::from_env(&project_dir())
-        .find_or_fetch(|line| voice.say(line))
-        .await?;
-    let mut builder = DevServer::builder(cli);
+    let mut builder = DevServer::builder(cli(voice).await?);
     builder = match port {
         Some(port) => builder.port(port).ui_port(port + UI_PORT_OFFSET),
         None => builder.ui(),
     };
     let server = builder.start().await?;
+    let settings = started(&server, voice)?;
+    Ok((Some(server), settings))
+}
+
+async fn cli(voice: Voice) -> anyhow::Result<PathBuf> {
+    let search = CliSearch::from_env(&project_dir());
+    Ok(search.find_or_fetch(|line| voice.say(line)).await?)
+}
+
+/// Says where a server was started. Returns how to reach it.
+fn started(server: &DevServer, voice: Voice) -> anyhow::Result<Settings> {
     voice.say(&format!(
         "Started a Temporal dev server at {}, Web UI at {}.",
         server.address(),
         server.ui_address().unwrap_or_default(),
     ));
-    let settings = Settings::plain(&server.address(), server.namespace())?;
-    Ok((Some(server), settings))
+    Ok(Settings::plain(&server.address(), server.namespace())?)
+}
+
+fn folder() -> anyhow::Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix("order-management-demo-")
+        .tempdir()
+        .context("cannot make a folder for the demo")
 }
