@@ -1,1 +1,30 @@
-//! placeholder
+//! All about Temporal that is not about orders.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`args`] | the flags every command takes to say which server: `--address`, `--namespace`, ... |
+//! | [`settings`] | flags, environment and `temporal.toml` put together, checked before anything is sent |
+//! | [`connect`](mod@connect) | connecting, at once or patiently, and what listens at an address |
+//! | [`connect_error`] | why connecting failed, and what to do next |
+//! | [`ui`] | addresses in Temporal's Web UI |
+//! | [`cli`] | finding the Temporal CLI, or fetching it once |
+//! | [`dev_server`] | the real dev server as a process: started, killed, stopped, started again |
+//! | [`project`] | where this project's folder is |
+
+pub mod args;
+pub mod cli;
+pub mod connect;
+pub mod connect_error;
+pub mod dev_server;
+pub mod project;
+pub mod settings;
+pub mod ui;
+
+pub use args::{ConnectArgs, Secret};
+pub use cli::{CliError, CliSearch, find_or_fetch};
+pub use connect::{Listener, connect, connect_patiently, what_listens};
+pub use connect_error::ConnectError;
+pub use dev_server::{DevServer, DevServerBuilder, DevServerError, Ended};
+pub use project::project_dir;
+pub use settings::Settings;
+pub use ui::{UiArgs, workflow_url};

@@ -1,0 +1,58 @@
+use super::*;
+
+fn of(code: Code) -> ConnectError {
+    let settings = Settings::plain("server:7233", "orders").unwrap();
+    let status = Status::new(code, "as the server says");
+    ConnectError::from_status(&settings, &status)
+}
+
+#[test]
+fn what_a_server_says_is_told_apart() {
+    let cases = [
+        (Code::NotFound, "has no namespace \"orders\""),
+        (Code::PermissionDenied, "refuses access"),
+        (Code::Unauthenticated, "refuses access"),
+        (Code::Unimplemented, "is no Temporal server"),
+        (Code::Unavailable, "is not ready"),
+        (Code::ResourceExhausted, "is not ready"),
+        (Code::DeadlineExceeded, "is not ready"),
+    ];
+    for (code, part) in cases {
+        let text = of(code).to_string();
+        assert!(text.contains(part), "{code:?}: {text}");
+        assert!(text.contains("http://server:7233"), "{code:?}: {text}");
+    }
+}
+
+#[test]
+fn only_wrong_settings_are_permanent() {
+    assert!(ConnectError::Settings(String::new()).is_permanent());
+    for code in [Code::NotFound, Code::PermissionDenied, Code::Unavailable] {
+        assert!(!of(code).is_permanent(), "{code:?}");
+    }
+}
+
+#[test]
+fn the_start_command_names_a_port_only_on_this_machine() {
+    for (address, shown) in [
+        ("localhost:7233", "-- server` or"),
+        ("localhost:7299", "-- server --port 7299` or"),
+        ("[::1]:7299", "-- server --port 7299` or"),
+        ("far.example:7299", "-- server` or"),
+    ] {
+        let settings = Settings::plain(address, "default").unwrap();
+        let text = ConnectError::no_server(&settings, "refused").to_string();
+        assert!(text.contains(shown), "{text}");
+    }
+}
+
+#[test]
+fn tls_trouble_is_found_however_deep_it_lies() {
+    let inner = rustls::Error::InvalidCertificate(CertificateError::Expired);
+    let outer = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, inner));
+    let found = find_tls(&outer);
+    assert!(matches!(
+        found,
+        Some(rustls::Error::InvalidCertificate(CertificateError::Expired))
+    ));
+}

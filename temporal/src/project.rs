@@ -1,0 +1,31 @@
+//! Where this project's folder is.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The workspace's top folder: the one above the current folder, else the one this was compiled in
+/// while it is still there, else the current folder.
+pub fn project_dir() -> PathBuf {
+    let current = env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+    let compiled_in = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    workspace_above(&current)
+        .or_else(|| workspace_above(compiled_in?))
+        .unwrap_or(current)
+}
+
+fn workspace_above(start: &Path) -> Option<PathBuf> {
+    start
+        .ancestors()
+        .find(|folder| is_workspace(folder))
+        .map(Path::to_owned)
+}
+
+/// This workspace, that is: a foreign one has no `temporal/` crate to fetch anything for.
+fn is_workspace(folder: &Path) -> bool {
+    if !folder.join("temporal/Cargo.toml").is_file() {
+        return false;
+    }
+    fs::read_to_string(folder.join("Cargo.toml"))
+        .is_ok_and(|text| text.lines().any(|line| line.trim() == "[workspace]"))
+}

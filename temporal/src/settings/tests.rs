@@ -1,0 +1,222 @@
+use tempfile::TempDir;
+
+use super::*;
+use crate::args::Secret;
+
+const FILE: &str = r#"
+[profile.default]
+address = "from-file:7233"
+namespace = "from-file"
+
+[profile.cloud]
+address = "cloud:7233"
+namespace = "orders.acct"
+api_key = "file-key"
+"#;
+
+struct Bench {
+    folder: TempDir,
+    args: ConnectArgs,
+    environment: HashMap<String, String>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("temporal.toml");
+        fs::write(&file, FILE).unwrap();
+        let args = ConnectArgs {
+            config_file: Some(file),
+            ..ConnectArgs::default()
+        };
+        Self {
+            folder,
+            args,
+            environment: HashMap::new(),
+        }
+    }
+
+    fn set(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    fn load(&self) -> Result<Settings, ConnectError> {
+        Settings::load(&self.args, Some(&self.environment))
+    }
+
+    fn error(&self) -> String {
+        match self.load() {
+            Err(error @ ConnectError::Settings(_)) => error.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn file(&self, name: &str, text: &str) -> std::path::PathBuf {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+fn secret(text: &str) -> Option<Secret> {
+    Some(text.parse().unwrap())
+}
+
+#[test]
+fn with_nothing_said_it_is_the_dev_server_on_this_machine() {
+    let settings = Settings::from_profile(ClientConfigProfile::default()).unwrap();
+    assert_eq!(settings.address(), "http://localhost:7233");
+    assert_eq!(settings.namespace, "default");
+    assert!(!settings.uses_tls());
+}
+
+#[test]
+fn a_flag_wins_over_the_environment_and_that_over_the_file() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.load().unwrap().host_port(), "from-file:7233");
+    assert_eq!(bench.load().unwrap().namespace, "from-file");
+
+    bench = bench
+        .set("TEMPORAL_ADDRESS", "from-env:7233")
+        .set("TEMPORAL_NAMESPACE", "from-env");
+    assert_eq!(bench.load().unwrap().host_port(), "from-env:7233");
+    assert_eq!(bench.load().unwrap().namespace, "from-env");
+
+    bench.args.address = Some("from-flag:7233".to_owned());
+    bench.args.namespace = Some("from-flag".to_owned());
+    assert_eq!(bench.load().unwrap().host_port(), "from-flag:7233");
+    assert_eq!(bench.load().unwrap().namespace, "from-flag");
+}
+
+#[test]
+fn the_profile_is_chosen_by_flag_and_by_environment() {
+    let mut bench = Bench::new().set("TEMPORAL_PROFILE", "cloud");
+    let settings = bench.load().unwrap();
+    assert_eq!(settings.address(), "https://cloud:7233");
+    assert_eq!(settings.options.api_key.as_deref(), Some("file-key"));
+
+    bench.args.profile = Some("default".to_owned());
+    assert_eq!(bench.load().unwrap().address(), "http://from-file:7233");
+
+    bench.args.profile = Some("no-such".to_owned());
+    assert!(bench.error().contains("no-such"), "{}", bench.error());
+}
+
+#[test]
+fn an_api_key_turns_tls_on_and_a_flag_off_again() {
+    let mut bench = Bench::new();
+    bench.args.api_key = secret("flag-key");
+    let settings = bench.load().unwrap();
+    assert!(settings.uses_tls());
+    assert_eq!(settings.address(), "https://from-file:7233");
+    assert_eq!(settings.options.api_key.as_deref(), Some("flag-key"));
+
+    bench.args.tls = Some(false);
+    assert!(!bench.load().unwrap().uses_tls());
+}
+
+#[test]
+fn each_tls_flag_gets_where_it_belongs() {
+    let mut bench = Bench::new();
+    let (certificate, key) = certificate_and_key();
+    bench.args.tls_ca = Some(bench.file("ca.pem", &certificate));
+    bench.args.tls_cert = Some(bench.file("cert.pem", &certificate));
+    bench.args.tls_key = Some(bench.file("key.pem", &key));
+    bench.args.tls_server_name = Some("server.example".to_owned());
+
+    let tls = bench.load().unwrap().options.tls_options.unwrap();
+    assert_eq!(tls.domain.as_deref(), Some("server.example"));
+    assert_eq!(tls.server_root_ca_cert.unwrap(), certificate.as_bytes());
+    let own = tls.client_tls_options.unwrap();
+    assert_eq!(own.client_cert, certificate.as_bytes());
+    assert_eq!(own.client_private_key, key.as_bytes());
+}
+
+#[test]
+fn an_address_with_https_is_encrypted() {
+    let mut bench = Bench::new();
+    bench.args.address = Some("https://server:7233".to_owned());
+    assert!(bench.load().unwrap().uses_tls());
+}
+
+#[test]
+fn an_api_key_never_goes_out_in_the_clear_by_mistake() {
+    let mut bench = Bench::new();
+    bench.args.address = Some("http://server:7233".to_owned());
+    bench.args.api_key = secret("key");
+    assert!(bench.error().contains("http://"), "{}", bench.error());
+}
+
+#[test]
+fn wrong_settings_are_named() {
+    let mut bench = Bench::new();
+    for (address, part) in [
+        ("", "TEMPORAL_ADDRESS"),
+        ("localhost", "no port"),
+        ("localhost:notaport", "not HOST:PORT"),
+        ("ftp://localhost:7233", "not HOST:PORT"),
+        ("localhost:7233/path", "not HOST:PORT"),
+    ] {
+        bench.args.address = Some(address.to_owned());
+        assert!(bench.error().contains(part), "{address}: {}", bench.error());
+    }
+
+    let mut bench = Bench::new();
+    bench.args.namespace = Some(String::new());
+    assert!(bench.error().contains("TEMPORAL_NAMESPACE"));
+
+    let mut bench = Bench::new();
+    bench.args.api_key = secret("key\n");
+    let error = bench.error();
+    assert!(error.contains("TEMPORAL_API_KEY"), "{error}");
+    assert!(!error.contains("key\n"), "{error}");
+
+    let mut bench = Bench::new();
+    bench.args.config_file = Some("/nowhere/temporal.toml".into());
+    assert!(bench.error().contains("/nowhere/temporal.toml"));
+
+    let mut bench = Bench::new();
+    bench.args.config_file = Some(bench.file("bad.toml", "[profile"));
+    assert!(bench.error().contains("TOML"), "{}", bench.error());
+
+    let bench = Bench::new().set("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", "true");
+    assert!(bench.error().contains("DISABLE_HOST_VERIFICATION"));
+}
+
+#[test]
+fn wrong_certificate_files_are_named() {
+    let (certificate, key) = certificate_and_key();
+
+    let mut bench = Bench::new();
+    bench.args.tls_ca = Some("/nowhere/ca.pem".into());
+    assert!(bench.error().contains("/nowhere/ca.pem"));
+
+    let mut bench = Bench::new();
+    bench.args.tls_ca = Some(bench.file("not.pem", "no certificate"));
+    assert!(bench.error().contains("not.pem"), "{}", bench.error());
+
+    let mut bench = Bench::new();
+    bench.args.tls_cert = Some(bench.file("cert.pem", &certificate));
+    assert!(bench.error().contains("--tls-key"), "{}", bench.error());
+
+    bench.args.tls_key = Some(bench.file("swapped.pem", &certificate));
+    let error = bench.error();
+    assert!(error.contains("your private key"), "{error}");
+    assert!(!error.contains(&key), "{error}");
+}
+
+#[test]
+fn secrets_are_never_printed() {
+    let mut bench = Bench::new();
+    bench.args.api_key = secret("hush-hush");
+    let settings = bench.load().unwrap();
+    for text in [format!("{:?}", bench.args), format!("{settings:?}")] {
+        assert!(!text.contains("hush-hush"), "{text}");
+    }
+}
+
+fn certificate_and_key() -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(["server.example".to_owned()]).unwrap();
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}

@@ -1,0 +1,290 @@
+//! The real dev server: started, killed, stopped, started again.
+
+#![cfg(unix)]
+
+mod common;
+
+use std::env;
+use std::net::TcpListener;
+use std::process::Stdio;
+use std::time::Duration;
+
+use common::{LONG, cli, client_of, server};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use temporal::{DevServer, DevServerError};
+use temporalio_client::{UntypedWorkflow, WorkflowStartOptions};
+use temporalio_common::data_converters::RawValue;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::net::TcpStream;
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::{sleep, timeout};
+
+/// Waits until nothing listens at `address`: the server is gone. Its process ID would not do, as
+/// it stays until whoever inherited the process has waited for it.
+async fn until_gone(address: &str) {
+    let gone = async {
+        while TcpStream::connect(address).await.is_ok() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(LONG, gone).await.expect("the server to be gone");
+}
+
+async fn start_workflow(server: &DevServer, id: &str) {
+    let options = WorkflowStartOptions::new("a-task-queue", id).build();
+    client_of(server)
+        .await
+        .start_workflow(
+            UntypedWorkflow::new("Nobody"),
+            RawValue::new(vec![]),
+            options,
+        )
+        .await
+        .unwrap();
+}
+
+async fn has_workflow(server: &DevServer, id: &str) -> bool {
+    let handle = client_of(server)
+        .await
+        .get_workflow_handle::<UntypedWorkflow>(id);
+    handle.describe(Default::default()).await.is_ok()
+}
+
+#[tokio::test]
+async fn what_was_on_disk_survives_kill_and_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("made/state.db");
+    let builder = DevServer::builder(cli().await).db_file(db);
+    let mut server = builder.start().await.unwrap();
+    let (address, first_pid) = (server.address(), server.pid());
+    start_workflow(&server, "before-kill").await;
+
+    server.kill().await.unwrap();
+    until_gone(&address).await;
+    assert!(server.exited().unwrap().is_some());
+    server.restart().await.unwrap();
+    assert_eq!(server.address(), address);
+    assert_ne!(server.pid(), first_pid);
+    assert!(has_workflow(&server, "before-kill").await);
+    start_workflow(&server, "before-stop").await;
+
+    server.stop().await.unwrap();
+    until_gone(&address).await;
+    server.restart().await.unwrap();
+    assert!(has_workflow(&server, "before-kill").await);
+    assert!(has_workflow(&server, "before-stop").await);
+}
+
+#[tokio::test]
+async fn stopping_and_killing_what_has_ended_is_no_error() {
+    let mut server = server().await;
+    server.stop().await.unwrap();
+    let status = server.exited().unwrap().unwrap();
+    assert!(status.success(), "ended in order: {status}");
+    server.stop().await.unwrap();
+    server.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn in_memory_all_is_lost() {
+    let mut server = server().await;
+    start_workflow(&server, "lost").await;
+    server.restart().await.unwrap();
+    assert!(!has_workflow(&server, "lost").await);
+}
+
+#[tokio::test]
+async fn namespace_and_search_attributes_are_there_at_once() {
+    let builder = DevServer::builder(cli().await)
+        .namespace("orders")
+        .search_attribute("OrderStatus", "Keyword");
+    let server = builder.start().await.unwrap();
+    assert_eq!(server.namespace(), "orders");
+    assert!(server.ui_address().is_none());
+
+    let settings = temporal::Settings::plain(&server.address(), "orders").unwrap();
+    let client = temporal::connect(&settings, "test").await.unwrap();
+    let count = client.count_workflows("OrderStatus = 'charged'", Default::default());
+    assert_eq!(count.await.unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named_and_nothing_is_started() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let builder = DevServer::builder(cli().await);
+
+    for builder in [builder.clone().port(port), builder.ui_port(port)] {
+        let error = builder.start().await.unwrap_err();
+        assert!(
+            matches!(error, DevServerError::PortInUse { port: p } if p == port),
+            "{error:?}"
+        );
+        assert!(error.to_string().contains(&port.to_string()), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn one_that_ends_early_says_why() {
+    let builder = DevServer::builder(cli().await).search_attribute("OrderStatus", "NoSuchType");
+    let error = timeout(LONG, builder.start()).await.unwrap().unwrap_err();
+    assert!(
+        matches!(error, DevServerError::EndedEarly { .. }),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains("NoSuchType"), "{error}");
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_named() {
+    let error = DevServer::builder("/nowhere/temporal")
+        .start()
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("/nowhere/temporal"), "{error}");
+}
+
+#[tokio::test]
+async fn its_output_goes_to_the_log_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("server.log");
+    let builder = DevServer::builder(cli().await)
+        .log_level("info")
+        .log_file(&log);
+    let mut server = builder.start().await.unwrap();
+    server.stop().await.unwrap();
+    assert!(!std::fs::read_to_string(&log).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn many_at_once_do_not_get_in_each_others_way() {
+    let cli = cli().await;
+    let start = || DevServer::builder(&cli).ui().start();
+    let (a, b, c) = tokio::try_join!(start(), start(), start()).unwrap();
+    let mut ports = [a.port(), b.port(), c.port()];
+    ports.sort_unstable();
+    assert!(ports.windows(2).all(|pair| pair[0] != pair[1]));
+}
+
+#[tokio::test]
+async fn it_ends_with_its_owner_dropped() {
+    let server = server().await;
+    let address = server.address();
+    drop(server);
+    until_gone(&address).await;
+}
+
+#[tokio::test]
+async fn it_ends_when_its_owner_panics() {
+    let server = server().await;
+    let address = server.address();
+    let panicked = tokio::spawn(async move {
+        let _owned = server;
+        // Unwinds as a panic does, without its message among the tests' output.
+        std::panic::resume_unwind(Box::new("as a test that fails does"));
+    });
+    assert!(panicked.await.unwrap_err().is_panic());
+    until_gone(&address).await;
+}
+
+const OWNER: &str = "TEMPORAL_TEST_OWNER";
+
+#[tokio::test]
+#[ignore = "the process that other tests end"]
+async fn owner() {
+    if env::var_os(OWNER).is_some() {
+        let mut server = server().await;
+        let (address, pid) = (server.address(), server.pid());
+        // Told second: from then on a signal finds its listener.
+        let tell = async { println!("\naddress {address} pid {pid}") };
+        let (ended, ()) = tokio::join!(server.run_until_stopped(), tell);
+        println!("ended {:?}", ended.unwrap());
+    }
+}
+
+/// A process that owns a dev server and runs it in the foreground.
+struct Owner {
+    process: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    address: String,
+    server_pid: u32,
+}
+
+impl Owner {
+    async fn start() -> Self {
+        let mut process = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "owner", "--ignored", "--nocapture"])
+            .env(OWNER, "1")
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let said = line_after(&mut lines, "address ").await;
+        let (address, pid) = said.split_once(" pid ").unwrap();
+        Self {
+            address: address.to_owned(),
+            server_pid: pid.parse().unwrap(),
+            process,
+            lines,
+        }
+    }
+
+    fn signal(&self, pid: u32, signal: Signal) {
+        kill(Pid::from_raw(pid.try_into().unwrap()), signal).unwrap();
+    }
+
+    async fn how_it_ended(&mut self) -> String {
+        timeout(LONG, line_after(&mut self.lines, "ended "))
+            .await
+            .unwrap()
+    }
+}
+
+async fn line_after(lines: &mut Lines<BufReader<ChildStdout>>, start: &str) -> String {
+    loop {
+        let line = lines.next_line().await.unwrap().expect("another line");
+        if let Some(rest) = line.strip_prefix(start) {
+            return rest.to_owned();
+        }
+    }
+}
+
+#[tokio::test]
+async fn it_ends_when_its_owner_is_killed() {
+    let mut owner = Owner::start().await;
+    assert!(TcpStream::connect(&owner.address).await.is_ok());
+    owner.process.kill().await.unwrap();
+    until_gone(&owner.address).await;
+}
+
+#[tokio::test]
+async fn in_the_foreground_each_signal_ends_it_in_order() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let mut owner = Owner::start().await;
+        owner.signal(owner.process.id().unwrap(), signal);
+        assert_eq!(owner.how_it_ended().await, "Asked", "{signal}");
+        assert!(owner.process.wait().await.unwrap().success());
+        until_gone(&owner.address).await;
+    }
+}
+
+#[tokio::test]
+async fn in_the_foreground_its_own_end_is_told() {
+    let mut owner = Owner::start().await;
+    owner.signal(owner.server_pid, Signal::SIGKILL);
+    let ended = owner.how_it_ended().await;
+    assert!(ended.starts_with("ByItself"), "{ended}");
+    assert!(owner.process.wait().await.unwrap().success());
+}
+
+#[tokio::test]
+async fn a_killed_server_leaves_its_watchdog_nothing_to_end() {
+    let mut server = server().await;
+    let first = server.pid();
+    server.kill().await.unwrap();
+    server.restart().await.unwrap();
+    assert_ne!(server.pid(), first);
+    assert!(TcpStream::connect(server.address()).await.is_ok());
+}
