@@ -52,7 +52,8 @@ impl Activity {
         }
     }
 
-    fn fault_messages(self) -> FaultMessages {
+    /// How it fails at random.
+    pub fn fault_messages(self) -> FaultMessages {
         match self {
             Self::CheckFraud => check_fraud::FAULTS,
             Self::PrepareShipment => prepare_shipment::FAULTS,
@@ -132,8 +133,16 @@ impl OrderActivities {
         self.pass(activity, FaultPoint::Before, fault, order_id)
             .await?;
         let services = self.services.clone();
+        let broken = self.bug == Some(activity);
         // The inventory waits for the disk, which must not hold up the worker's other tasks.
-        let answer = tokio::task::spawn_blocking(move || work(&services, input)).await??;
+        let answer = tokio::task::spawn_blocking(move || {
+            assert!(
+                !broken,
+                "index out of bounds: the len is 0 but the index is 0"
+            );
+            work(&services, input)
+        })
+        .await??;
         self.pass(activity, FaultPoint::After, fault, order_id)
             .await?;
         Ok(answer)

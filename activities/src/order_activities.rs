@@ -19,6 +19,7 @@ pub struct OrderActivities {
     pub(crate) services: Services,
     pub(crate) faults: Faults,
     pub(crate) holds: Vec<Hold>,
+    pub(crate) bug: Option<Activity>,
 }
 
 impl OrderActivities {
@@ -28,7 +29,15 @@ impl OrderActivities {
             services,
             faults,
             holds,
+            bug: None,
         }
+    }
+
+    /// The same activities, one of them with a bug: it panics at each attempt. For showing how an
+    /// order waits for the code to be mended.
+    pub fn with_bug(mut self, activity: Activity) -> Self {
+        self.bug = Some(activity);
+        self
     }
 }
 

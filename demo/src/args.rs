@@ -37,6 +37,9 @@ pub enum Command {
     /// A starter, as `cargo run -p starter` runs it
     #[command(hide = true)]
     Starter(starter::Args),
+    /// Orders as plain function calls, without Temporal
+    #[command(hide = true)]
+    Plain(PlainArgs),
 }
 
 /// The demos.
@@ -46,16 +49,83 @@ pub enum Demo {
     FirstOrder,
     /// The worker is killed in the middle of an order, and a new one goes on with it
     KillWorker,
+    /// Another order number, product, quantity or payment info
+    Order(OrderArgs),
+    /// The same order while more and more attempts fail
+    Errors,
     /// An order that is placed twice happens once
     DuplicateOrder,
+    /// Orders hang on a bug, and the fixed worker takes them on to the end
+    FixABug,
+    /// The same steps as plain function calls, beside the Temporal ones
+    WithoutTemporal(WithoutTemporalArgs),
     /// Many orders, while workers and the server are killed at random; then all is checked
     Chaos(ChaosArgs),
+    /// All of these, one after the other
+    All,
+}
+
+/// What to order.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct OrderArgs {
+    /// Order number; 2718 becomes order-2718
+    #[arg(default_value_t = 2718)]
+    pub order_number: u64,
+    /// Product
+    #[arg(default_value = inventory::DEFAULT_PRODUCT)]
+    pub product: String,
+    /// Units, at least 1
+    #[arg(default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
+    pub quantity: u32,
+    /// Payment info
+    #[arg(default_value = starter::args::DEFAULT_PAYMENT_INFO)]
+    pub payment_info: String,
+}
+
+/// What to compare.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct WithoutTemporalArgs {
+    /// Orders on each side
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    pub orders: u32,
+    /// Processes to kill on each side
+    #[arg(long, default_value_t = 6)]
+    pub kills: u32,
+    /// How many attempts at a step fail at random: from 0 up to, but not including, 1
+    #[arg(long, value_name = "RATE", default_value_t = FaultRate::DEFAULT)]
+    pub fault_rate: FaultRate,
+    /// Makes the choices and the faults repeatable
+    #[arg(long, value_name = "NUMBER", default_value_t = 37)]
+    pub seed: u64,
+    /// Draw the result into this SVG file
+    #[arg(long, value_name = "FILE")]
+    pub picture: Option<PathBuf>,
+}
+
+/// Orders as plain function calls.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct PlainArgs {
+    /// The first order's number
+    #[arg(long)]
+    pub from: u32,
+    /// The last order's number
+    #[arg(long)]
+    pub to: u32,
+    /// How many steps fail at random
+    #[arg(long)]
+    pub fault_rate: FaultRate,
+    /// What the faults are drawn from
+    #[arg(long)]
+    pub seed: u64,
+    /// The inventory file
+    #[arg(long)]
+    pub database: PathBuf,
 }
 
 /// How much chaos.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct ChaosArgs {
-    /// Orders to place; every fifth is placed twice
+    /// Orders to place; every fifth also a second time at once, and a third when it is done
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub orders: u32,
     /// Worker processes at a time

@@ -8,10 +8,12 @@
 //! | [`process`] | worker and starter processes, and how they end |
 //! | [`voice`] | what the audience sees |
 //! | [`demos`] | one file for each demo |
+//! | [`plain`] | an order's steps as plain function calls, for comparison |
 //! | [`server`] | the dev server in the foreground |
 
 mod args;
 mod demos;
+mod plain;
 mod process;
 mod server;
 mod stage;
@@ -33,6 +35,7 @@ async fn main() -> ExitCode {
             worker::run(args).await.map(|()| ExitCode::SUCCESS)
         }
         Some(Command::Starter(args)) => starter::run(args).await,
+        Some(Command::Plain(args)) => plain::run(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Server(args)) => server::run(args).await.map(|()| ExitCode::SUCCESS),
         Some(Command::List) => {
             demos::list();

@@ -46,6 +46,8 @@ impl WorkerProcess {
         let child = this_program("worker")?
             .args(arguments)
             .envs(environment)
+            // The log is read: it has to say when the worker is ready.
+            .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(file.try_clone().context("cannot share the log file")?)
             .stderr(file)
@@ -57,6 +59,14 @@ impl WorkerProcess {
     /// The process's ID.
     pub fn pid(&self) -> u32 {
         self.child.id().unwrap_or_default()
+    }
+
+    /// Whether it has said that it is ready.
+    ///
+    /// # Errors
+    /// Where its log cannot be read.
+    pub fn is_ready(&self) -> anyhow::Result<bool> {
+        Ok(std::fs::read_to_string(&self.log)?.contains(worker::READY))
     }
 
     /// Fails, with the end of its log, if the process has ended.
@@ -116,6 +126,7 @@ impl StarterProcess {
             .envs(environment)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .envs(voice.is_coloured().then_some(("CLICOLOR_FORCE", "1")))
             .spawn()
             .context("cannot start a starter")?;
         let lines = child.stdout.take().context("a starter without output")?;
@@ -140,7 +151,7 @@ impl StarterProcess {
 }
 
 /// This program's file, under the name of one of its parts. A process that is dropped is killed.
-fn this_program(part: &str) -> anyhow::Result<Command> {
+pub fn this_program(part: &str) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe().context("cannot find this program")?);
     command.arg(part).kill_on_drop(true);
     Ok(command)

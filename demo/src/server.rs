@@ -18,9 +18,9 @@ pub async fn run(args: ServerArgs) -> anyhow::Result<()> {
              --port",
             args.port
         ),
-        Listener::SomethingElse(what) => bail!(
-            "something that is no Temporal server listens on port {} ({what}): choose another \
-             port with --port",
+        Listener::SomethingElse(_) => bail!(
+            "something that is no Temporal server listens on port {}: choose another port with \
+             --port",
             args.port
         ),
     }

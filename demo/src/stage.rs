@@ -12,13 +12,7 @@ use inventory::Inventory;
 use starter::follow::{self, OrderHandle};
 use tempfile::TempDir;
 use temporal::{CliSearch, ConnectArgs, DevServer, Listener, Settings, project_dir, what_listens};
-use temporalio_client::{
-    Client, WorkflowDescribeOptions, WorkflowTerminateOptions, tonic::IntoRequest,
-};
-use temporalio_common::protos::temporal::api::{
-    enums::v1::TaskQueueType, taskqueue::v1::TaskQueue,
-    workflowservice::v1::DescribeTaskQueueRequest,
-};
+use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowTerminateOptions};
 
 use crate::{
     args::ShowArgs,
@@ -144,20 +138,19 @@ impl Stage {
         self.folder.path().join(name)
     }
 
-    /// Starts a worker with these further arguments, and waits until it asks for work.
+    /// Starts a worker with these further arguments, and waits until it is ready.
     ///
     /// # Errors
-    /// Where it ends early, or never asks.
+    /// Where it ends early, or never is.
     pub async fn worker(&mut self, further: &[&str]) -> anyhow::Result<WorkerProcess> {
         self.workers += 1;
         let seed = self.fault_seed.to_string();
         let arguments = [&["--fault-seed", &seed], further].concat();
         let log = self.path(&format!("worker-{}.log", self.workers));
         let mut worker = WorkerProcess::start(&arguments, self.environment(), log)?;
-        let pid = worker.pid();
-        self.until("the worker to ask for work", async || {
+        self.until("the worker to be ready", async || {
             worker.check_running()?;
-            self.is_polled_by(pid).await
+            worker.is_ready()
         })
         .await?;
         Ok(worker)
@@ -238,11 +231,26 @@ impl Stage {
         what: &str,
         mut done: impl AsyncFnMut() -> anyhow::Result<bool>,
     ) -> anyhow::Result<()> {
+        self.until_some(what, async || Ok(done().await?.then_some(())))
+            .await
+    }
+
+    /// Waits until `found` has something.
+    ///
+    /// # Errors
+    /// What `found` says, or that it took too long.
+    pub async fn until_some<T>(
+        &self,
+        what: &str,
+        mut found: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
+    ) -> anyhow::Result<T> {
         let waiting = async {
-            while !done().await? {
+            loop {
+                if let Some(found) = found().await? {
+                    return Ok(found);
+                }
                 tokio::time::sleep(LOOK_EVERY).await;
             }
-            Ok(())
         };
         tokio::time::timeout(PATIENCE, waiting)
             .await
@@ -289,24 +297,6 @@ impl Stage {
             .and_then(DevServer::ui_address)
             .unwrap_or_else(|| self.show.ui.ui_address.clone())
     }
-
-    async fn is_polled_by(&self, pid: u32) -> anyhow::Result<bool> {
-        let request = DescribeTaskQueueRequest {
-            namespace: self.client.options().namespace.clone(),
-            task_queue: Some(TaskQueue {
-                name: self.task_queue.clone(),
-                ..TaskQueue::default()
-            }),
-            task_queue_type: TaskQueueType::Activity.into(),
-            ..DescribeTaskQueueRequest::default()
-        };
-        let mut service = self.client.connection().workflow_service();
-        let answer = service.describe_task_queue(request.into_request()).await?;
-        // A client's identity is its name, its process ID and its host: `NAME PID@HOST`.
-        let process = format!(" {pid}@");
-        let mut pollers = answer.into_inner().pollers.into_iter();
-        Ok(pollers.any(|poller| poller.identity.contains(&process)))
-    }
 }
 
 /// Fails the demo if a starter's order did not end well.
@@ -338,10 +328,10 @@ async fn server(show: &ShowArgs, voice: Voice) -> anyhow::Result<(Option<DevServ
             };
         }
         Listener::Nothing => Some(settings.port()),
-        Listener::SomethingElse(what) => {
+        Listener::SomethingElse(_) => {
             voice.say(&format!(
-                "At {address} listens something that is no Temporal server ({what}); starting one \
-                 on a free port."
+                "At {address} listens something that is no Temporal server; starting one on a free \
+                 port."
             ));
             None
         }

@@ -24,6 +24,11 @@ impl Voice {
         Self { step, slow }
     }
 
+    /// Whether colours show.
+    pub fn is_coloured(&self) -> bool {
+        anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never
+    }
+
     /// A demo's name and what it shows.
     pub fn title(&self, name: &str, about: &str) {
         println!("{TITLE}{name}{TITLE:#}: {about}");

@@ -17,7 +17,7 @@ use crate::order::InvalidOrder;
 pub enum InventoryError {
     /// A file could not be read or written: disk full, folder read-only.
     #[error(
-        "cannot {action} {}: {source}; nothing was changed, make the path usable and try again",
+        "cannot {action} {}: {reason}; nothing was changed, make the path usable and try again",
         path.display()
     )]
     Io {
@@ -26,7 +26,7 @@ pub enum InventoryError {
         /// The file or folder.
         path: PathBuf,
         /// The system's reason.
-        source: Arc<io::Error>,
+        reason: Arc<io::Error>,
     },
     /// A file is not what this program or a careful hand would have written.
     #[error(
@@ -133,7 +133,7 @@ impl InventoryError {
         move |source| Self::Io {
             action,
             path: path.to_owned(),
-            source: Arc::new(source),
+            reason: Arc::new(source),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand};
 use inventory::{DEFAULT_PRODUCT, Order};
 use rand::{Rng, RngExt};
 use temporal::{ConnectArgs, UiArgs};
@@ -24,10 +24,11 @@ const HIGHEST_RANDOM_NUMBER: u64 = 99_999_999;
 #[derive(Debug, Parser)]
 #[command(name = "starter", version, args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:\n  \
-    starter                                    999 units of 123456, random order number\n  \
-    starter 11235813 123456 1 VISA-123456      order-11235813: 1 unit of 123456\n  \
-    starter 37005 123456 999 VISA-123456       pauses 15 s: time to kill the worker\n  \
-    starter follow order-11235813              follow an order that was placed before")]
+    cargo run -p starter\n  \
+    cargo run -p starter -- 11235813 123456 1 VISA-123456    order-11235813: 1 unit\n  \
+    cargo run -p starter -- 37005 123456 999 VISA-123456     pauses 15 s: kill the worker\n  \
+    cargo run -p starter -- follow order-11235813            follow it again\n  \
+    cargo run -p starter -- audit                            does everything add up?")]
 pub struct Args {
     /// What to do other than placing an order.
     #[command(subcommand)]
@@ -41,7 +42,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Follow an order that was placed before, until it is done
-    Follow(FollowArgs),
+    Follow(Box<FollowArgs>),
     /// Check by the ledger and the inventory file that everything adds up; needs no server
     Audit(AuditArgs),
 }
@@ -133,6 +134,16 @@ impl OrderArgs {
     }
 }
 
+/// What is wrong with a command line, and how one looks. Clap leaves the usage out where a value is
+/// wrong, and fills it with what the environment sets where one is missing.
+pub fn with_usage(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let wrong = text.split("\n\nUsage:").next().unwrap_or_default();
+    let wrong = wrong.split("\n\nFor more").next().unwrap_or_default();
+    let usage = Args::command().render_usage();
+    format!("{wrong}\n\n{usage}\n\nFor more information, try '--help'.")
+}
+
 fn whole_seconds(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     if time.subsec_nanos() == 0 {
@@ -144,7 +155,7 @@ fn whole_seconds(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::{CommandFactory, error::ErrorKind};
+    use clap::error::ErrorKind;
 
     use super::*;
 

@@ -1,7 +1,8 @@
 //! Whether everything that happened adds up, by the ledger and the inventory file alone.
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
+use anyhow::bail;
 use inventory::{Audit, Pending, Standing, SubmissionAudit};
 
 use crate::args::AuditArgs;
@@ -12,12 +13,21 @@ use crate::args::AuditArgs;
 /// # Errors
 /// Where a file cannot be read.
 pub fn audit(args: &AuditArgs) -> anyhow::Result<ExitCode> {
-    let audit = inventory::audit(&args.database)?;
-    if args.json {
-        println!("{}", serde_json::to_string(&audit)?);
-    } else {
-        print!("{}", report(&audit));
+    if !args.database.exists() {
+        bail!(
+            "there is no inventory at {} yet: a worker makes it with its first order, and \
+             --database names another",
+            args.database.display()
+        );
     }
+    let audit = inventory::audit(&args.database)?;
+    let text = if args.json {
+        serde_json::to_string(&audit)? + "\n"
+    } else {
+        report(&audit)
+    };
+    // A pipe that nobody reads any more changes nothing about the verdict.
+    let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(if audit.is_clean() {
         ExitCode::SUCCESS
     } else {
@@ -53,15 +63,19 @@ pub fn report(audit: &Audit) -> String {
         let found = product
             .found
             .map_or_else(|| "no record".to_owned(), |found| found.to_string());
+        let by_hand = match product.adjusted {
+            0 => String::new(),
+            units if units < 0 => format!(" - {} by hand", -units),
+            units => format!(" + {units} by hand"),
+        };
         lines.push(format!(
-            "product {}: {} at the start + {} delivered - {} reserved + {} released {:+} by hand \
-             = {}; the inventory file says {found}",
+            "product {}: {} at the start + {} delivered - {} reserved + {} released{by_hand} = {}; \
+             the inventory file says {found}",
             product.product,
             product.opening,
             product.delivered,
             product.reserved,
             product.released,
-            product.adjusted,
             product.expected,
         ));
     }
@@ -69,7 +83,9 @@ pub fn report(audit: &Audit) -> String {
         let pending = match pending {
             Pending::HalfLine => "the ledger's last line is half written, after a crash",
             Pending::FileBehind => "the inventory file lacks the last change, after a crash",
-            Pending::EditedByHand => "the inventory file was edited by hand",
+            Pending::EditedByHand => {
+                "the inventory file was edited by hand, and the ledger is not told yet"
+            }
         };
         lines.push(format!("{pending}; the next change puts it right"));
     }

@@ -40,7 +40,7 @@ use crate::{
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         None => place(args.order).await,
-        Some(Command::Follow(args)) => follow(args).await,
+        Some(Command::Follow(args)) => follow(*args).await,
         Some(Command::Audit(args)) => audit::audit(&args),
     }
 }

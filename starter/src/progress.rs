@@ -8,6 +8,7 @@ use std::{
 use serde::Serialize;
 use temporalio_common::protos::temporal::api::{
     common::v1::Payloads,
+    enums::v1::WorkflowTaskFailedCause,
     failure::v1::Failure,
     history::v1::{HistoryEvent, history_event::Attributes},
     workflow::v1::PendingActivityInfo,
@@ -122,6 +123,12 @@ impl Progress {
                 self.picked_up = true;
                 vec![Change::PickedUp]
             }
+            // A reset is written down as a failed task too, and nothing is wrong with the code.
+            Attributes::WorkflowTaskFailedEventAttributes(failed)
+                if failed.cause() == WorkflowTaskFailedCause::ResetWorkflow =>
+            {
+                Vec::new()
+            }
             Attributes::WorkflowTaskFailedEventAttributes(failed) => failed
                 .failure
                 .iter()
@@ -173,7 +180,7 @@ impl Progress {
                 )
             }
             Attributes::TimerStartedEventAttributes(_) => {
-                let step = self.begin("Pause".to_owned(), at, 1);
+                let step = self.begin("Pause".to_owned(), at, 0);
                 let change = step.change(None, None);
                 self.timers.insert(event.event_id, step);
                 vec![change]

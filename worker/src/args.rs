@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use activities::{Hold, faults::FaultRate};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use temporal::ConnectArgs;
 
 /// Runs the workflow ProcessOrder and its activities, until Ctrl-C.
@@ -32,6 +32,18 @@ pub struct Args {
     /// demos
     #[arg(long, value_name = "POINT=FILE", hide = true)]
     pub hold: Vec<Hold>,
+    /// Runs code with a bug, for the demo that mends it
+    #[arg(long, hide = true)]
+    pub bug: Option<Bug>,
+}
+
+/// Where the code has a bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Bug {
+    /// The activity Ship panics.
+    Activity,
+    /// The workflow panics after the fraud check.
+    Workflow,
 }
 
 #[cfg(test)]

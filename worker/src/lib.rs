@@ -11,4 +11,4 @@ pub mod log;
 pub mod run;
 
 pub use args::Args;
-pub use run::run;
+pub use run::{READY, run};

@@ -2,15 +2,15 @@
 
 use std::time::{Duration, SystemTime};
 
-use activities::{Faults, OrderActivities, Services};
+use activities::{Activity, Faults, OrderActivities, Services};
 use anyhow::Context;
 use inventory::Inventory;
 use temporalio_client::Client;
 use temporalio_sdk::{Runtime, Worker, WorkerOptions};
 use tokio::signal::unix::{SignalKind, signal};
-use workflows::ProcessOrder;
+use workflows::{ProcessOrder, ProcessOrderWithBug};
 
-use crate::args::Args;
+use crate::args::{Args, Bug};
 
 /// How long an order that this worker knew may wait for it before another worker gets it. It is
 /// how long an order stands still when its worker is killed between two steps; the SDK's own
@@ -24,6 +24,9 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
 /// How long activities may go on after the worker was asked to stop. They take milliseconds; what
 /// is cut off is done again by another worker.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// What the log says when the worker takes orders.
+pub const READY: &str = "worker ready";
 
 /// Runs a worker until Ctrl-C or SIGTERM. It stops in order: no new tasks are taken, those under
 /// way are ended. A second signal ends it at once.
@@ -45,7 +48,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         task_queue = args.task_queue,
         database = %args.database.display(),
         fault_rate = %args.fault_rate,
-        "worker ready"
+        "{READY}"
     );
     let stopping = async {
         stop.asked().await;
@@ -66,18 +69,24 @@ fn build(runtime: &Runtime, client: Client, args: &Args) -> anyhow::Result<Worke
     let inventory = Inventory::at(&args.database, SystemTime::now);
     let seed = args.fault_seed.unwrap_or_else(rand::random);
     tracing::debug!(seed, "faults");
-    let activities = OrderActivities::new(
+    let mut activities = OrderActivities::new(
         Services::new(inventory),
         Faults::new(args.fault_rate, seed),
         args.hold.clone(),
     );
+    if args.bug == Some(Bug::Activity) {
+        activities = activities.with_bug(Activity::Ship);
+    }
     let options = WorkerOptions::new(&args.task_queue)
         .sticky_queue_schedule_to_start_timeout(STICKY_TIMEOUT)
         .max_heartbeat_throttle_interval(HEARTBEAT_INTERVAL)
         .graceful_shutdown_period(GRACE)
-        .register_activities(activities)
-        .register_workflow::<ProcessOrder>()?
-        .build();
+        .register_activities(activities);
+    let options = match args.bug {
+        Some(Bug::Workflow) => options.register_workflow::<ProcessOrderWithBug>()?,
+        _ => options.register_workflow::<ProcessOrder>()?,
+    };
+    let options = options.build();
     Ok(Worker::new(runtime, client, options)?)
 }
 

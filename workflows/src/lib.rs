@@ -6,6 +6,7 @@
 //! | [`steps`] | how each step calls its activity |
 //! | [`policies`] | every timeout and retry policy, with the reason for each figure |
 //! | [`input`] | an order as it arrives: decoded, or the reason why not |
+//! | [`with_bug`] | the workflow with a bug, for the demo that mends it |
 //! | [`outcome`] | what became of an order |
 //!
 //! Workflow code runs again, from the top, whenever a worker picks up an order that another one
@@ -17,10 +18,12 @@ pub mod outcome;
 pub mod policies;
 pub mod process_order;
 pub mod steps;
+pub mod with_bug;
 
 pub use input::OrderInput;
 pub use outcome::{OrderOutcome, OrderResult};
 pub use process_order::ProcessOrder;
+pub use with_bug::ProcessOrderWithBug;
 
 /// The task queue of workers and starters that are told no other.
 pub const TASK_QUEUE: &str = "OrderManagement";

@@ -8,7 +8,7 @@ use temporalio_sdk::ActivityOptions;
 /// How long a silent activity is taken to be alive. A worker that is killed is silent; its
 /// activity is tried again when this has passed, so it bounds an order's standstill. An activity
 /// sends several heartbeats in this time, so a slow one on a busy machine is not taken for dead.
-pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(3);
+pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long one attempt may take at most, heartbeats or not. The simulated services answer within
 /// milliseconds; a minute leaves room for a disk that stalls, and ends an attempt that hangs.

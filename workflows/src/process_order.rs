@@ -50,7 +50,7 @@ impl ProcessOrder {
     }
 }
 
-fn not_an_order(reason: &str) -> ApplicationFailure {
+pub(crate) fn not_an_order(reason: &str) -> ApplicationFailure {
     ApplicationFailure::builder(format!("this is no order: {reason}"))
         .type_name("InvalidOrder".to_owned())
         .non_retryable(true)

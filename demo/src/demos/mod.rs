@@ -2,13 +2,25 @@
 
 mod chaos;
 mod duplicate_order;
+mod errors;
 mod first_order;
+mod fix_a_bug;
 mod kill_worker;
+mod order;
+mod storm;
+mod without_temporal;
 
-use clap::Subcommand;
+use std::collections::HashMap;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use inventory::Order;
+use starter::follow::OrderHandle;
+use temporalio_client::WorkflowFetchHistoryOptions;
+use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 
 use crate::{
-    args::{Demo, ShowArgs},
+    args::{Args, Command, Demo, ShowArgs},
     stage::Stage,
 };
 
@@ -24,23 +36,80 @@ pub fn list() {
     }
 }
 
-/// Plays a demo.
+/// Plays a demo, or all of them.
 ///
 /// # Errors
 /// Where what it set out to show did not happen.
 pub async fn run(demo: Demo, show: ShowArgs) -> anyhow::Result<()> {
+    if !matches!(demo, Demo::All) {
+        return play(demo, &show).await;
+    }
+    // As the command line would give them: with the default of every flag.
+    let names = Demo::augment_subcommands(clap::Command::new("demo"));
+    let names = names.get_subcommands().map(|demo| demo.get_name());
+    for name in names.filter(|name| *name != "all") {
+        anstream::println!();
+        let Some(Command::Demo(demo)) = Args::try_parse_from(["demo", name])?.command else {
+            continue;
+        };
+        play(demo, &show)
+            .await
+            .with_context(|| format!("demo {name}"))?;
+    }
+    Ok(())
+}
+
+async fn play(demo: Demo, show: &ShowArgs) -> anyhow::Result<()> {
     let mut stage = match &demo {
-        // It kills the server, so it needs one of its own.
-        Demo::Chaos(_) => Stage::with_own_server(&show).await?,
-        _ => Stage::set(&show).await?,
+        // They kill what they play on, or measure it.
+        Demo::Chaos(_) | Demo::WithoutTemporal(_) => Stage::with_own_server(show).await?,
+        _ => Stage::set(show).await?,
     };
-    match demo {
+    match &demo {
         Demo::FirstOrder => first_order::play(&mut stage).await?,
         Demo::KillWorker => kill_worker::play(&mut stage).await?,
+        Demo::Order(args) => order::play(&mut stage, args).await?,
+        Demo::Errors => errors::play(&mut stage).await?,
         Demo::DuplicateOrder => duplicate_order::play(&mut stage).await?,
-        Demo::Chaos(args) => chaos::play(&mut stage, &args).await?,
+        Demo::FixABug => fix_a_bug::play(&mut stage).await?,
+        Demo::WithoutTemporal(args) => without_temporal::play(&mut stage, args).await?,
+        Demo::Chaos(args) => chaos::play(&mut stage, args).await?,
+        Demo::All => {}
     }
     stage.strike().await
+}
+
+/// An order for the first product.
+pub fn numbered_order(number: u32, quantity: u32) -> Order {
+    Order {
+        order_id: format!("order-{number}"),
+        item: inventory::DEFAULT_PRODUCT.to_owned(),
+        quantity,
+        payment_info: starter::args::DEFAULT_PAYMENT_INFO.to_owned(),
+        pause_seconds: None,
+    }
+}
+
+/// The attempts that each of an order's activities took, by the activity's name.
+async fn attempts(handle: &OrderHandle) -> anyhow::Result<HashMap<String, i32>> {
+    let history = handle.fetch_history(WorkflowFetchHistoryOptions::default());
+    let mut names = HashMap::new();
+    let mut attempts = HashMap::new();
+    for event in history.into_events().await? {
+        match event.attributes {
+            Some(Attributes::ActivityTaskScheduledEventAttributes(scheduled)) => {
+                let name = scheduled.activity_type.unwrap_or_default().name;
+                names.insert(event.event_id, name);
+            }
+            Some(Attributes::ActivityTaskStartedEventAttributes(started)) => {
+                if let Some(name) = names.get(&started.scheduled_event_id) {
+                    *attempts.entry(name.clone()).or_default() += started.attempt;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(attempts)
 }
 
 /// What an order from the inventory's first state does to the world, once each.

@@ -1,5 +1,7 @@
 //! One JSON object a line.
 
+use std::io::Write;
+
 use serde_json::{Value, json};
 
 use crate::{
@@ -11,8 +13,9 @@ use crate::{
 /// and at the end `completed` or `failed`.
 pub struct Json;
 
+/// Prints a line. A pipe that nobody reads any more is no reason to fail: the order goes on.
 fn line(value: &Value) {
-    println!("{value}");
+    let _ = writeln!(std::io::stdout(), "{value}");
 }
 
 impl Json {

@@ -1,7 +1,8 @@
 //! One line for each change.
 
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 
+use anstyle::{AnsiColor, Style};
 use workflows::OrderOutcome;
 
 use crate::{
@@ -9,20 +10,26 @@ use crate::{
     progress::{Change, StepChange, StepState},
 };
 
-/// Shows an order in a pipe or a log.
+const GOOD: Style = AnsiColor::Green.on_default();
+const WAITING: Style = AnsiColor::Yellow.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const PLAIN: Style = Style::new();
+
+/// Shows an order in a pipe or a log. Colours show on a terminal only, and where `NO_COLOR` is not
+/// set.
 pub struct Lines;
 
 impl Lines {
     pub(super) fn ended(&mut self, followed: &Followed) {
         match followed {
             Followed::Completed(result) => {
-                let word = match result.outcome {
-                    OrderOutcome::Managed => "managed",
-                    OrderOutcome::Duplicate => "duplicate",
+                let (style, word) = match result.outcome {
+                    OrderOutcome::Managed => (GOOD.bold(), "managed"),
+                    OrderOutcome::Duplicate => (WAITING.bold(), "duplicate"),
                 };
-                println!("{word}: {}", result.message);
+                print(&format!("{style}{word}:{style:#} {}", result.message));
             }
-            Followed::NotCompleted(reason) => println!("failed: {reason}"),
+            Followed::NotCompleted(reason) => print(&format!("{BAD}failed:{BAD:#} {reason}")),
         }
     }
 }
@@ -31,27 +38,36 @@ impl Watch for Lines {
     fn change(&mut self, change: &Change) {
         match change {
             Change::PickedUp => {}
-            Change::CodeFailed(error) => {
-                println!(
-                    "the workflow's code failed; the order waits for a worker with better code: {error}"
-                );
-            }
-            Change::Step(step) => println!("{}", line(step)),
+            Change::CodeFailed(error) => print(&code_failed(error)),
+            Change::Step(step) => print(&line(step)),
         }
     }
 
     fn say(&mut self, sentence: &str) {
-        println!("{sentence}");
+        print(sentence);
     }
+}
+
+/// Prints a line. A pipe that nobody reads any more is no reason to fail: the order goes on.
+fn print(line: &str) {
+    let _ = writeln!(anstream::stdout(), "{line}");
+}
+
+/// That the workflow's own code failed.
+pub(super) fn code_failed(error: &str) -> String {
+    format!(
+        "{BAD}the workflow's code failed{BAD:#}, and the order waits for a worker with better \
+         code: {error}"
+    )
 }
 
 /// A step's change in one line, in columns.
 pub(super) fn line(step: &StepChange) -> String {
-    let (word, detail) = match &step.state {
-        StepState::Running => ("running", String::new()),
-        StepState::Retrying { error } => ("retrying", error.clone()),
-        StepState::Completed => ("done", said(step)),
-        StepState::Failed { error } => ("failed", error.clone()),
+    let (style, word, detail) = match &step.state {
+        StepState::Running => (PLAIN, "running", String::new()),
+        StepState::Retrying { error } => (WAITING, "retrying", error.clone()),
+        StepState::Completed => (GOOD, "done", said(step)),
+        StepState::Failed { error } => (BAD, "failed", error.clone()),
     };
     let attempt = match step.attempts {
         0 => String::new(),
@@ -60,7 +76,7 @@ pub(super) fn line(step: &StepChange) -> String {
     };
     let took = step.took_ms.map(readable).unwrap_or_default();
     format!(
-        "{:>2}  {:<16} {word:<9} {attempt:<11} {took:>8}  {detail}",
+        "{:>2}  {:<16} {style}{word:<9}{style:#} {attempt:<11} {took:>8}  {detail}",
         step.number, step.step
     )
     .trim_end()

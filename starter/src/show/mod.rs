@@ -1,7 +1,10 @@
-//! How an order is shown: line by line, or as JSON.
+//! How an order is shown: live on a terminal, line by line in a pipe, or as JSON.
 
 mod json;
 mod lines;
+mod live;
+
+use std::io::IsTerminal;
 
 use crate::{
     args::OutputArgs,
@@ -11,9 +14,12 @@ use crate::{
 
 use json::Json;
 use lines::Lines;
+use live::Live;
 
 /// Shows an order in the way that was asked for.
 pub enum Show {
+    /// A line for each step, kept up to date.
+    Live(Live),
     /// A line for each change.
     Lines(Lines),
     /// A JSON object for each change.
@@ -25,6 +31,8 @@ impl Show {
     pub fn new(output: &OutputArgs) -> Self {
         if output.json {
             Self::Json(Json)
+        } else if std::io::stdout().is_terminal() {
+            Self::Live(Live::new())
         } else {
             Self::Lines(Lines)
         }
@@ -32,6 +40,9 @@ impl Show {
 
     /// Says that the order goes on without this program.
     pub fn interrupted(&mut self, order_id: &str) {
+        if let Self::Live(live) = self {
+            live.abandon();
+        }
         self.say(&format!(
             "{order_id} goes on. Follow it again: cargo run -p starter -- follow {order_id}"
         ));
@@ -40,6 +51,7 @@ impl Show {
     /// Shows how the order ended.
     pub fn ended(&mut self, followed: &Followed) {
         match self {
+            Self::Live(live) => live.ended(followed),
             Self::Lines(lines) => lines.ended(followed),
             Self::Json(json) => json.ended(followed),
         }
@@ -49,6 +61,7 @@ impl Show {
 impl Watch for Show {
     fn change(&mut self, change: &Change) {
         match self {
+            Self::Live(live) => live.change(change),
             Self::Lines(lines) => lines.change(change),
             Self::Json(json) => json.change(change),
         }
@@ -56,6 +69,7 @@ impl Watch for Show {
 
     fn say(&mut self, sentence: &str) {
         match self {
+            Self::Live(live) => live.say(sentence),
             Self::Lines(lines) => lines.say(sentence),
             Self::Json(json) => json.say(sentence),
         }

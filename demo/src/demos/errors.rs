@@ -1,0 +1,56 @@
+//! Errors everywhere: the same order at rising fault rates.
+
+use activities::Activity;
+use anyhow::ensure;
+
+use crate::{
+    demos::{attempts, effects},
+    stage::{Stage, check_success},
+};
+
+const RATES: [&str; 3] = ["0.2", "0.5", "0.8"];
+
+/// The number of the first of the orders.
+const FIRST_NUMBER: usize = 1001;
+
+/// Plays it.
+pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
+    let voice = stage.voice;
+    voice.title("errors", "errors everywhere, and every order is done");
+    let mut columns = Vec::new();
+    for (index, rate) in RATES.into_iter().enumerate() {
+        let number = (FIRST_NUMBER + index).to_string();
+        let order_id = format!("order-{number}");
+        stage.free(&order_id).await?;
+        voice
+            .scene(&format!("Of all attempts, this part fails: {rate}."))
+            .await;
+        let worker = stage.worker(&["--fault-rate", rate]).await?;
+        let starter = stage.starter(&[&number, "123456", "10", "VISA-123456"])?;
+        check_success("the order", starter.wait().await?)?;
+        worker.stop().await?;
+        columns.push(attempts(&stage.find_order(&order_id).await?).await?);
+
+        let effects = effects(stage, &order_id)?;
+        for once in ["reserved", "charged", "shipped"] {
+            let times = effects.iter().filter(|effect| **effect == once).count();
+            ensure!(times == 1, "{order_id} was {once} {times} times");
+        }
+    }
+
+    voice.scene("The attempts that each step took.").await;
+    voice.say(&format!(
+        "{:<16} {:>5} {:>5} {:>5}",
+        "fault rate", RATES[0], RATES[1], RATES[2]
+    ));
+    for activity in Activity::ALL {
+        let cells: Vec<String> = columns
+            .iter()
+            .map(|column| format!("{:>5}", column.get(activity.name()).copied().unwrap_or(0)))
+            .collect();
+        voice.say(&format!("{:<16} {}", activity.name(), cells.join(" ")));
+    }
+    stage.check_audit()?;
+    voice.shown("more errors cost more attempts, and nothing else.");
+    Ok(())
+}

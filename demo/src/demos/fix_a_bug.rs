@@ -1,0 +1,122 @@
+//! Fixing a bug under running orders: they wait for better code, and none fails.
+
+use anyhow::ensure;
+use starter::{follow::OrderHandle, progress::innermost, submit::submit};
+use temporalio_client::{WorkflowDescribeOptions, WorkflowFetchHistoryOptions};
+use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
+
+use crate::{
+    demos::{effects, numbered_order},
+    stage::{Stage, check_success},
+};
+
+const ORDERS: u32 = 3;
+
+/// Plays it.
+pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
+    let voice = stage.voice;
+    voice.title(
+        "fix-a-bug",
+        "a bug under running orders is mended, and no order fails",
+    );
+
+    voice
+        .scene("A release goes out. Its activity Ship has a bug: it panics.")
+        .await;
+    let bad = stage
+        .worker(&["--bug", "activity", "--fault-rate", "0"])
+        .await?;
+    let first = placed(stage, 2001).await?;
+    let error = stage
+        .until_some("an order to hang on the bug", async || {
+            in_an_activity(&first[0]).await
+        })
+        .await?;
+    voice.say(&format!("{ORDERS} orders hang: {error}"));
+    voice
+        .scene("The bug is mended, and the fixed worker starts.")
+        .await;
+    bad.stop().await?;
+    let good = stage.worker(&["--fault-rate", "0"]).await?;
+    done(stage, &first).await?;
+    good.stop().await?;
+
+    voice
+        .scene("Another release, another bug: the workflow's own code panics.")
+        .await;
+    let bad = stage
+        .worker(&["--bug", "workflow", "--fault-rate", "0"])
+        .await?;
+    let second = placed(stage, 2101).await?;
+    let error = stage
+        .until_some("an order to hang on the bug", async || {
+            in_the_workflow(&second[0]).await
+        })
+        .await?;
+    voice.say(&format!("{ORDERS} orders hang: {error}"));
+    voice
+        .scene("The bug is mended, and the fixed worker starts.")
+        .await;
+    bad.stop().await?;
+    let good = stage.worker(&["--fault-rate", "0"]).await?;
+    done(stage, &second).await?;
+    good.stop().await?;
+
+    stage.check_audit()?;
+    let all = 2 * ORDERS;
+    voice.shown(&format!(
+        "{all} orders hung on two bugs; {all} completed, 0 failed."
+    ));
+    Ok(())
+}
+
+/// Places the orders from this number on.
+async fn placed(stage: &Stage, first: u32) -> anyhow::Result<Vec<OrderHandle>> {
+    let mut handles = Vec::new();
+    for number in first..first + ORDERS {
+        let order = numbered_order(number, 10);
+        stage.free(&order.order_id).await?;
+        let submitted = submit(&stage.client, stage.task_queue(), &order).await?;
+        stage
+            .voice
+            .quote(&format!("{} is placed: {order}", order.order_id));
+        handles.push(submitted.into_handle());
+    }
+    Ok(handles)
+}
+
+/// Shows the orders go on to their ends.
+async fn done(stage: &Stage, handles: &[OrderHandle]) -> anyhow::Result<()> {
+    for handle in handles {
+        let order_id = &handle.info().workflow_id;
+        let starter = stage.starter(&["follow", order_id])?;
+        check_success(order_id, starter.wait().await?)?;
+        let effects = effects(stage, order_id)?;
+        for once in ["reserved", "charged", "shipped"] {
+            let times = effects.iter().filter(|effect| **effect == once).count();
+            ensure!(times == 1, "{order_id} was {once} {times} times");
+        }
+    }
+    Ok(())
+}
+
+/// The last error of an activity that panics.
+async fn in_an_activity(handle: &OrderHandle) -> anyhow::Result<Option<String>> {
+    let description = handle.describe(WorkflowDescribeOptions::default()).await?;
+    let mut pending = description.raw().pending_activities.iter();
+    Ok(pending.find_map(|activity| activity.last_failure.as_ref().map(innermost)))
+}
+
+/// The error of the workflow's code.
+async fn in_the_workflow(handle: &OrderHandle) -> anyhow::Result<Option<String>> {
+    let history = handle.fetch_history(WorkflowFetchHistoryOptions::default());
+    let events = history.into_events().await?;
+    Ok(events
+        .into_iter()
+        .find_map(|event| match event.attributes? {
+            Attributes::WorkflowTaskFailedEventAttributes(failed) => {
+                failed.failure.as_ref().map(innermost)
+            }
+            _ => None,
+        }))
+}

@@ -1,0 +1,46 @@
+//! Another order: what is ordered is up to the audience.
+
+use anyhow::ensure;
+
+use crate::{
+    args::OrderArgs,
+    demos::effects,
+    stage::{Stage, check_success},
+};
+
+/// Plays it.
+pub async fn play(stage: &mut Stage, args: &OrderArgs) -> anyhow::Result<()> {
+    let voice = stage.voice;
+    voice.title("order", "another order number, another quantity");
+    let order_id = format!("order-{}", args.order_number);
+    stage.free(&order_id).await?;
+    let worker = stage.worker(&[]).await?;
+
+    voice
+        .scene(&format!(
+            "{order_id}: {} units of product {}.",
+            args.quantity, args.product
+        ))
+        .await;
+    stage.show_inventory()?;
+    let (number, quantity) = (args.order_number.to_string(), args.quantity.to_string());
+    let words = [&number, &args.product, &quantity, &args.payment_info];
+    let starter = stage.starter(&words.map(String::as_str))?;
+    check_success("the order", starter.wait().await?)?;
+
+    voice
+        .scene("The inventory and the ledger after the order.")
+        .await;
+    stage.show_inventory()?;
+    stage.show_ledger()?;
+    worker.stop().await?;
+
+    let effects = effects(stage, &order_id)?;
+    for once in ["reserved", "charged", "shipped"] {
+        let times = effects.iter().filter(|effect| **effect == once).count();
+        ensure!(times == 1, "{once} {times} times");
+    }
+    stage.check_audit()?;
+    voice.shown("any order goes the same way.");
+    Ok(())
+}

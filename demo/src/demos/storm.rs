@@ -1,0 +1,253 @@
+//! Many orders on several workers, and kills at random while they run.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, SystemTime},
+};
+
+use activities::faults::FaultRate;
+use futures::{StreamExt, stream};
+use indicatif::{ProgressBar, ProgressStyle};
+use inventory::Order;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use starter::{
+    follow::{self, Followed, OrderHandle, Watch},
+    progress::Change,
+    submit::submit,
+};
+use temporalio_client::Client;
+use workflows::OrderOutcome;
+
+use crate::{process::WorkerProcess, stage::Stage};
+
+/// Orders under way at a time: enough that a kill hits several, and few enough that the last kill
+/// still finds some.
+const AT_A_TIME: usize = 8;
+
+/// An order that takes longer than this is lost.
+const LOST_AFTER: Duration = Duration::from_secs(120);
+
+/// The pause before a server that is gone is asked again.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(300);
+
+/// What the storm is to be.
+pub struct Storm {
+    /// The orders to place.
+    pub orders: Vec<Order>,
+    /// Worker processes at a time.
+    pub workers: u32,
+    /// Processes to kill, spread over the orders' progress.
+    pub kills: u32,
+    /// Of so many kills one is the server's, if any.
+    pub server_every: Option<u32>,
+    /// Of so many orders one is placed twice at once and once more when it is done, if any.
+    pub twice_every: Option<usize>,
+    /// How many attempts fail at random.
+    pub fault_rate: FaultRate,
+    /// What the kills and the faults are drawn from.
+    pub seed: u64,
+}
+
+/// One kill.
+pub struct Kill {
+    /// Whether it was the server's.
+    pub of_server: bool,
+    /// When.
+    pub at: SystemTime,
+    /// When the one that takes the place was ready.
+    pub replaced_at: SystemTime,
+}
+
+/// What came of one order.
+pub struct Placed {
+    /// The order's ID.
+    pub order_id: String,
+    /// The run that processed it; none if it is lost.
+    pub handle: Option<OrderHandle>,
+    /// Further submissions.
+    pub again: usize,
+    /// How many of those were found to be duplicates, or attached to the order under way.
+    pub recognised: usize,
+}
+
+/// Places the orders, kills while they run, and waits until all are done or lost.
+///
+/// # Errors
+/// Where a process cannot be started again.
+pub async fn run(stage: &mut Stage, storm: &Storm) -> anyhow::Result<(Vec<Placed>, Vec<Kill>)> {
+    stage.fault_seed = storm.seed;
+    let mut random = StdRng::seed_from_u64(storm.seed);
+    let mut workers = Vec::new();
+    for _ in 0..storm.workers {
+        workers.push(worker(stage, storm.fault_rate).await?);
+    }
+    let bar = ProgressBar::new(storm.orders.len() as u64);
+    bar.set_style(ProgressStyle::with_template(
+        "{bar:40} {pos} of {len} orders done",
+    )?);
+    let done = AtomicUsize::new(0);
+    let (client, task_queue) = (stage.client.clone(), stage.task_queue().to_owned());
+    let placing = async {
+        let placed: Vec<Placed> = stream::iter(storm.orders.iter().enumerate())
+            .map(|(index, order)| {
+                let twice = storm
+                    .twice_every
+                    .is_some_and(|every| index.is_multiple_of(every));
+                place(&client, &task_queue, order, twice)
+            })
+            .buffer_unordered(AT_A_TIME)
+            .inspect(|_| {
+                done.fetch_add(1, Ordering::Relaxed);
+                bar.inc(1);
+            })
+            .collect()
+            .await;
+        anyhow::Ok(placed)
+    };
+    let killing = kill_all(stage, storm, &mut workers, &mut random, &done, &bar);
+    let outcome = tokio::try_join!(placing, killing)?;
+    bar.finish_and_clear();
+    for worker in workers {
+        worker.stop().await?;
+    }
+    Ok(outcome)
+}
+
+async fn worker(stage: &mut Stage, fault_rate: FaultRate) -> anyhow::Result<WorkerProcess> {
+    stage
+        .worker(&["--fault-rate", &fault_rate.to_string()])
+        .await
+}
+
+/// Kills as often as was asked for, spread over the orders' progress.
+async fn kill_all(
+    stage: &mut Stage,
+    storm: &Storm,
+    workers: &mut [WorkerProcess],
+    random: &mut StdRng,
+    done: &AtomicUsize,
+    bar: &ProgressBar,
+) -> anyhow::Result<Vec<Kill>> {
+    const LOOK_EVERY: Duration = Duration::from_millis(20);
+    let voice = stage.voice;
+    let mut kills = Vec::new();
+    for number in 1..=storm.kills {
+        let due = storm.orders.len() * (number as usize - 1) / storm.kills as usize;
+        while done.load(Ordering::Relaxed) < due {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        // Somewhere in a step, not always right after an order's end.
+        tokio::time::sleep(Duration::from_millis(random.random_range(0..300))).await;
+        let at = SystemTime::now();
+        let of_server = storm
+            .server_every
+            .is_some_and(|every| number.is_multiple_of(every));
+        let what = if of_server {
+            stage.kill_server().await?;
+            "the server".to_owned()
+        } else {
+            let victim = &mut workers[random.random_range(0..storm.workers as usize)];
+            let pid = victim.pid();
+            let replaced = victim.kill_and_replace(stage, storm.fault_rate);
+            replaced.await?;
+            format!("worker {pid}")
+        };
+        let done = done.load(Ordering::Relaxed);
+        let line = format!(
+            "kill {number}: {what}; {done} of {} orders done",
+            storm.orders.len()
+        );
+        bar.suspend(|| voice.quote(&line));
+        kills.push(Kill {
+            of_server,
+            at,
+            replaced_at: SystemTime::now(),
+        });
+    }
+    Ok(kills)
+}
+
+impl WorkerProcess {
+    async fn kill_and_replace(
+        &mut self,
+        stage: &mut Stage,
+        fault_rate: FaultRate,
+    ) -> anyhow::Result<()> {
+        self.kill().await?;
+        *self = worker(stage, fault_rate).await?;
+        Ok(())
+    }
+}
+
+struct Unwatched;
+
+impl Watch for Unwatched {
+    fn change(&mut self, _: &Change) {}
+    fn say(&mut self, _: &str) {}
+}
+
+/// Places an order and waits for its end; `twice`, also a second time at once and again when it
+/// is done.
+async fn place(client: &Client, task_queue: &str, order: &Order, twice: bool) -> Placed {
+    let first = processed(client, task_queue, order);
+    let (first, second) = if twice {
+        let (first, second) = futures::join!(first, processed(client, task_queue, order));
+        (first, Some(second))
+    } else {
+        (first.await, None)
+    };
+    let third = match twice {
+        true => Some(processed(client, task_queue, order).await),
+        false => None,
+    };
+    let submissions: Vec<_> = [Some(first), second, third]
+        .into_iter()
+        .flatten()
+        .flatten()
+        .collect();
+    // Whichever submission came first processed the order; the others are the same run, or found
+    // that the order was placed.
+    let original = submissions
+        .iter()
+        .find(|(_, outcome)| *outcome == OrderOutcome::Managed)
+        .map(|(handle, _)| OrderHandle::new(client.clone(), handle.info().clone()));
+    let recognised = submissions.iter().filter(|(handle, outcome)| {
+        *outcome == OrderOutcome::Duplicate
+            || original
+                .as_ref()
+                .is_some_and(|original| original.run_id() == handle.run_id())
+    });
+    let recognised = recognised.count();
+    Placed {
+        order_id: order.order_id.clone(),
+        handle: original,
+        again: if twice { 2 } else { 0 },
+        recognised: recognised.saturating_sub(1),
+    }
+}
+
+/// Places an order and waits for its end, whatever happens to the server. `None` if it is lost.
+async fn processed(
+    client: &Client,
+    task_queue: &str,
+    order: &Order,
+) -> Option<(OrderHandle, OrderOutcome)> {
+    let processing = async {
+        loop {
+            let Ok(submitted) = submit(client, task_queue, order).await else {
+                tokio::time::sleep(ASK_AGAIN_AFTER).await;
+                continue;
+            };
+            let handle = submitted.into_handle();
+            match follow::follow(&handle, &mut Unwatched).await {
+                Ok(Followed::Completed(result)) => return Some((handle, result.outcome)),
+                Ok(Followed::NotCompleted(_)) => return None,
+                Err(_) => tokio::time::sleep(ASK_AGAIN_AFTER).await,
+            }
+        }
+    };
+    tokio::time::timeout(LOST_AFTER, processing)
+        .await
+        .ok()
+        .flatten()
+}

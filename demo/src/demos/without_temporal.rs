@@ -1,0 +1,208 @@
+//! Without Temporal: the same steps as plain function calls, beside the Temporal ones.
+
+use std::{
+    path::Path,
+    process::Stdio,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::{Context, ensure};
+use inventory::{Audit, Inventory, Standing};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use crate::{
+    args::WithoutTemporalArgs,
+    demos::{
+        numbered_order,
+        storm::{self, Storm},
+    },
+    plain::QUANTITY,
+    process::this_program,
+    stage::Stage,
+};
+
+/// What came of the orders on one side.
+struct Side {
+    completed: usize,
+    charged_not_shipped: usize,
+    units_lost: i64,
+}
+
+impl Side {
+    fn new(audit: &Audit) -> Self {
+        let submissions = audit.orders.iter().flat_map(|order| &order.submissions);
+        let stuck = |it: &&inventory::SubmissionAudit| it.reserved > 0 && it.shipped == 0;
+        Self {
+            completed: audit.count(Standing::Completed),
+            charged_not_shipped: submissions
+                .clone()
+                .filter(|it| it.charged > 0 && it.shipped == 0)
+                .count(),
+            units_lost: submissions.filter(stuck).map(|it| it.units).sum(),
+        }
+    }
+
+    fn rows(&self) -> [(&'static str, i64); 3] {
+        [
+            ("orders completed", self.completed as i64),
+            ("charged, never shipped", self.charged_not_shipped as i64),
+            ("units gone from stock for nothing", self.units_lost),
+        ]
+    }
+}
+
+/// Plays it.
+pub async fn play(stage: &mut Stage, args: &WithoutTemporalArgs) -> anyhow::Result<()> {
+    let voice = stage.voice;
+    voice.title(
+        "without-temporal",
+        "the same steps, the same faults, the same kills",
+    );
+
+    voice
+        .scene(&format!(
+            "{} orders as plain function calls; fault rate {}; {} kills.",
+            args.orders, args.fault_rate, args.kills
+        ))
+        .await;
+    let database = stage.path("plain").join("inventory.json");
+    let killed = plain(&database, args).await?;
+    voice.say(&format!(
+        "Killed {killed} times. What was under way is forgotten."
+    ));
+    let without = Side::new(&inventory::audit(&database)?);
+
+    voice
+        .scene(&format!(
+            "{} orders on Temporal; fault rate {}; {} kills.",
+            args.orders, args.fault_rate, args.kills
+        ))
+        .await;
+    let storm = Storm {
+        orders: (1..=args.orders)
+            .map(|number| numbered_order(number, QUANTITY))
+            .collect(),
+        workers: 1,
+        kills: args.kills,
+        server_every: None,
+        twice_every: None,
+        fault_rate: args.fault_rate,
+        seed: args.seed,
+    };
+    storm::run(stage, &storm).await?;
+    let with = Side::new(&inventory::audit(stage.inventory().path())?);
+
+    voice.scene("Side by side.").await;
+    voice.say(&format!("{:<36} {:>10} {:>10}", "", "without", "with"));
+    for ((what, left), (_, right)) in without.rows().into_iter().zip(with.rows()) {
+        voice.say(&format!("{what:<36} {left:>10} {right:>10}"));
+    }
+    if let Some(file) = &args.picture {
+        std::fs::write(file, picture(args, &without, &with))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        voice.say(&format!("Drawn into {}.", file.display()));
+    }
+
+    stage.check_audit()?;
+    let all = args.orders as usize;
+    ensure!(
+        with.completed == all,
+        "{} of {all} orders completed on Temporal",
+        with.completed
+    );
+    ensure!(
+        with.charged_not_shipped == 0,
+        "an order on Temporal was charged and never shipped"
+    );
+    ensure!(
+        without.completed < all,
+        "without Temporal all orders completed too: there were no faults and no kills to show"
+    );
+    voice.shown("the steps are the same; what is lost without Temporal is what nobody remembered.");
+    Ok(())
+}
+
+/// Processes the orders in processes that are killed, each going on with the order after the one
+/// that was under way. Returns how often one was killed.
+async fn plain(database: &Path, args: &WithoutTemporalArgs) -> anyhow::Result<u32> {
+    let folder = database.parent().context("a file in a folder")?;
+    std::fs::create_dir_all(folder)?;
+    Inventory::at(database, SystemTime::now).products()?;
+    let mut random = StdRng::seed_from_u64(args.seed);
+    let (mut next, mut killed) = (1, 0);
+    while next <= args.orders {
+        let mut child = this_program("plain")?
+            .args([
+                "--from",
+                &next.to_string(),
+                "--to",
+                &args.orders.to_string(),
+            ])
+            .args(["--fault-rate", &args.fault_rate.to_string()])
+            .args(["--seed", &args.seed.to_string()])
+            .arg("--database")
+            .arg(database)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start the plain orders")?;
+        let lines = child.stdout.take().context("plain orders without output")?;
+        let mut lines = BufReader::new(lines).lines();
+        let due = args.orders * (killed + 1) / (args.kills + 1);
+        while let Some(line) = lines.next_line().await? {
+            let Some(number) = line.strip_prefix("begin ") else {
+                continue;
+            };
+            next = number.parse::<u32>()? + 1;
+            if killed < args.kills && next > due {
+                // Somewhere in the order, which takes some 75 ms.
+                tokio::time::sleep(Duration::from_millis(random.random_range(5..70))).await;
+                child.kill().await?;
+                killed += 1;
+                break;
+            }
+        }
+        child.wait().await?;
+    }
+    Ok(killed)
+}
+
+/// The result as a picture: a pair of bars for each figure.
+fn picture(args: &WithoutTemporalArgs, without: &Side, with: &Side) -> String {
+    const LEFT: i64 = 290;
+    const WIDTH: i64 = 480;
+    let mut bars = String::new();
+    let pairs = without.rows().into_iter().zip(with.rows());
+    for (index, ((what, left), (_, right))) in pairs.enumerate() {
+        let top = 110 + 100 * index as i64;
+        let most = left.max(right).max(1);
+        bars += &format!(
+            "  <text x=\"{}\" y=\"{}\" text-anchor=\"end\">{what}</text>\n",
+            LEFT - 16,
+            top + 34
+        );
+        for (row, value, class) in [(0, left, "without"), (1, right, "with")] {
+            let (y, width) = (top + 30 * row, (WIDTH * value / most).max(2));
+            bars += &format!(
+                "  <rect class=\"{class}\" x=\"{LEFT}\" y=\"{y}\" width=\"{width}\" height=\"24\" \
+                 rx=\"4\"/>\n  <text x=\"{}\" y=\"{}\">{value}</text>\n",
+                LEFT + width + 10,
+                y + 18
+            );
+        }
+    }
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 860 420\" role=\"img\" \
+         font-family=\"system-ui, sans-serif\" font-size=\"15\">\n\
+         \x20 <title>Orders with and without Temporal</title>\n\
+         \x20 <style>.without {{ fill: #c2410c }} .with {{ fill: #4f46e5 }} text {{ fill: #1e293b }}</style>\n\
+         \x20 <rect width=\"860\" height=\"420\" rx=\"14\" fill=\"#f8fafc\"/>\n\
+         \x20 <text x=\"30\" y=\"44\" font-size=\"19\" font-weight=\"600\">{} orders, fault rate {}, {} kills</text>\n\
+         \x20 <rect class=\"without\" x=\"30\" y=\"62\" width=\"16\" height=\"16\" rx=\"3\"/>\n\
+         \x20 <text x=\"54\" y=\"75\">plain function calls</text>\n\
+         \x20 <rect class=\"with\" x=\"210\" y=\"62\" width=\"16\" height=\"16\" rx=\"3\"/>\n\
+         \x20 <text x=\"234\" y=\"75\">on Temporal</text>\n{bars}</svg>\n",
+        args.orders, args.fault_rate, args.kills
+    )
+}
