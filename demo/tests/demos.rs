@@ -66,11 +66,114 @@ fn the_first_order_is_shown_and_leaves_nothing_behind() {
     assert_eq!(left, ["temporal.toml"]);
 }
 
+/// Plays a demo to its end, which it checks itself.
+fn shown(arguments: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let output = demo(arguments, folder.path());
+    let text = stdout(&output);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}{errors}");
+    assert!(text.contains("Shown:"), "{text}");
+    text
+}
+
+#[test]
+fn the_worker_is_killed_and_the_order_completes() {
+    let text = shown(&["kill-worker"]);
+    assert!(text.contains("killed with SIGKILL"), "{text}");
+    assert!(text.contains("managed: order-37005"), "{text}");
+}
+
+#[test]
+fn an_order_that_is_placed_twice_is_shown_to_happen_once() {
+    assert!(shown(&["duplicate-order"]).contains("duplicate: order-11235813"));
+}
+
+#[test]
+fn another_order_is_shown() {
+    let text = shown(&["order", "4711", "123456", "12"]);
+    assert!(text.contains("managed: order-4711"), "{text}");
+}
+
+#[test]
+fn a_demo_that_does_not_show_what_it_should_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    // More than the warehouse can hold.
+    let output = demo(&["order", "4712", "123456", "10001"], folder.path());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!stdout(&output).contains("Shown:"));
+}
+
+#[test]
+fn errors_are_shown_with_the_attempts() {
+    let text = shown(&["errors"]);
+    assert!(
+        text.contains("fault rate         0.2   0.5   0.8"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_bug_is_mended_under_running_orders() {
+    let text = shown(&["fix-a-bug"]);
+    assert!(text.contains("6 completed, 0 failed"), "{text}");
+}
+
+#[test]
+fn without_temporal_orders_are_lost_and_with_it_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("picture.svg");
+    let picture_flag = format!("--picture={}", picture.display());
+    let text = shown(&[
+        "without-temporal",
+        "--orders",
+        "24",
+        "--kills",
+        "3",
+        &picture_flag,
+    ]);
+    assert!(text.contains("charged, never shipped"), "{text}");
+    assert!(std::fs::read_to_string(picture).unwrap().contains("</svg>"));
+}
+
+#[test]
+fn chaos_loses_nothing_and_doubles_nothing() {
+    let text = shown(&[
+        "chaos",
+        "--orders",
+        "20",
+        "--workers",
+        "2",
+        "--kills",
+        "6",
+        "--seed",
+        "7",
+    ]);
+    for line in [
+        "orders               20",
+        "completed            20",
+        "lost                 0",
+        "doubled              0",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+}
+
 #[test]
 fn the_demos_are_listed() {
     let folder = tempfile::tempdir().unwrap();
     let text = stdout(&demo(&["list"], folder.path()));
-    assert!(text.contains("first-order"), "{text}");
+    for name in [
+        "first-order",
+        "kill-worker",
+        "errors",
+        "fix-a-bug",
+        "without-temporal",
+        "chaos",
+        "all",
+    ] {
+        assert!(text.contains(name), "{text}");
+    }
 }
 
 #[test]

@@ -316,3 +316,139 @@ mod milliseconds {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use temporalio_common::protos::temporal::api::{
+        common::v1::ActivityType,
+        history::v1::{
+            ActivityTaskCompletedEventAttributes, ActivityTaskScheduledEventAttributes,
+            ActivityTaskStartedEventAttributes, TimerFiredEventAttributes,
+            TimerStartedEventAttributes, WorkflowTaskFailedEventAttributes,
+        },
+    };
+
+    use super::*;
+
+    fn event(event_id: i64, seconds: u64, attributes: Attributes) -> HistoryEvent {
+        HistoryEvent {
+            event_id,
+            event_time: Some((SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).into()),
+            attributes: Some(attributes),
+            ..HistoryEvent::default()
+        }
+    }
+
+    fn kind(name: &str) -> Option<ActivityType> {
+        Some(ActivityType {
+            name: name.to_owned(),
+        })
+    }
+
+    fn scheduled(event_id: i64, name: &str) -> HistoryEvent {
+        let attributes = ActivityTaskScheduledEventAttributes {
+            activity_type: kind(name),
+            ..Default::default()
+        };
+        let attributes = Attributes::ActivityTaskScheduledEventAttributes(attributes);
+        event(event_id, 10, attributes)
+    }
+
+    fn pending(name: &str, attempt: i32, error: &str) -> PendingActivityInfo {
+        PendingActivityInfo {
+            activity_type: kind(name),
+            attempt,
+            last_failure: Some(Failure {
+                message: error.to_owned(),
+                ..Failure::default()
+            }),
+            ..PendingActivityInfo::default()
+        }
+    }
+
+    fn step(change: &Change) -> &StepChange {
+        match change {
+            Change::Step(step) => step,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_step_is_told_from_its_beginning_through_its_retries_to_its_end() {
+        let mut progress = Progress::default();
+        let begun = progress.event(&scheduled(5, "Charge"));
+        assert_eq!(step(&begun[0]).state, StepState::Running);
+        assert!(progress.is_waiting());
+
+        let failing = [pending("Charge", 2, "overloaded")];
+        let retrying = progress.pending(&failing);
+        assert_eq!(step(&retrying[0]).attempts, 2);
+        let error = "overloaded".to_owned();
+        assert_eq!(step(&retrying[0]).state, StepState::Retrying { error });
+        // What was told is not told again.
+        assert_eq!(progress.pending(&failing), []);
+
+        let started = ActivityTaskStartedEventAttributes {
+            scheduled_event_id: 5,
+            attempt: 3,
+            ..Default::default()
+        };
+        let started = Attributes::ActivityTaskStartedEventAttributes(started);
+        assert_eq!(progress.event(&event(6, 13, started)), []);
+        let completed = ActivityTaskCompletedEventAttributes {
+            scheduled_event_id: 5,
+            ..Default::default()
+        };
+        let completed = Attributes::ActivityTaskCompletedEventAttributes(completed);
+        let done = progress.event(&event(7, 14, completed));
+        assert_eq!(step(&done[0]).state, StepState::Completed);
+        assert_eq!(step(&done[0]).attempts, 3);
+        assert_eq!(step(&done[0]).took_ms, Some(Duration::from_secs(4)));
+        assert!(!progress.is_waiting());
+    }
+
+    #[test]
+    fn a_pause_is_a_step_without_attempts() {
+        let mut progress = Progress::default();
+        let started =
+            Attributes::TimerStartedEventAttributes(TimerStartedEventAttributes::default());
+        let begun = progress.event(&event(5, 0, started));
+        assert_eq!(
+            (step(&begun[0]).step.as_str(), step(&begun[0]).attempts),
+            ("Pause", 0)
+        );
+        let fired = TimerFiredEventAttributes {
+            started_event_id: 5,
+            ..Default::default()
+        };
+        let done = progress.event(&event(6, 15, Attributes::TimerFiredEventAttributes(fired)));
+        assert_eq!(step(&done[0]).took_ms, Some(Duration::from_secs(15)));
+    }
+
+    #[test]
+    fn failing_code_is_told_and_a_reset_is_not_taken_for_it() {
+        let failed = |cause: WorkflowTaskFailedCause| {
+            let attributes = WorkflowTaskFailedEventAttributes {
+                cause: cause.into(),
+                failure: Some(Failure {
+                    message: "panicked".to_owned(),
+                    ..Failure::default()
+                }),
+                ..Default::default()
+            };
+            event(
+                4,
+                0,
+                Attributes::WorkflowTaskFailedEventAttributes(attributes),
+            )
+        };
+        let mut progress = Progress::default();
+        let broken = failed(WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure);
+        assert_eq!(
+            progress.event(&broken),
+            [Change::CodeFailed("panicked".to_owned())]
+        );
+        let reset = failed(WorkflowTaskFailedCause::ResetWorkflow);
+        assert_eq!(progress.event(&reset), []);
+    }
+}

@@ -3,8 +3,10 @@
 use std::{
     net::TcpListener,
     process::{Command, Output},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
+
+use inventory::{Inventory, Item, Placement};
 
 fn starter(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_starter"))
@@ -72,4 +74,53 @@ fn help_tells_a_newcomer_what_to_do() {
     ] {
         assert!(text.contains(word), "{text}");
     }
+}
+
+#[test]
+fn an_audit_tells_what_happened_and_fails_where_it_does_not_add_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("inventory.json");
+    let audit = || starter(&["audit", "--database", database.to_str().unwrap()]);
+
+    let none = audit();
+    assert_eq!(none.status.code(), Some(1));
+    assert!(
+        stderr(&none).contains("there is no inventory"),
+        "{}",
+        stderr(&none)
+    );
+
+    let inventory = Inventory::at(&database, SystemTime::now);
+    let placement = Placement::new("order-1", "first");
+    let items = [Item::new("123456", 999)];
+    inventory.reserve(&placement, &items).unwrap();
+    inventory.record_charge(&placement, "**56").unwrap();
+    inventory
+        .record_shipment(&placement, &items[0], None)
+        .unwrap();
+    let clean = audit();
+    let text = String::from_utf8(clean.stdout).unwrap();
+    assert!(clean.status.success(), "{text}");
+    for words in [
+        "order-1",
+        "completed",
+        "reserved 999, charged, shipped",
+        "Everything adds up.",
+    ] {
+        assert!(text.contains(words), "{text}");
+    }
+
+    // A second charge of the same order, as a forger would enter it.
+    let ledger = folder.path().join("ledger.jsonl");
+    let lines = std::fs::read_to_string(&ledger).unwrap();
+    let charge = lines
+        .lines()
+        .nth(1)
+        .unwrap()
+        .replace("\"seq\":2", "\"seq\":4");
+    std::fs::write(&ledger, format!("{lines}{charge}\n")).unwrap();
+    let doubled = audit();
+    let text = String::from_utf8(doubled.stdout).unwrap();
+    assert_eq!(doubled.status.code(), Some(1), "{text}");
+    assert!(text.contains("WRONG: ledger, line 4"), "{text}");
 }
