@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`args`] | what the command line takes |
 //! | [`log`] | the log's form |
-//! | [`run`] | connects, registers, runs, and stops in order |
+//! | [`mod@run`] | connects, registers, runs, and stops in order |
 
 pub mod args;
 pub mod log;
