@@ -52,8 +52,13 @@ pub fn report(audit: &Audit) -> String {
         ));
     }
     lines.push(format!(
-        "{} orders: {} completed, {} under way, {} undone; {} lines in the ledger",
+        "{} {}: {} completed, {} under way, {} undone; {} lines in the ledger",
         audit.orders.len(),
+        if audit.orders.len() == 1 {
+            "order"
+        } else {
+            "orders"
+        },
         audit.count(Standing::Completed),
         audit.count(Standing::UnderWay),
         audit.count(Standing::Undone),

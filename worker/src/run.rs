@@ -45,6 +45,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut worker = build(&runtime, client, &args)?;
     let shut_down = worker.shutdown_handle();
     tracing::info!(
+        pid = std::process::id(),
         task_queue = args.task_queue,
         database = %args.database.display(),
         fault_rate = %args.fault_rate,

@@ -27,12 +27,12 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         .worker(&["--bug", "activity", "--fault-rate", "0"])
         .await?;
     let first = placed(stage, 2001).await?;
-    let error = stage
-        .until_some("an order to hang on the bug", async || {
-            in_an_activity(&first[0]).await
-        })
-        .await?;
-    voice.say(&format!("{ORDERS} orders hang: {error}"));
+    for order in &first {
+        let error = stage
+            .until_some("the order to hang", async || in_an_activity(order).await)
+            .await?;
+        voice.quote(&format!("{} hangs: {error}", order.info().workflow_id));
+    }
     voice
         .scene("The bug is mended, and the fixed worker starts.")
         .await;
@@ -48,12 +48,12 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         .worker(&["--bug", "workflow", "--fault-rate", "0"])
         .await?;
     let second = placed(stage, 2101).await?;
-    let error = stage
-        .until_some("an order to hang on the bug", async || {
-            in_the_workflow(&second[0]).await
-        })
-        .await?;
-    voice.say(&format!("{ORDERS} orders hang: {error}"));
+    for order in &second {
+        let error = stage
+            .until_some("the order to hang", async || in_the_workflow(order).await)
+            .await?;
+        voice.quote(&format!("{} hangs: {error}", order.info().workflow_id));
+    }
     voice
         .scene("The bug is mended, and the fixed worker starts.")
         .await;
