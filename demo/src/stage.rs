@@ -167,8 +167,15 @@ impl Stage {
     /// Frees an order ID that an earlier demo, cut short, left under way on its own task queue.
     ///
     /// # Errors
-    /// Where the server does not answer.
+    /// Where the server does not answer, or the inventory that was asked for knows the order.
     pub async fn free(&self, order_id: &str) -> anyhow::Result<()> {
+        if !self.inventory().effects(order_id)?.is_empty() {
+            bail!(
+                "{order_id} was placed in {} before, and would be a duplicate: leave out \
+                 --database and DATABASE, or name a new file",
+                self.database.display()
+            );
+        }
         let Ok(handle) = follow::find(&self.client, order_id).await else {
             return Ok(());
         };

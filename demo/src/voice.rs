@@ -43,10 +43,14 @@ impl Voice {
         println!("{NARRATION}{text}{NARRATION:#}");
         if self.step {
             println!("{QUOTED}(Enter){QUOTED:#}");
-            // Reading a terminal cannot be cut short, so it must not hold up the other tasks. An
-            // input that has ended lets the demo go on.
-            let read = || std::io::stdin().lock().read_line(&mut String::new());
-            let _ = tokio::task::spawn_blocking(read).await;
+            // Reading a terminal cannot be cut short: on a thread that nobody waits for, it does
+            // not hold up the end of the program. An input that has ended lets the demo go on.
+            let (entered, enter) = tokio::sync::oneshot::channel();
+            std::thread::spawn(move || {
+                let _ = std::io::stdin().lock().read_line(&mut String::new());
+                let _ = entered.send(());
+            });
+            let _ = enter.await;
         }
     }
 

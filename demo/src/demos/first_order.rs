@@ -1,9 +1,7 @@
 //! The first order: it goes through its steps, and the inventory changes.
 
-use anyhow::ensure;
-
 use crate::{
-    demos::{HAPPENED_ONCE, effects},
+    demos::check_once,
     stage::{Stage, check_success},
 };
 
@@ -50,12 +48,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     stage.show_ledger()?;
     worker.stop().await?;
 
-    let effects = effects(stage, "order-11235")?;
-    ensure!(
-        effects == HAPPENED_ONCE,
-        "each thing should have happened once, and the ledger has {effects:?}"
-    );
-    stage.check_audit()?;
+    check_once(stage, "order-11235")?;
     voice.shown(
         "the order was reserved, charged and shipped once each, whatever failed on the way.",
     );

@@ -1,11 +1,10 @@
 //! Killing the worker: order 37005 pauses, its worker dies, and a new one goes on with it.
 
-use anyhow::ensure;
 use temporalio_client::{WorkflowFetchHistoryOptions, WorkflowHistory};
 use temporalio_common::protos::temporal::api::enums::v1::EventType;
 
 use crate::{
-    demos::{HAPPENED_ONCE, effects},
+    demos::check_once,
     stage::{Stage, check_success},
 };
 
@@ -62,12 +61,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     stage.show_ledger()?;
     worker.stop().await?;
 
-    let effects = effects(stage, ORDER_ID)?;
-    ensure!(
-        effects == HAPPENED_ONCE,
-        "each thing should have happened once, and the ledger has {effects:?}"
-    );
-    stage.check_audit()?;
+    check_once(stage, ORDER_ID)?;
     voice.shown("the worker died, the order did not; no step was done twice.");
     Ok(())
 }

@@ -12,12 +12,13 @@ mod without_temporal;
 
 use std::collections::HashMap;
 
-use anyhow::Context;
+use anyhow::{Context, bail, ensure};
 use clap::{Parser, Subcommand};
-use inventory::Order;
+use inventory::{Change, Order};
 use starter::follow::OrderHandle;
 use temporalio_client::WorkflowFetchHistoryOptions;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     args::{Args, Command, Demo, ShowArgs},
@@ -41,6 +42,16 @@ pub fn list() {
 /// # Errors
 /// Where what it set out to show did not happen.
 pub async fn run(demo: Demo, show: ShowArgs) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    // What a demo started is dropped with it, and so ended.
+    tokio::select! {
+        played = play_all(demo, show) => played,
+        _ = tokio::signal::ctrl_c() => bail!("stopped before its end"),
+        _ = terminate.recv() => bail!("stopped before its end"),
+    }
+}
+
+async fn play_all(demo: Demo, show: ShowArgs) -> anyhow::Result<()> {
     if !matches!(demo, Demo::All) {
         return play(demo, &show).await;
     }
@@ -112,11 +123,15 @@ async fn attempts(handle: &OrderHandle) -> anyhow::Result<HashMap<String, i32>> 
     Ok(attempts)
 }
 
-/// What an order from the inventory's first state does to the world, once each.
-const HAPPENED_ONCE: [&str; 4] = ["reserved", "charged", "shipped", "restocked"];
-
-/// What an order did to the world, by the ledger.
-fn effects(stage: &Stage, order_id: &str) -> anyhow::Result<Vec<&'static str>> {
+/// Fails the demo unless the order was reserved, charged and shipped once each, and it all adds up.
+fn check_once(stage: &Stage, order_id: &str) -> anyhow::Result<()> {
     let entries = stage.inventory().effects(order_id)?;
-    Ok(entries.iter().map(|entry| entry.change.name()).collect())
+    for change in [Change::Reserved, Change::Charged, Change::Shipped] {
+        let times = entries
+            .iter()
+            .filter(|entry| entry.change == change)
+            .count();
+        ensure!(times == 1, "{order_id} was {change} {times} times");
+    }
+    stage.check_audit()
 }

@@ -1,10 +1,8 @@
 //! Another order: what is ordered is up to the audience.
 
-use anyhow::ensure;
-
 use crate::{
     args::OrderArgs,
-    demos::effects,
+    demos::check_once,
     stage::{Stage, check_success},
 };
 
@@ -35,12 +33,7 @@ pub async fn play(stage: &mut Stage, args: &OrderArgs) -> anyhow::Result<()> {
     stage.show_ledger()?;
     worker.stop().await?;
 
-    let effects = effects(stage, &order_id)?;
-    for once in ["reserved", "charged", "shipped"] {
-        let times = effects.iter().filter(|effect| **effect == once).count();
-        ensure!(times == 1, "{once} {times} times");
-    }
-    stage.check_audit()?;
+    check_once(stage, &order_id)?;
     voice.shown("any order goes the same way.");
     Ok(())
 }
