@@ -63,15 +63,16 @@ fn a_disk_that_fills_up_half_way_leaves_nothing_half_done() {
     shop.open();
     // The limit counts in blocks of 1024 bytes; the ledger reaches it first.
     let script = r#"trap '' XFSZ; ulimit -f 4; exec "$0" "$@""#;
-    let status = Command::new("bash")
+    // Its output goes through pipes: a file would be under the limit too.
+    let output = Command::new("bash")
         .args(["-c", script])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", "child", "--ignored", "--nocapture", "--quiet"])
         .env(FILE, &shop.path)
         .env(TASK, "fill")
-        .status()
+        .output()
         .unwrap();
-    assert!(status.success());
+    assert!(output.status.success(), "{output:?}");
     // Without the limit the same goes through.
     let inventory = shop.open();
     let number = shop.audit().orders.len() as u32;
