@@ -154,7 +154,10 @@ impl Tally {
             if let Some(longest) = standstill(kills, histories, server) {
                 rows.push((
                     what,
-                    format!("{:.1} s at the longest", longest.as_secs_f64()),
+                    format!(
+                        "{:.1} s at the longest, retry pauses included",
+                        longest.as_secs_f64()
+                    ),
                 ));
             }
         }
