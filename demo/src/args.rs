@@ -165,13 +165,17 @@ pub struct ShowArgs {
     pub ui: UiArgs,
 }
 
+/// The port of a dev server that is told no other.
+pub const DEFAULT_PORT: u16 = 7233;
+
 /// The dev server's settings.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct ServerArgs {
     /// The port for workers and starters; the Web UI is 1000 above it
-    #[arg(long, default_value_t = 7233)]
+    #[arg(long, default_value_t = DEFAULT_PORT)]
     pub port: u16,
-    /// The file with the server's state [default: .temporal/dev-server.db in the project's folder]
+    /// The file with the server's state [default: .temporal/dev-server.db in the
+    /// project's folder; one of its own for each other port]
     #[arg(long, value_name = "FILE", conflicts_with = "in_memory")]
     pub state: Option<PathBuf>,
     /// Keep the state in memory: it is lost with the server

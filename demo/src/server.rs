@@ -3,7 +3,10 @@
 use anyhow::bail;
 use temporal::{CliSearch, DevServer, Ended, Listener, Settings, project_dir, what_listens};
 
-use crate::{args::ServerArgs, stage::UI_PORT_OFFSET};
+use crate::{
+    args::{DEFAULT_PORT, ServerArgs},
+    stage::UI_PORT_OFFSET,
+};
 
 /// Runs the dev server until Ctrl-C. Its state is on disk, so that it outlives the server.
 ///
@@ -35,7 +38,7 @@ pub async fn run(args: ServerArgs) -> anyhow::Result<()> {
     if !args.in_memory {
         let state = args
             .state
-            .unwrap_or_else(|| project.join(".temporal/dev-server.db"));
+            .unwrap_or_else(|| project.join(state_file(args.port)));
         println!("State:  {}", state.display());
         builder = builder.db_file(state);
     }
@@ -48,4 +51,12 @@ pub async fn run(args: ServerArgs) -> anyhow::Result<()> {
         Ended::ByItself(status) => bail!("the server ended by itself ({status})"),
     }
     Ok(())
+}
+
+/// One file for each port: two servers must not write to the same one.
+fn state_file(port: u16) -> String {
+    match port {
+        DEFAULT_PORT => ".temporal/dev-server.db".to_owned(),
+        other => format!(".temporal/dev-server-{other}.db"),
+    }
 }

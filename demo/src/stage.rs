@@ -182,6 +182,13 @@ impl Stage {
         let description = handle.describe(WorkflowDescribeOptions::default()).await?;
         let left_over = description.close_time().is_none()
             && description.task_queue().starts_with(TASK_QUEUE_PREFIX);
+        if description.close_time().is_none() && !left_over {
+            bail!(
+                "{order_id} is under way on task queue {:?}, and this demo needs its number: wait \
+                 for its end, or use another server",
+                description.task_queue()
+            );
+        }
         if left_over {
             let options = WorkflowTerminateOptions::builder()
                 .reason("left by a demo that was cut short")

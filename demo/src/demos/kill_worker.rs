@@ -1,6 +1,6 @@
 //! Killing the worker: order 37005 pauses, its worker dies, and a new one goes on with it.
 
-use temporalio_client::{WorkflowFetchHistoryOptions, WorkflowHistory};
+use temporalio_client::{WorkflowDescribeOptions, WorkflowFetchHistoryOptions, WorkflowHistory};
 use temporalio_common::protos::temporal::api::enums::v1::EventType;
 
 use crate::{
@@ -29,6 +29,11 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
             let Ok(order) = stage.find_order(ORDER_ID).await else {
                 return Ok(false);
             };
+            // One of this number may have been processed on this server before.
+            let description = order.describe(WorkflowDescribeOptions::default()).await?;
+            if description.task_queue() != stage.task_queue() {
+                return Ok(false);
+            }
             let history: WorkflowHistory =
                 order.fetch_history(WorkflowFetchHistoryOptions::default());
             let events = history.into_events().await?;

@@ -40,12 +40,17 @@ impl Show {
 
     /// Says that the order goes on without this program.
     pub fn interrupted(&mut self, order_id: &str) {
-        if let Self::Live(live) = self {
-            live.abandon();
-        }
-        self.say(&format!(
+        let sentence = format!(
             "{order_id} goes on. Follow it again: cargo run -p starter -- follow {order_id}"
-        ));
+        );
+        match self {
+            Self::Live(live) => {
+                live.abandon();
+                // Below the steps, which move no more.
+                Lines.say(&sentence);
+            }
+            _ => self.say(&sentence),
+        }
     }
 
     /// Shows how the order ended.
