@@ -41,6 +41,14 @@ pub trait Watch {
     fn say(&mut self, sentence: &str);
 }
 
+/// Nobody: for following an order only to its end.
+pub struct Unwatched;
+
+impl Watch for Unwatched {
+    fn change(&mut self, _: &Change) {}
+    fn say(&mut self, _: &str) {}
+}
+
 /// How an order ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Followed {

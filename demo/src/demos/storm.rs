@@ -11,8 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use inventory::Order;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use starter::{
-    follow::{self, Followed, OrderHandle, Watch},
-    progress::Change,
+    follow::{self, Followed, OrderHandle, Unwatched},
     submit::submit,
 };
 use temporalio_client::Client;
@@ -177,13 +176,6 @@ impl WorkerProcess {
         *self = worker(stage, fault_rate).await?;
         Ok(())
     }
-}
-
-struct Unwatched;
-
-impl Watch for Unwatched {
-    fn change(&mut self, _: &Change) {}
-    fn say(&mut self, _: &str) {}
 }
 
 /// Places an order and waits for its end; `twice`, also a second time at once and again when it

@@ -15,8 +15,7 @@ use nix::{
     unistd::Pid,
 };
 use starter::{
-    follow::{self, Followed, OrderHandle, Watch},
-    progress::Change,
+    follow::{self, Followed, OrderHandle, Unwatched},
     submit::{Submitted, submit},
 };
 use temporal::{CliSearch, DevServer, Settings, project_dir};
@@ -135,13 +134,6 @@ pub fn order(order_id: &str, quantity: u32) -> Order {
         payment_info: "VISA-123456".to_owned(),
         pause_seconds: None,
     }
-}
-
-struct Unwatched;
-
-impl Watch for Unwatched {
-    fn change(&mut self, _: &Change) {}
-    fn say(&mut self, _: &str) {}
 }
 
 /// Waits for an order's end.
