@@ -43,6 +43,8 @@ pub struct Args {
 pub enum Command {
     /// Follow an order that was placed before, until it is done
     Follow(Box<FollowArgs>),
+    /// Print an order's history as JSON, as the replay tests take it
+    History(HistoryArgs),
     /// Check by the ledger and the inventory file that everything adds up; needs no server
     Audit(AuditArgs),
 }
@@ -77,6 +79,19 @@ pub struct FollowArgs {
     /// Settings that all subcommands take.
     #[command(flatten)]
     pub common: CommonArgs,
+}
+
+/// Whose history to print.
+#[derive(Debug, ClapArgs)]
+pub struct HistoryArgs {
+    /// The order's ID, such as order-11235
+    pub order_id: String,
+    /// Which run of it [default: the newest]
+    #[arg(long, value_name = "ID")]
+    pub run_id: Option<String>,
+    /// Where the Temporal server is.
+    #[command(flatten)]
+    pub connect: ConnectArgs,
 }
 
 /// What to check.

@@ -65,17 +65,20 @@ pub enum Followed {
 pub async fn find(client: &Client, order_id: &str) -> anyhow::Result<OrderHandle> {
     let handle: OrderHandle = client.get_workflow_handle(order_id);
     match handle.describe(WorkflowDescribeOptions::default()).await {
-        Ok(description) => {
-            let mut info = handle.info().clone();
-            info.run_id = Some(description.run_id().to_owned());
-            Ok(OrderHandle::new(client.clone(), info))
-        }
+        Ok(description) => Ok(run(&handle, description.run_id())),
         Err(WorkflowInteractionError::NotFound(_)) => bail!(
             "the server knows no order {order_id:?}: an order's ID is its number with \"order-\" \
              before it"
         ),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Another run of the same order.
+pub fn run(handle: &OrderHandle, run_id: &str) -> OrderHandle {
+    let mut info = handle.info().clone();
+    info.run_id = Some(run_id.to_owned());
+    OrderHandle::new(handle.client().clone(), info)
 }
 
 /// Follows an order to its end, and tells `watch` of all that happens to it, from its beginning.

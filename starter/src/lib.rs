@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`args`] | what the command line takes |
 //! | [`audit`] | whether everything that happened adds up |
+//! | [`history`] | an order's history, for the replay tests |
 //! | [`submit`] | places an order, or finds that it is under way |
 //! | [`follow`] | an order's steps, as the server tells of them |
 //! | [`progress`] | what a history says of an order's steps: no server, no clock |
@@ -15,6 +16,7 @@
 pub mod args;
 pub mod audit;
 pub mod follow;
+pub mod history;
 pub mod progress;
 pub mod show;
 pub mod submit;
@@ -22,6 +24,7 @@ pub mod submit;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use temporal::ConnectArgs;
 use temporalio_client::Client;
 
 pub use args::{Args, Command, OrderArgs};
@@ -41,6 +44,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         None => place(args.order).await,
         Some(Command::Follow(args)) => follow(*args).await,
+        Some(Command::History(args)) => history::history(&args).await,
         Some(Command::Audit(args)) => audit::audit(&args),
     }
 }
@@ -48,7 +52,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 async fn place(args: OrderArgs) -> anyhow::Result<ExitCode> {
     let order = args.order(&mut rand::rng());
     let mut show = Show::new(&args.common.output);
-    let client = connect(&args.common).await?;
+    let client = connect(&args.common.connect).await?;
     let submitted = submit::submit(&client, &args.common.task_queue, &order).await?;
     match &submitted {
         Submitted::Started(_) => show.say(&format!("{} is placed: {order}", order.order_id)),
@@ -63,7 +67,7 @@ async fn place(args: OrderArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn follow(args: FollowArgs) -> anyhow::Result<ExitCode> {
-    let client = connect(&args.common).await?;
+    let client = connect(&args.common.connect).await?;
     let handle = follow::find(&client, &args.order_id).await?;
     shown(
         &client,
@@ -75,8 +79,8 @@ async fn follow(args: FollowArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Connects, as every subcommand does.
-async fn connect(common: &CommonArgs) -> anyhow::Result<Client> {
-    Ok(common.connect.connect("order-management-starter").await?)
+async fn connect(server: &ConnectArgs) -> anyhow::Result<Client> {
+    Ok(server.connect("order-management-starter").await?)
 }
 
 async fn shown(
