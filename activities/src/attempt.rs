@@ -8,15 +8,15 @@ use crate::{
     OrderActivities, Services, charge, check_fraud,
     error::StepError,
     faults::{FaultMessages, FaultPoint},
-    prepare_shipment, ship, supplier_order,
-    task::ForOrder,
+    look_up_items, prepare_shipment, recall, refund, release, ship, supplier_order,
+    task::{Attempted, ForOrder},
 };
 
 /// How many heartbeats fit into a heartbeat timeout. With six, several may be late on a busy
 /// machine before a living activity is taken for dead.
 const BEATS_PER_TIMEOUT: u32 = 6;
 
-/// One of the five activities.
+/// One of the activities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Activity {
     /// Is the payment info to be trusted?
@@ -29,16 +29,28 @@ pub enum Activity {
     Ship,
     /// Fill the shelf.
     SupplierOrder,
+    /// See what is on the shelf.
+    LookUpItems,
+    /// Call units back from the courier.
+    Recall,
+    /// Give the payment back.
+    Refund,
+    /// Put the units back.
+    Release,
 }
 
 impl Activity {
-    /// All of them, in the order in which `ProcessOrder` runs them.
-    pub const ALL: [Self; 5] = [
+    /// All of them: the five steps of every order as they are run, then the others.
+    pub const ALL: [Self; 9] = [
         Self::CheckFraud,
         Self::PrepareShipment,
         Self::Charge,
         Self::Ship,
         Self::SupplierOrder,
+        Self::LookUpItems,
+        Self::Recall,
+        Self::Refund,
+        Self::Release,
     ];
 
     /// The activity type's name on the Temporal server.
@@ -49,6 +61,10 @@ impl Activity {
             Self::Charge => "Charge",
             Self::Ship => "Ship",
             Self::SupplierOrder => "SupplierOrder",
+            Self::LookUpItems => "LookUpItems",
+            Self::Recall => "Recall",
+            Self::Refund => "Refund",
+            Self::Release => "Release",
         }
     }
 
@@ -60,13 +76,17 @@ impl Activity {
             Self::Charge => charge::FAULTS,
             Self::Ship => ship::FAULTS,
             Self::SupplierOrder => supplier_order::FAULTS,
+            Self::LookUpItems => look_up_items::FAULTS,
+            Self::Recall => recall::FAULTS,
+            Self::Refund => refund::FAULTS,
+            Self::Release => release::FAULTS,
         }
     }
 }
 
 /// A name that is no activity's.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is none of the activities CheckFraud, PrepareShipment, Charge, Ship, SupplierOrder")]
+#[error("{0:?} is none of the activities {names}", names = Activity::ALL.map(Activity::name).join(", "))]
 pub struct UnknownActivity(String);
 
 impl FromStr for Activity {
@@ -91,8 +111,8 @@ impl OrderActivities {
         ctx: &ActivityContext,
         activity: Activity,
         input: I,
-        work: fn(&Services, I) -> Result<T, StepError>,
-    ) -> Result<T, ActivityError>
+        work: impl FnOnce(&Services, I) -> Result<T, StepError> + Send + 'static,
+    ) -> Result<Attempted<T>, ActivityError>
     where
         I: ForOrder + Send + 'static,
         T: Send + 'static,
@@ -107,7 +127,10 @@ impl OrderActivities {
         match done {
             Ok(answer) => {
                 tracing::info!(order_id, activity, attempt, "done");
-                Ok(answer)
+                Ok(Attempted {
+                    answer,
+                    attempts: attempt,
+                })
             }
             Err(error) => {
                 let permanent = error.is_permanent();
@@ -123,7 +146,7 @@ impl OrderActivities {
         attempt: u32,
         input: I,
         order_id: &str,
-        work: fn(&Services, I) -> Result<T, StepError>,
+        work: impl FnOnce(&Services, I) -> Result<T, StepError> + Send + 'static,
     ) -> Result<T, StepError>
     where
         I: Send + 'static,

@@ -13,10 +13,15 @@ pub const FAULTS: FaultMessages = FaultMessages {
     after: "the payment service took the charge, but its answer was lost",
 };
 
-/// Charges the order's payment info.
+/// Charges the order's payment info. `attempt` counts from 1.
 ///
 /// # Errors
-/// Where the ledger cannot be written; to be tried again.
-pub fn charge(services: &Services, task: OrderTask) -> Result<Confirmation, StepError> {
-    services.payments().charge(&task)
+/// Final for a declined payment; to be tried again while the service is down, and where the ledger
+/// cannot be written.
+pub fn charge(
+    services: &Services,
+    task: OrderTask,
+    attempt: u32,
+) -> Result<Confirmation, StepError> {
+    services.payments().charge(&task, attempt)
 }

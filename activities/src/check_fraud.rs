@@ -4,7 +4,7 @@ use crate::{
     Services,
     error::{Refusal, StepError},
     faults::FaultMessages,
-    task::OrderTask,
+    task::{Checked, OrderTask},
 };
 
 /// How the fraud check fails at random. It changes nothing, so nothing can be lost after it.
@@ -20,7 +20,7 @@ pub const KNOWN_BAD: [&str; 4] = ["VISA-000000", "VISA-666666", "STOLEN-CARD", "
 ///
 /// # Errors
 /// [`Refusal::Payment`], which is final: the same payment info will not be better the next time.
-pub fn check_fraud(_: &Services, task: OrderTask) -> Result<(), StepError> {
+pub fn check_fraud(_: &Services, task: OrderTask) -> Result<Checked, StepError> {
     let payment = task.order.payment_info.trim();
     let reason = if payment.is_empty() {
         "there is no payment info".to_owned()
@@ -30,7 +30,7 @@ pub fn check_fraud(_: &Services, task: OrderTask) -> Result<(), StepError> {
     {
         format!("payment info {payment:?} is on the list of known-bad ones")
     } else {
-        return Ok(());
+        return Ok(Checked {});
     };
     Err(Refusal::Payment {
         order: task.order.order_id,

@@ -14,6 +14,12 @@ pub enum Refusal {
         /// What is wrong with the payment info.
         reason: String,
     },
+    /// The payment service will not take the charge.
+    #[error("the payment for {order} was declined")]
+    Declined {
+        /// The order's ID.
+        order: String,
+    },
 }
 
 /// Why an attempt failed.
@@ -28,6 +34,9 @@ pub enum StepError {
     /// A simulated fault.
     #[error("{0} (simulated)")]
     Fault(&'static str),
+    /// A service cannot be reached.
+    #[error("{0}")]
+    Outage(&'static str),
     /// The activity's own code broke.
     #[error("the activity's code broke: {0}")]
     Broken(#[from] tokio::task::JoinError),
@@ -39,7 +48,7 @@ impl StepError {
         match self {
             Self::Refused(_) => true,
             Self::Inventory(error) => error.is_permanent(),
-            Self::Fault(_) | Self::Broken(_) => false,
+            Self::Fault(_) | Self::Outage(_) | Self::Broken(_) => false,
         }
     }
 
@@ -47,10 +56,12 @@ impl StepError {
     pub fn type_name(&self) -> &'static str {
         match self {
             Self::Refused(Refusal::Payment { .. }) => "PaymentRefused",
+            Self::Refused(Refusal::Declined { .. }) => "PaymentDeclined",
             Self::Inventory(InventoryError::UnknownProduct { .. }) => "UnknownProduct",
             Self::Inventory(InventoryError::OverCapacity { .. }) => "OverCapacity",
             Self::Inventory(_) => "Inventory",
             Self::Fault(_) => "SimulatedFault",
+            Self::Outage(_) => "ServiceDown",
             Self::Broken(_) => "Broken",
         }
     }

@@ -1,10 +1,12 @@
-//! The five activities of `ProcessOrder`, and the simulated services they call.
+//! The activities of `ProcessOrder`, and the simulated services they call.
 //!
 //! | module | what lives there |
 //! |---|---|
 //! | [`check_fraud`], [`prepare_shipment`], [`charge`], [`ship`], [`supplier_order`] | one activity each, all of one shape: what it does, and the ways it fails at random |
+//! | [`recall`], [`refund`], [`release`] | what undoes ship, charge and prepare shipment |
+//! | [`look_up_items`] | what is in stock of an order's items; run within a workflow task |
 //! | [`services`] | the outside world, simulated: payments, warehouse, supplier. Each keeps a record and takes an idempotency key |
-//! | [`order_activities`] | the five as Temporal knows them |
+//! | [`order_activities`] | all of them as Temporal knows them |
 //! | [`task`] | what the activities are given, and what they answer |
 //! | [`attempt`] | what every attempt has in common: heartbeats, simulated faults, places to hold at |
 //! | [`faults`] | the simulated faults, repeatable from a seed |
@@ -22,8 +24,12 @@ pub mod check_fraud;
 pub mod error;
 pub mod faults;
 pub mod hold;
+pub mod look_up_items;
 pub mod order_activities;
 pub mod prepare_shipment;
+pub mod recall;
+pub mod refund;
+pub mod release;
 pub mod services;
 pub mod ship;
 pub mod supplier_order;
@@ -34,4 +40,7 @@ pub use faults::Faults;
 pub use hold::Hold;
 pub use order_activities::OrderActivities;
 pub use services::Services;
-pub use task::{Confirmation, OrderTask, Preparation, Restocking, SupplierDelivery};
+pub use task::{
+    Attempted, Checked, Confirmation, OrderTask, Preparation, Released, Restocking, Shelf,
+    Shipping, Stock, SupplierDelivery, Undone,
+};

@@ -1,4 +1,4 @@
-//! The five activities as Temporal knows them.
+//! The activities as Temporal knows them.
 #![allow(
     missing_docs,
     reason = "the macro writes a constant for each activity and gives it no words"
@@ -10,8 +10,9 @@ use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::{
-    Activity, Confirmation, Faults, Hold, OrderTask, Preparation, Restocking, Services,
-    SupplierDelivery, charge, check_fraud, prepare_shipment, ship, supplier_order,
+    Activity, Attempted, Checked, Confirmation, Faults, Hold, OrderTask, Preparation, Released,
+    Restocking, Services, Shelf, Shipping, SupplierDelivery, Undone, charge, check_fraud,
+    look_up_items, prepare_shipment, recall, refund, release, ship, supplier_order,
 };
 
 /// The activities of `ProcessOrder`, as a worker registers them.
@@ -44,15 +45,17 @@ impl OrderActivities {
 /// The workflow names these definitions; the work itself is in one file for each.
 #[activities]
 impl OrderActivities {
-    /// Refuses payment info that is known to be bad, or is none at all.
+    /// Refuses payment info that is known to be bad, or is none at all. The answer is `None` in
+    /// histories from before attempts were told.
     #[activity(name = "CheckFraud")]
     pub async fn check_fraud(
         self: Arc<Self>,
         ctx: ActivityContext,
         task: OrderTask,
-    ) -> Result<(), ActivityError> {
+    ) -> Result<Option<Attempted<Checked>>, ActivityError> {
         self.attempt(&ctx, Activity::CheckFraud, task, check_fraud::check_fraud)
             .await
+            .map(Some)
     }
 
     /// Reserves the stock, or finds that the order was placed before or that stock is short.
@@ -61,10 +64,14 @@ impl OrderActivities {
         self: Arc<Self>,
         ctx: ActivityContext,
         task: OrderTask,
-    ) -> Result<Preparation, ActivityError> {
-        let work = prepare_shipment::prepare_shipment;
-        self.attempt(&ctx, Activity::PrepareShipment, task, work)
-            .await
+    ) -> Result<Attempted<Preparation>, ActivityError> {
+        self.attempt(
+            &ctx,
+            Activity::PrepareShipment,
+            task,
+            prepare_shipment::prepare_shipment,
+        )
+        .await
     }
 
     /// Charges the order's payment info, once.
@@ -73,19 +80,23 @@ impl OrderActivities {
         self: Arc<Self>,
         ctx: ActivityContext,
         task: OrderTask,
-    ) -> Result<Confirmation, ActivityError> {
-        self.attempt(&ctx, Activity::Charge, task, charge::charge)
-            .await
+    ) -> Result<Attempted<Confirmation>, ActivityError> {
+        let attempt = ctx.info().attempt;
+        self.attempt(&ctx, Activity::Charge, task, move |services, task| {
+            charge::charge(services, task, attempt)
+        })
+        .await
     }
 
-    /// Hands the reserved units to the courier, once.
+    /// Hands one of the order's items to the courier, once.
     #[activity(name = "Ship")]
     pub async fn ship(
         self: Arc<Self>,
         ctx: ActivityContext,
-        task: OrderTask,
-    ) -> Result<Confirmation, ActivityError> {
-        self.attempt(&ctx, Activity::Ship, task, ship::ship).await
+        shipping: Shipping,
+    ) -> Result<Attempted<Confirmation>, ActivityError> {
+        self.attempt(&ctx, Activity::Ship, shipping, ship::ship)
+            .await
     }
 
     /// Orders from the supplier where stock is below the minimum, or short of what is needed.
@@ -94,9 +105,62 @@ impl OrderActivities {
         self: Arc<Self>,
         ctx: ActivityContext,
         restocking: Restocking,
-    ) -> Result<SupplierDelivery, ActivityError> {
-        let work = supplier_order::supplier_order;
-        self.attempt(&ctx, Activity::SupplierOrder, restocking, work)
+    ) -> Result<Attempted<SupplierDelivery>, ActivityError> {
+        self.attempt(
+            &ctx,
+            Activity::SupplierOrder,
+            restocking,
+            supplier_order::supplier_order,
+        )
+        .await
+    }
+
+    /// Says what is in stock of the order's items.
+    #[activity(name = "LookUpItems")]
+    pub async fn look_up_items(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        task: OrderTask,
+    ) -> Result<Attempted<Shelf>, ActivityError> {
+        self.attempt(
+            &ctx,
+            Activity::LookUpItems,
+            task,
+            look_up_items::look_up_items,
+        )
+        .await
+    }
+
+    /// Undoes [`Self::ship`], once.
+    #[activity(name = "Recall")]
+    pub async fn recall(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        shipping: Shipping,
+    ) -> Result<Attempted<Undone>, ActivityError> {
+        self.attempt(&ctx, Activity::Recall, shipping, recall::recall)
+            .await
+    }
+
+    /// Undoes [`Self::charge`], once.
+    #[activity(name = "Refund")]
+    pub async fn refund(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        task: OrderTask,
+    ) -> Result<Attempted<Undone>, ActivityError> {
+        self.attempt(&ctx, Activity::Refund, task, refund::refund)
+            .await
+    }
+
+    /// Undoes [`Self::prepare_shipment`], once.
+    #[activity(name = "Release")]
+    pub async fn release(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        task: OrderTask,
+    ) -> Result<Attempted<Released>, ActivityError> {
+        self.attempt(&ctx, Activity::Release, task, release::release)
             .await
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     Services,
     error::StepError,
     faults::FaultMessages,
-    task::{Confirmation, OrderTask},
+    task::{Confirmation, Shipping},
 };
 
 /// How the courier fails at random.
@@ -13,10 +13,10 @@ pub const FAULTS: FaultMessages = FaultMessages {
     after: "the courier took the parcel, but the confirmation was lost",
 };
 
-/// Ships the reserved units.
+/// Ships one of the order's items.
 ///
 /// # Errors
 /// Where the ledger cannot be written; to be tried again.
-pub fn ship(services: &Services, task: OrderTask) -> Result<Confirmation, StepError> {
-    services.warehouse().ship(&task)
+pub fn ship(services: &Services, shipping: Shipping) -> Result<Confirmation, StepError> {
+    services.warehouse().ship(&shipping)
 }

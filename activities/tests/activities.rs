@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::SystemTime};
 
 use activities::{
-    Activity, Faults, OrderActivities, OrderTask, Preparation, Restocking, Services,
+    Activity, Faults, OrderActivities, OrderTask, Preparation, Restocking, Services, Shipping,
     faults::FaultPoint,
+    services::{BACK_AT_ATTEMPT, DECLINED, OUTAGE},
 };
-use inventory::{Inventory, Order};
+use inventory::{Inventory, Item, Order};
 use temporalio_sdk::{
     activities::ActivityError,
     testing::{ActivityEnvironment, ActivityEnvironmentError, TestActivityInfoOptions},
@@ -51,13 +52,7 @@ fn task(quantity: u32) -> OrderTask {
 
 fn submission(quantity: u32, submission: &str) -> OrderTask {
     OrderTask {
-        order: Order {
-            order_id: "order-1".to_owned(),
-            item: "123456".to_owned(),
-            quantity,
-            payment_info: "VISA-123456".to_owned(),
-            pause_seconds: None,
-        },
+        order: Order::new("order-1", "123456", quantity, "VISA-123456"),
         submission: submission.to_owned(),
     }
 }
@@ -67,6 +62,15 @@ fn restocking(needed: u32) -> Restocking {
         task: task(999),
         round: 0,
         needed,
+        product: None,
+    }
+}
+
+fn shipping() -> Shipping {
+    Shipping {
+        task: task(999),
+        parcel: None,
+        deliver_to: Some("12 Main Street".to_owned()),
     }
 }
 
@@ -118,13 +122,14 @@ async fn prepare_shipment_reserves_once_for_each_submission() {
     let reserved = Preparation::Reserved {
         reserved: 999,
         in_stock: 1,
+        more: Vec::new(),
     };
     for _ in 0..3 {
         let prepared = environment
             .run(OrderActivities::prepare_shipment, task(999))
             .await
             .unwrap();
-        assert_eq!(prepared, reserved);
+        assert_eq!(prepared.answer, reserved);
     }
     let again = submission(999, "second");
     let prepared = environment
@@ -132,7 +137,7 @@ async fn prepare_shipment_reserves_once_for_each_submission() {
         .await
         .unwrap();
     assert!(
-        matches!(prepared, Preparation::Duplicate { .. }),
+        matches!(prepared.answer, Preparation::Duplicate { .. }),
         "{prepared:?}"
     );
     assert_eq!(scene.effects(), ["reserved"]);
@@ -146,7 +151,12 @@ async fn prepare_shipment_tells_what_can_be_mended_from_what_cannot() {
         .run(OrderActivities::prepare_shipment, task(1_001))
         .await
         .unwrap();
-    assert_eq!(prepared, Preparation::OutOfStock { in_stock: 1_000 });
+    let short = Preparation::OutOfStock {
+        in_stock: 1_000,
+        product: Some("123456".to_owned()),
+        needed: Some(1_001),
+    };
+    assert_eq!(prepared.answer, short);
 
     let refused = environment
         .run(OrderActivities::prepare_shipment, task(10_001))
@@ -202,17 +212,20 @@ async fn charge_and_ship_answer_a_retry_with_the_same_confirmation() {
         charge
     );
     let shipment = environment
-        .run(OrderActivities::ship, task(999))
+        .run(OrderActivities::ship, shipping())
         .await
         .unwrap();
     assert_eq!(
         environment
-            .run(OrderActivities::ship, task(999))
+            .run(OrderActivities::ship, shipping())
             .await
             .unwrap(),
         shipment
     );
     assert_ne!(charge, shipment);
+    assert_eq!(charge.attempts, 1);
+    let shipped = &scene.inventory.effects("order-1").unwrap()[2];
+    assert_eq!(shipped.address.as_deref(), Some("12 Main Street"));
     assert_eq!(scene.effects(), ["reserved", "charged", "shipped"]);
     let ledger = std::fs::read_to_string(scene.folder.path().join("ledger.jsonl")).unwrap();
     assert!(
@@ -228,12 +241,14 @@ async fn supplier_order_delivers_up_to_the_capacity_and_only_where_stock_is_low(
     let delivery = environment
         .run(OrderActivities::supplier_order, restocking(0))
         .await
-        .unwrap();
+        .unwrap()
+        .answer;
     assert_eq!((delivery.delivered, delivery.in_stock), (9_000, 10_000));
     let again = environment
         .run(OrderActivities::supplier_order, restocking(0))
         .await
-        .unwrap();
+        .unwrap()
+        .answer;
     assert_eq!(again, delivery);
     let enough = Restocking {
         round: 1,
@@ -242,9 +257,126 @@ async fn supplier_order_delivers_up_to_the_capacity_and_only_where_stock_is_low(
     let delivery = environment
         .run(OrderActivities::supplier_order, enough)
         .await
-        .unwrap();
+        .unwrap()
+        .answer;
     assert_eq!((delivery.delivered, delivery.in_stock), (0, 10_000));
     assert_eq!(scene.effects(), ["restocked"]);
+}
+
+async fn undo_all(environment: &ActivityEnvironment) {
+    environment
+        .run(OrderActivities::recall, shipping())
+        .await
+        .unwrap();
+    environment
+        .run(OrderActivities::refund, task(999))
+        .await
+        .unwrap();
+    environment
+        .run(OrderActivities::release, task(999))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn undoing_what_was_not_done_does_nothing() {
+    let scene = Scene::new();
+    let environment = scene.calm();
+    undo_all(&environment).await;
+    assert_eq!(scene.effects(), [""; 0]);
+    environment
+        .run(OrderActivities::prepare_shipment, task(999))
+        .await
+        .unwrap();
+    undo_all(&environment).await;
+    undo_all(&environment).await;
+    assert_eq!(scene.effects(), ["reserved", "released"]);
+}
+
+#[tokio::test]
+async fn a_declined_payment_is_final_and_charges_nothing() {
+    let scene = Scene::new();
+    let environment = scene.calm();
+    let mut declined = task(999);
+    declined.order.payment_info = DECLINED.to_owned();
+    environment
+        .run(OrderActivities::prepare_shipment, declined.clone())
+        .await
+        .unwrap();
+    let refused = environment
+        .run(OrderActivities::charge, declined)
+        .await
+        .unwrap_err();
+    let (message, kind, is_final) = failure(refused);
+    assert!(message.contains("declined"), "{message}");
+    assert_eq!((kind.as_str(), is_final), ("PaymentDeclined", true));
+    assert_eq!(scene.effects(), ["reserved"]);
+}
+
+#[tokio::test]
+async fn the_payment_service_comes_back_at_the_fifth_attempt() {
+    let scene = Scene::new();
+    let mut task = task(999);
+    task.order.payment_info = OUTAGE.to_owned();
+    let calm = scene.calm();
+    calm.run(OrderActivities::prepare_shipment, task.clone())
+        .await
+        .unwrap();
+    for attempt in 1..=BACK_AT_ATTEMPT {
+        let charged = scene
+            .environment(Faults::none(), attempt)
+            .run(OrderActivities::charge, task.clone())
+            .await;
+        if attempt < BACK_AT_ATTEMPT {
+            let (_, kind, is_final) = failure(charged.unwrap_err());
+            assert_eq!((kind.as_str(), is_final), ("ServiceDown", false));
+        } else {
+            assert_eq!(charged.unwrap().attempts, BACK_AT_ATTEMPT);
+        }
+    }
+    assert_eq!(scene.effects(), ["reserved", "charged"]);
+}
+
+#[tokio::test]
+async fn an_order_of_several_items_is_looked_up_reserved_and_shipped_item_by_item() {
+    let scene = Scene::new();
+    let record =
+        |product: &str| format!(r#"{{"orderID":"000","productID":"{product}","inStock":10}}"#);
+    let file = format!("[{},{}]", record("123456"), record("234567"));
+    std::fs::write(scene.folder.path().join("inventory.json"), file).unwrap();
+    let environment = scene.calm();
+    let mut task = task(3);
+    task.order.more_items = vec![Item::new("234567", 4)];
+    let shelf = environment
+        .run(OrderActivities::look_up_items, task.clone())
+        .await
+        .unwrap()
+        .answer;
+    let seen: Vec<_> = shelf
+        .items
+        .iter()
+        .map(|item| (item.quantity, item.in_stock))
+        .collect();
+    assert_eq!(seen, [(3, 10), (4, 10)]);
+    environment
+        .run(OrderActivities::prepare_shipment, task.clone())
+        .await
+        .unwrap();
+    for item in task.order.items() {
+        let shipping = Shipping {
+            task: task.clone(),
+            parcel: Some(item),
+            deliver_to: None,
+        };
+        environment
+            .run(OrderActivities::ship, shipping)
+            .await
+            .unwrap();
+    }
+    assert_eq!(
+        scene.effects(),
+        ["reserved", "reserved", "shipped", "shipped"]
+    );
 }
 
 /// An attempt that fails at `point`, and the faults that make it so.
@@ -276,11 +408,27 @@ async fn each_activity_fails_with_a_message_of_its_own_and_a_retry_finds_what_wa
                     .await
                     .err(),
                 Activity::Ship => environment
-                    .run(OrderActivities::ship, task(999))
+                    .run(OrderActivities::ship, shipping())
                     .await
                     .err(),
                 Activity::SupplierOrder => environment
                     .run(OrderActivities::supplier_order, restocking(0))
+                    .await
+                    .err(),
+                Activity::LookUpItems => environment
+                    .run(OrderActivities::look_up_items, task(999))
+                    .await
+                    .err(),
+                Activity::Recall => environment
+                    .run(OrderActivities::recall, shipping())
+                    .await
+                    .err(),
+                Activity::Refund => environment
+                    .run(OrderActivities::refund, task(999))
+                    .await
+                    .err(),
+                Activity::Release => environment
+                    .run(OrderActivities::release, task(999))
                     .await
                     .err(),
             };
@@ -290,7 +438,15 @@ async fn each_activity_fails_with_a_message_of_its_own_and_a_retry_finds_what_wa
         }
         let done: &[&str] = match point {
             FaultPoint::Before => &[],
-            FaultPoint::After => &["reserved", "charged", "shipped", "restocked"],
+            FaultPoint::After => &[
+                "reserved",
+                "charged",
+                "shipped",
+                "restocked",
+                "recalled",
+                "refunded",
+                "released",
+            ],
         };
         assert_eq!(scene.effects(), done);
 
@@ -304,17 +460,24 @@ async fn each_activity_fails_with_a_message_of_its_own_and_a_retry_finds_what_wa
             .await
             .unwrap();
         environment
-            .run(OrderActivities::ship, task(999))
+            .run(OrderActivities::ship, shipping())
             .await
             .unwrap();
         environment
             .run(OrderActivities::supplier_order, restocking(0))
             .await
             .unwrap();
-        assert_eq!(
-            scene.effects(),
-            ["reserved", "charged", "shipped", "restocked"]
-        );
+        undo_all(&environment).await;
+        let all = [
+            "reserved",
+            "charged",
+            "shipped",
+            "restocked",
+            "recalled",
+            "refunded",
+            "released",
+        ];
+        assert_eq!(scene.effects(), all);
     }
     let all = messages.len();
     messages.sort();

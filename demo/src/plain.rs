@@ -10,7 +10,7 @@ use std::{
 };
 
 use activities::{
-    Activity, Faults, OrderTask, Preparation, Restocking, Services, charge, check_fraud,
+    Activity, Faults, OrderTask, Preparation, Restocking, Services, Shipping, charge, check_fraud,
     error::StepError, faults::FaultPoint, prepare_shipment, ship, supplier_order,
 };
 use anyhow::bail;
@@ -59,16 +59,22 @@ fn process(services: &Services, faults: &Faults, task: &OrderTask) -> anyhow::Re
         bail!("not reserved: {prepared:?}");
     }
     call(faults, Activity::Charge, task, || {
-        charge::charge(services, task.clone())
+        charge::charge(services, task.clone(), 1)
     })?;
     call(faults, Activity::Ship, task, || {
-        ship::ship(services, task.clone())
+        let shipping = Shipping {
+            task: task.clone(),
+            parcel: None,
+            deliver_to: None,
+        };
+        ship::ship(services, shipping)
     })?;
     call(faults, Activity::SupplierOrder, task, || {
         let restocking = Restocking {
             task: task.clone(),
             round: 0,
             needed: 0,
+            product: None,
         };
         supplier_order::supplier_order(services, restocking)
     })?;

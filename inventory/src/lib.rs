@@ -103,7 +103,9 @@ pub use clock::Clock;
 pub use entry::{Change, Entry};
 pub use error::InventoryError;
 pub use inventory::Inventory;
-pub use order::{DEFAULT_PAUSE, InvalidOrder, Order, PAUSING_ORDER};
+pub use order::{
+    ADDRESS_RULE, ApprovalRule, DEFAULT_PAUSE, InvalidOrder, Order, PAUSING_ORDER, is_address,
+};
 pub use placement::{Confirmation, Delivery, Item, Placement, Product, Reservation, StockChange};
 
 /// Stock below this makes the supplier deliver: the Go demo's figure.

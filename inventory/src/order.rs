@@ -22,8 +22,14 @@ pub const DEFAULT_PAUSE: Duration = Duration::from_secs(15);
 /// drive this worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// Names the order, e.g. `order-11235`; the same ID is the same order.
-    #[serde(rename = "orderID", alias = "OrderID")]
+    /// Names the order, e.g. `order-11235`; the same ID is the same order. Empty until
+    /// [`Order::named`] names it, as in a recurring order, whose runs are orders of their own.
+    #[serde(
+        rename = "orderID",
+        alias = "OrderID",
+        default,
+        skip_serializing_if = "String::is_empty"
+    )]
     pub order_id: String,
     /// The product's ID, e.g. `123456`.
     #[serde(alias = "Item")]
@@ -43,6 +49,40 @@ pub struct Order {
         skip_serializing_if = "Option::is_none"
     )]
     pub pause_seconds: Option<u64>,
+    /// What else is ordered; the order is reserved as a whole or not at all.
+    #[serde(rename = "moreItems", default, skip_serializing_if = "Vec::is_empty")]
+    pub more_items: Vec<Item>,
+    /// Whether each item's shipment is a workflow of its own.
+    #[serde(
+        rename = "shipApart",
+        default,
+        skip_serializing_if = "std::ops::Not::not"
+    )]
+    pub ship_apart: bool,
+    /// Where it is delivered, e.g. `12 Main Street`; `None` leaves it to the warehouse.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Seconds to wait, at most, for another delivery address before the order ships.
+    #[serde(
+        rename = "awaitAddressSeconds",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub await_address_seconds: Option<u64>,
+    /// What a person has to approve of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalRule>,
+}
+
+/// When an order needs a person's approval. It comes with the order, so that whoever runs it
+/// decides the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalRule {
+    /// An order of more units than this needs it.
+    pub above_quantity: u32,
+    /// Seconds that the approval may take; then the order is rejected.
+    pub within_seconds: u64,
 }
 
 /// Why an order cannot be processed. Sending the same one again cannot help.
@@ -63,6 +103,27 @@ pub enum InvalidOrder {
 }
 
 impl Order {
+    /// An order for `quantity` units of the product `item`, which asks for nothing else.
+    pub fn new(
+        order_id: impl Into<String>,
+        item: impl Into<String>,
+        quantity: u32,
+        payment_info: impl Into<String>,
+    ) -> Self {
+        Self {
+            order_id: order_id.into(),
+            item: item.into(),
+            quantity,
+            payment_info: payment_info.into(),
+            pause_seconds: None,
+            more_items: Vec::new(),
+            ship_apart: false,
+            address: None,
+            await_address_seconds: None,
+            approval: None,
+        }
+    }
+
     /// Reads an order from JSON.
     ///
     /// # Errors
@@ -100,7 +161,47 @@ impl Order {
         if self.quantity == 0 {
             return invalid("quantity", "must be at least 1");
         }
+        if self
+            .more_items
+            .iter()
+            .any(|it| it.product.trim().is_empty())
+        {
+            return invalid("moreItems", "an item names no product");
+        }
+        if self.more_items.iter().any(|it| it.quantity == 0) {
+            return invalid("moreItems", "a quantity must be at least 1");
+        }
+        if self.address.as_deref().is_some_and(|it| !is_address(it)) {
+            return invalid("address", ADDRESS_RULE);
+        }
         Ok(())
+    }
+
+    /// The same order, under this ID where it has none of its own.
+    pub fn named(mut self, order_id: &str) -> Self {
+        if self.order_id.is_empty() {
+            order_id.clone_into(&mut self.order_id);
+        }
+        self
+    }
+
+    /// Units of all items.
+    pub fn units(&self) -> u64 {
+        self.items()
+            .iter()
+            .map(|item| u64::from(item.quantity))
+            .sum()
+    }
+
+    /// The approval that this order needs, if it needs one.
+    pub fn needed_approval(&self) -> Option<ApprovalRule> {
+        self.approval
+            .filter(|rule| self.units() > rule.above_quantity.into())
+    }
+
+    /// How long to wait for another delivery address, if at all.
+    pub fn await_address(&self) -> Option<Duration> {
+        self.await_address_seconds.map(Duration::from_secs)
     }
 
     /// How long to wait before the shipment is prepared: what the order asks
@@ -117,17 +218,36 @@ impl Order {
         }
     }
 
-    /// What the order takes out of stock.
+    /// What the order takes out of stock; one item for each product.
     pub fn items(&self) -> Vec<Item> {
-        vec![Item::new(&self.item, self.quantity)]
+        let mut items = vec![Item::new(&self.item, self.quantity)];
+        for more in &self.more_items {
+            match items.iter_mut().find(|it| it.product == more.product) {
+                Some(same) => same.quantity = same.quantity.saturating_add(more.quantity),
+                None => items.push(more.clone()),
+            }
+        }
+        items
     }
+}
+
+/// What [`is_address`] asks for, as a person is told.
+pub const ADDRESS_RULE: &str = "an address starts with the house number, as in 12 Main Street";
+
+/// Whether a text can be a delivery address: a house number, then the rest.
+pub fn is_address(text: &str) -> bool {
+    let mut words = text.split_whitespace();
+    let number = words
+        .next()
+        .is_some_and(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    number && words.next().is_some()
 }
 
 impl fmt::Display for Order {
     /// What is ordered, in words: "999 units of product 123456".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let units = if self.quantity == 1 { "unit" } else { "units" };
-        write!(f, "{} {units} of product {}", self.quantity, self.item)
+        let items: Vec<_> = self.items().iter().map(ToString::to_string).collect();
+        f.write_str(&items.join(", "))
     }
 }
 
@@ -161,7 +281,12 @@ mod tests {
             "{negative}"
         );
         let missing = error(r#"{"item":"123456"}"#);
-        assert!(missing.starts_with("missing field `orderID`"), "{missing}");
+        assert!(missing.starts_with("missing field `quantity`"), "{missing}");
+        let nested = error(&ORDER.replace(
+            '}',
+            r#","moreItems":[{"product":"234567","quantity":"two"}]}"#,
+        ));
+        assert!(nested.starts_with("moreItems[0].quantity: "), "{nested}");
         assert!(!error("[]").is_empty());
         assert!(!error(&format!("{ORDER} x")).is_empty());
     }
@@ -192,6 +317,87 @@ mod tests {
                 .to_string()
                 .starts_with("orderID: empty")
         );
+    }
+
+    #[test]
+    fn what_else_is_ordered_is_checked_too() {
+        let mut order = Order::from_json(ORDER.as_bytes()).unwrap();
+        order.more_items = vec![Item::new("234567", 0)];
+        assert!(
+            order
+                .validate()
+                .unwrap_err()
+                .to_string()
+                .contains("moreItems")
+        );
+        order.more_items = vec![Item::new("", 1)];
+        assert!(
+            order
+                .validate()
+                .unwrap_err()
+                .to_string()
+                .contains("moreItems")
+        );
+        order.more_items = vec![Item::new("234567", 1)];
+        order.address = Some("Main Street".into());
+        assert!(
+            order
+                .validate()
+                .unwrap_err()
+                .to_string()
+                .contains("house number")
+        );
+        order.address = Some("12 Main Street".into());
+        assert_eq!(order.validate(), Ok(()));
+    }
+
+    #[test]
+    fn an_item_named_twice_is_one() {
+        let mut order = Order::from_json(ORDER.as_bytes()).unwrap();
+        order.more_items = vec![Item::new("234567", 2), Item::new("123456", 1)];
+        assert_eq!(
+            order.items(),
+            [Item::new("123456", 1000), Item::new("234567", 2)]
+        );
+        assert_eq!(order.units(), 1002);
+        assert_eq!(
+            order.to_string(),
+            "1000 units of product 123456, 2 units of product 234567"
+        );
+    }
+
+    #[test]
+    fn an_address_starts_with_a_house_number() {
+        for good in ["12 Main Street", "7b Low Road", " 1 A"] {
+            assert!(is_address(good), "{good}");
+        }
+        for bad in ["", "12", "Main Street 12", "Main Street", "  "] {
+            assert!(!is_address(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn approval_is_needed_above_the_quantity_that_the_order_gives() {
+        let mut order = Order::from_json(ORDER.as_bytes()).unwrap();
+        assert_eq!(order.needed_approval(), None);
+        let rule = |above_quantity| ApprovalRule {
+            above_quantity,
+            within_seconds: 60,
+        };
+        order.approval = Some(rule(999));
+        assert_eq!(order.needed_approval(), None);
+        order.approval = Some(rule(998));
+        assert_eq!(order.needed_approval(), Some(rule(998)));
+    }
+
+    #[test]
+    fn an_order_without_an_id_takes_the_one_it_is_given() {
+        let nameless = ORDER.replace(r#""orderID":"order-1","#, "");
+        let order = Order::from_json(nameless.as_bytes()).unwrap();
+        assert!(order.validate().is_err());
+        assert_eq!(order.named("order-9").order_id, "order-9");
+        let order = Order::from_json(ORDER.as_bytes()).unwrap();
+        assert_eq!(order.named("order-9").order_id, "order-1");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What callers hand in and get back: placements, items and results.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,14 @@ impl Item {
             product: product.into(),
             quantity,
         }
+    }
+}
+
+impl fmt::Display for Item {
+    /// In words: "1 unit of product 123456".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = if self.quantity == 1 { "unit" } else { "units" };
+        write!(f, "{} {units} of product {}", self.quantity, self.product)
     }
 }
 

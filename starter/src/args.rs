@@ -3,9 +3,10 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand};
-use inventory::{DEFAULT_PRODUCT, Order};
+use inventory::{ADDRESS_RULE, ApprovalRule, DEFAULT_PRODUCT, Item, Order, is_address};
 use rand::{Rng, RngExt};
 use temporal::{ConnectArgs, UiArgs};
+use workflows::OrderStatus;
 
 /// Units that an order without arguments asks for: one less than the first stock, as in the Go
 /// demo.
@@ -28,6 +29,9 @@ const HIGHEST_RANDOM_NUMBER: u64 = 99_999_999;
     cargo run -p starter -- 11235813 123456 1 VISA-123456    order-11235813: 1 unit\n  \
     cargo run -p starter -- 37005 123456 999 VISA-123456     pauses 15 s: kill the worker\n  \
     cargo run -p starter -- follow order-11235813            follow it again\n  \
+    cargo run -p starter -- status order-11235813            how does it stand?\n  \
+    cargo run -p starter -- list                             and all the others?\n  \
+    cargo run -p starter -- cancel order-11235813            undo it\n  \
     cargo run -p starter -- audit                            does everything add up?")]
 pub struct Args {
     /// What to do other than placing an order.
@@ -43,10 +47,40 @@ pub struct Args {
 pub enum Command {
     /// Follow an order that was placed before, until it is done
     Follow(Box<FollowArgs>),
+    /// Say how an order stands: its step, attempts and confirmations
+    Status(Box<FollowArgs>),
+    /// List orders by their status, newest first, with counts
+    List(Box<ListArgs>),
+    /// Send an order to another address, until it ships
+    ChangeAddress(Box<ChangeAddressArgs>),
+    /// Approve of an order that waits for it
+    Approve(Box<MessageArgs>),
+    /// Reject an order that waits for approval
+    Reject(Box<ReasonArgs>),
+    /// Cancel an order, until it has shipped: what was done is undone
+    Cancel(Box<ReasonArgs>),
+    /// Place an order again and again
+    #[command(subcommand)]
+    Schedule(ScheduleCommand),
     /// Print an order's history as JSON, as the replay tests take it
     History(HistoryArgs),
     /// Check by the ledger and the inventory file that everything adds up; needs no server
     Audit(AuditArgs),
+}
+
+/// What to do about recurring orders.
+#[derive(Debug, Subcommand)]
+pub enum ScheduleCommand {
+    /// Make a recurring order
+    Create(Box<ScheduleCreateArgs>),
+    /// List the recurring orders
+    List(Box<ScheduleListArgs>),
+    /// Place no more orders, until it is resumed
+    Pause(ScheduleNameArgs),
+    /// Place orders again
+    Resume(ScheduleNameArgs),
+    /// Delete a recurring order; the orders that it placed stay
+    Delete(ScheduleNameArgs),
 }
 
 /// The order to place.
@@ -63,15 +97,47 @@ pub struct OrderArgs {
     pub quantity: Option<u32>,
     /// Payment info [default: VISA-123456]
     pub payment_info: Option<String>,
-    /// Have the order wait this long before its shipment is prepared, such as 20s
-    #[arg(long, value_name = "TIME", value_parser = whole_seconds)]
-    pub pause: Option<Duration>,
+    /// What the order asks for besides.
+    #[command(flatten)]
+    pub wishes: WishArgs,
     /// Settings that all subcommands take.
     #[command(flatten)]
     pub common: CommonArgs,
 }
 
-/// An order to follow.
+/// What an order asks for besides a product.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct WishArgs {
+    /// A further item of the order, such as 234567:2; may be given several times
+    #[arg(long = "item", value_name = "PRODUCT:QUANTITY", value_parser = item)]
+    pub items: Vec<Item>,
+    /// Ship each item in a workflow of its own
+    #[arg(long)]
+    pub ship_apart: bool,
+    /// Where to deliver, such as "12 Main Street"
+    #[arg(long, value_parser = address)]
+    pub address: Option<String>,
+    /// Have the order wait for another address before it ships, at most this long, such as 1m
+    #[arg(long, value_name = "TIME", value_parser = whole_seconds)]
+    pub await_address: Option<Duration>,
+    /// Have an order of more units than this wait for approval
+    #[arg(long, value_name = "QUANTITY")]
+    pub approval_above: Option<u32>,
+    /// How long the approval may take
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "10m",
+        value_parser = whole_seconds,
+        requires = "approval_above"
+    )]
+    pub approval_within: Option<Duration>,
+    /// Have the order wait this long before its shipment is prepared, such as 20s
+    #[arg(long, value_name = "TIME", value_parser = whole_seconds)]
+    pub pause: Option<Duration>,
+}
+
+/// An order to look at.
 #[derive(Debug, ClapArgs)]
 pub struct FollowArgs {
     /// The order's ID, such as order-11235
@@ -79,6 +145,101 @@ pub struct FollowArgs {
     /// Settings that all subcommands take.
     #[command(flatten)]
     pub common: CommonArgs,
+}
+
+/// Which orders to list.
+#[derive(Debug, ClapArgs)]
+pub struct ListArgs {
+    /// Only those of this status, such as AwaitingApproval
+    #[arg(long, value_parser = status)]
+    pub status: Option<OrderStatus>,
+    /// How many to list at most; all are counted
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    pub limit: usize,
+    /// Settings that all subcommands take.
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// Where an order is to go.
+#[derive(Debug, ClapArgs)]
+pub struct ChangeAddressArgs {
+    /// The order's ID, such as order-11235
+    pub order_id: String,
+    /// The new address, such as "12 Main Street"
+    pub address: String,
+    /// Send it without waiting for an answer
+    #[arg(long)]
+    pub no_reply: bool,
+    /// Settings that all subcommands take.
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// An order to say something to.
+#[derive(Debug, ClapArgs)]
+pub struct MessageArgs {
+    /// The order's ID, such as order-11235
+    pub order_id: String,
+    /// Settings that all subcommands take.
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// An order to end, and why.
+#[derive(Debug, ClapArgs)]
+pub struct ReasonArgs {
+    /// The order's ID, such as order-11235
+    pub order_id: String,
+    /// Why
+    #[arg(long, default_value = "no reason given")]
+    pub reason: String,
+    /// Settings that all subcommands take.
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// A recurring order.
+#[derive(Debug, ClapArgs)]
+pub struct ScheduleCreateArgs {
+    /// The recurring order's name; its orders are named after it and the time
+    pub name: String,
+    /// How often, such as 1h
+    #[arg(long, value_name = "TIME", value_parser = interval)]
+    pub every: Duration,
+    /// Product
+    #[arg(long, default_value = DEFAULT_PRODUCT)]
+    pub product: String,
+    /// Units, at least 1
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub quantity: u32,
+    /// Payment info
+    #[arg(long, default_value = DEFAULT_PAYMENT_INFO)]
+    pub payment_info: String,
+    /// What each order asks for besides.
+    #[command(flatten)]
+    pub wishes: WishArgs,
+    /// Settings that all subcommands take.
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// Which server's recurring orders to list.
+#[derive(Debug, ClapArgs)]
+pub struct ScheduleListArgs {
+    /// Settings that all subcommands take.
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// A recurring order.
+#[derive(Debug, ClapArgs)]
+pub struct ScheduleNameArgs {
+    /// The recurring order's name
+    pub name: String,
+    /// Where the Temporal server is.
+    #[command(flatten)]
+    pub connect: ConnectArgs,
 }
 
 /// Whose history to print.
@@ -139,12 +300,31 @@ impl OrderArgs {
         let given = |value: &Option<String>, default: &str| {
             value.clone().unwrap_or_else(|| default.to_owned())
         };
+        self.wishes.add_to(Order::new(
+            format!("order-{number}"),
+            given(&self.product, DEFAULT_PRODUCT),
+            self.quantity.unwrap_or(DEFAULT_QUANTITY),
+            given(&self.payment_info, DEFAULT_PAYMENT_INFO),
+        ))
+    }
+}
+
+impl WishArgs {
+    /// The order, with what it asks for besides.
+    pub fn add_to(&self, order: Order) -> Order {
         Order {
-            order_id: format!("order-{number}"),
-            item: given(&self.product, DEFAULT_PRODUCT),
-            quantity: self.quantity.unwrap_or(DEFAULT_QUANTITY),
-            payment_info: given(&self.payment_info, DEFAULT_PAYMENT_INFO),
             pause_seconds: self.pause.map(|pause| pause.as_secs()),
+            more_items: self.items.clone(),
+            ship_apart: self.ship_apart,
+            address: self.address.clone(),
+            await_address_seconds: self.await_address.map(|time| time.as_secs()),
+            approval: self.approval_above.zip(self.approval_within).map(
+                |(above_quantity, within)| ApprovalRule {
+                    above_quantity,
+                    within_seconds: within.as_secs(),
+                },
+            ),
+            ..order
         }
     }
 }
@@ -159,12 +339,47 @@ pub fn with_usage(error: &clap::Error) -> String {
     format!("{wrong}\n\n{usage}\n\nFor more information, try '--help'.")
 }
 
+fn item(text: &str) -> Result<Item, String> {
+    let (product, quantity) = text
+        .split_once(':')
+        .filter(|(product, _)| !product.is_empty())
+        .ok_or("an item is PRODUCT:QUANTITY, as in 234567:2")?;
+    match quantity.parse() {
+        Ok(quantity) if quantity > 0 => Ok(Item::new(product, quantity)),
+        _ => Err(format!("{quantity:?} is no quantity of at least 1")),
+    }
+}
+
+fn address(text: &str) -> Result<String, String> {
+    if is_address(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(ADDRESS_RULE.to_owned())
+    }
+}
+
+fn status(text: &str) -> Result<OrderStatus, String> {
+    let mut all = OrderStatus::ALL.into_iter();
+    all.find(|status| status.to_string().eq_ignore_ascii_case(text))
+        .ok_or_else(|| {
+            let names = OrderStatus::ALL.map(|status| status.to_string());
+            format!("the statuses are {}", names.join(", "))
+        })
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    match whole_seconds(text)? {
+        Duration::ZERO => Err("a recurring order needs at least a second between two".to_owned()),
+        time => Ok(time),
+    }
+}
+
 fn whole_seconds(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     if time.subsec_nanos() == 0 {
         Ok(time)
     } else {
-        Err("an order pauses for whole seconds".to_owned())
+        Err("an order waits for whole seconds".to_owned())
     }
 }
 
@@ -210,6 +425,33 @@ mod tests {
     }
 
     #[test]
+    fn what_an_order_asks_for_besides_is_taken_along() {
+        let args = parsed(&[
+            "--item",
+            "234567:2",
+            "--ship-apart",
+            "--address",
+            "12 Main Street",
+            "--await-address",
+            "1m",
+            "--approval-above",
+            "500",
+        ]);
+        let order = args.unwrap().order.order(&mut rand::rng());
+        assert_eq!(order.more_items, [Item::new("234567", 2)]);
+        assert!(order.ship_apart);
+        assert_eq!(order.address.as_deref(), Some("12 Main Street"));
+        assert_eq!(order.await_address_seconds, Some(60));
+        let approval = ApprovalRule {
+            above_quantity: 500,
+            within_seconds: 600,
+        };
+        assert_eq!(order.approval, Some(approval));
+        let plain = parsed(&[]).unwrap().order.order(&mut rand::rng());
+        assert_eq!(plain.approval, None);
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
         for (words, kind) in [
             (
@@ -234,6 +476,18 @@ mod tests {
                 ErrorKind::ArgumentConflict,
             ),
             (&["--pause", "1500ms"], ErrorKind::ValueValidation),
+            (&["--item", "234567"], ErrorKind::ValueValidation),
+            (&["--item", "234567:0"], ErrorKind::ValueValidation),
+            (&["--address", "Main Street"], ErrorKind::ValueValidation),
+            (
+                &["--approval-within", "1m"],
+                ErrorKind::MissingRequiredArgument,
+            ),
+            (&["list", "--status", "Lost"], ErrorKind::ValueValidation),
+            (
+                &["schedule", "create", "x", "--every", "0s"],
+                ErrorKind::ValueValidation,
+            ),
         ] {
             let error = parsed(words).expect_err(&format!("{words:?}"));
             assert_eq!(error.kind(), kind, "{words:?}: {error}");

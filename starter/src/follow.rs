@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use activities::{Activity, Confirmation, Preparation, SupplierDelivery};
+use activities::{
+    Activity, Attempted, Confirmation, Preparation, Released, SupplierDelivery, Undone,
+};
 use anyhow::bail;
 use futures::StreamExt;
+use serde::de::DeserializeOwned;
 use temporalio_client::{
     Client, WorkflowDescribeOptions, WorkflowFetchHistoryOptions, WorkflowGetResultOptions,
     WorkflowHandle, WorkflowHistory,
@@ -26,6 +29,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(150);
 
 /// How long an order may lie untouched before it is worth saying that no worker seems to run.
 const NO_WORKER_AFTER: Duration = Duration::from_secs(3);
+
+/// The type of the workflow that a shipment apart is.
+const SHIPMENT_APART: &str = "ShipItem";
 
 /// The pause before a server that was lost is asked again.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
@@ -54,7 +60,9 @@ impl Watch for Unwatched {
 pub enum Followed {
     /// The workflow completed.
     Completed(OrderResult),
-    /// It failed, was cancelled or was terminated: why.
+    /// It was cancelled, and what was done is undone.
+    Cancelled,
+    /// It failed, or was terminated: why.
     NotCompleted(String),
 }
 
@@ -168,6 +176,7 @@ async fn ended(handle: &OrderHandle) -> anyhow::Result<Followed> {
                 tokio::time::sleep(ASK_AGAIN_AFTER).await;
                 continue;
             }
+            Err(WorkflowGetResultError::Cancelled { .. }) => Followed::Cancelled,
             Err(error) if error.is_workflow_outcome() => {
                 Followed::NotCompleted(error.to_string().to_lowercase())
             }
@@ -177,17 +186,42 @@ async fn ended(handle: &OrderHandle) -> anyhow::Result<Followed> {
 }
 
 /// What a finished step said. A step that is unknown here, or whose answer is, says nothing.
-async fn answer(converter: &DataConverter, step: &StepChange) -> Answer {
-    let (Some(payloads), Ok(activity)) = (&step.payloads, step.step.parse::<Activity>()) else {
+async fn answer(converter: &DataConverter, step: &mut StepChange) -> Answer {
+    let Some(payloads) = &step.payloads else {
+        return Answer::default();
+    };
+    if step.step == SHIPMENT_APART {
+        let shipped: Option<Attempted<Confirmation>> = decode(converter, payloads).await;
+        step.attempts = shipped.as_ref().map_or(0, |shipped| shipped.attempts);
+        return shipped
+            .map(|shipped| confirmed(shipped.answer))
+            .unwrap_or_default();
+    }
+    let Ok(activity) = step.step.parse::<Activity>() else {
         return Answer::default();
     };
     match activity {
-        Activity::CheckFraud => None,
-        Activity::PrepareShipment => decode(converter, payloads).await.map(prepared),
-        Activity::Charge | Activity::Ship => decode(converter, payloads).await.map(confirmed),
-        Activity::SupplierOrder => decode(converter, payloads).await.map(delivered),
+        Activity::CheckFraud | Activity::LookUpItems => None,
+        Activity::PrepareShipment => told(converter, payloads).await.map(prepared),
+        Activity::Charge | Activity::Ship => told(converter, payloads).await.map(confirmed),
+        Activity::SupplierOrder => told(converter, payloads).await.map(delivered),
+        Activity::Recall => told(converter, payloads)
+            .await
+            .map(|it| undone(it, "nothing was shipped")),
+        Activity::Refund => told(converter, payloads)
+            .await
+            .map(|it| undone(it, "nothing was charged")),
+        Activity::Release => told(converter, payloads).await.map(released),
     }
     .unwrap_or_default()
+}
+
+async fn told<T: DeserializeOwned + 'static>(
+    converter: &DataConverter,
+    payloads: &Payloads,
+) -> Option<T> {
+    let told: Attempted<T> = decode(converter, payloads).await?;
+    Some(told.answer)
 }
 
 async fn decode<T: TemporalDeserializable + 'static>(
@@ -201,21 +235,67 @@ async fn decode<T: TemporalDeserializable + 'static>(
 
 fn prepared(preparation: Preparation) -> Answer {
     match preparation {
-        Preparation::Reserved { reserved, in_stock } => Answer {
+        Preparation::Reserved {
+            reserved,
+            in_stock,
+            more,
+        } => Answer {
             stock: Some(StockChange {
                 before: in_stock + reserved,
                 after: in_stock,
             }),
+            remark: (!more.is_empty()).then(|| format!("and {} more", products(more.len()))),
             ..Answer::default()
         },
         Preparation::Duplicate { placed_at } => Answer {
             remark: Some(format!("placed before, at {placed_at}")),
             ..Answer::default()
         },
-        Preparation::OutOfStock { in_stock } => Answer {
-            remark: Some(format!("only {in_stock} in stock")),
+        Preparation::OutOfStock {
+            in_stock, product, ..
+        } => {
+            let of = product
+                .map(|product| format!(" of product {product}"))
+                .unwrap_or_default();
+            Answer {
+                remark: Some(format!("only {in_stock} in stock{of}")),
+                ..Answer::default()
+            }
+        }
+    }
+}
+
+fn products(count: usize) -> String {
+    match count {
+        1 => "1 product".to_owned(),
+        many => format!("{many} products"),
+    }
+}
+
+fn released(released: Released) -> Answer {
+    let mut items = released.released.into_iter();
+    let Some(first) = items.next() else {
+        return Answer {
+            remark: Some("nothing was reserved".to_owned()),
             ..Answer::default()
-        },
+        };
+    };
+    let more = items.count();
+    Answer {
+        stock: Some(StockChange {
+            before: first.in_stock.saturating_sub(first.quantity),
+            after: first.in_stock,
+        }),
+        remark: (more > 0).then(|| format!("and {} more", products(more))),
+        ..Answer::default()
+    }
+}
+
+fn undone(undone: Undone, nothing: &str) -> Answer {
+    Answer {
+        remark: undone.confirmation.is_none().then(|| nothing.to_owned()),
+        confirmation: undone.confirmation,
+        ..Answer::default()
     }
 }
 

@@ -3,12 +3,16 @@
 //! | module | what lives there |
 //! |---|---|
 //! | [`args`] | what the command line takes |
-//! | [`audit`] | whether everything that happened adds up |
-//! | [`history`] | an order's history, for the replay tests |
 //! | [`submit`] | places an order, or finds that it is under way |
 //! | [`follow`] | an order's steps, as the server tells of them |
 //! | [`progress`] | what a history says of an order's steps: no server, no clock |
 //! | [`show`] | how it is shown: live, line by line, or as JSON |
+//! | [`status`] | how an order stands, as it answers itself |
+//! | [`list`] | orders by their status |
+//! | [`message`] | what an order under way is told: another address, approval, cancellation |
+//! | [`schedule`] | recurring orders |
+//! | [`history`] | an order's history, for the replay tests |
+//! | [`audit`] | whether everything that happened adds up |
 //!
 //! An order's ID is its workflow's ID, so the server itself sees to it that an order is under way
 //! at most once.
@@ -17,8 +21,12 @@ pub mod args;
 pub mod audit;
 pub mod follow;
 pub mod history;
+pub mod list;
+pub mod message;
 pub mod progress;
+pub mod schedule;
 pub mod show;
+pub mod status;
 pub mod submit;
 
 use std::process::ExitCode;
@@ -26,6 +34,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use temporal::ConnectArgs;
 use temporalio_client::Client;
+use workflows::OrderOutcome;
 
 pub use args::{Args, Command, OrderArgs};
 
@@ -44,6 +53,13 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         None => place(args.order).await,
         Some(Command::Follow(args)) => follow(*args).await,
+        Some(Command::Status(args)) => status::status(&args).await,
+        Some(Command::List(args)) => list::list(&args).await,
+        Some(Command::ChangeAddress(args)) => message::change_address(&args).await,
+        Some(Command::Approve(args)) => message::approve(&args).await,
+        Some(Command::Reject(args)) => message::reject(&args).await,
+        Some(Command::Cancel(args)) => message::cancel(&args).await,
+        Some(Command::Schedule(command)) => schedule::run(&command).await,
         Some(Command::History(args)) => history::history(&args).await,
         Some(Command::Audit(args)) => audit::audit(&args),
     }
@@ -55,7 +71,12 @@ async fn place(args: OrderArgs) -> anyhow::Result<ExitCode> {
     let client = connect(&args.common.connect).await?;
     let submitted = submit::submit(&client, &args.common.task_queue, &order).await?;
     match &submitted {
-        Submitted::Started(_) => show.say(&format!("{} is placed: {order}", order.order_id)),
+        Submitted::Started { unlisted, .. } => {
+            show.say(&format!("{} is placed: {order}", order.order_id));
+            if let Some(reason) = unlisted {
+                show.say(&format!("it cannot be listed by its status: {reason}"));
+            }
+        }
         Submitted::UnderWay(_) => {
             show.say(&format!(
                 "{} is under way already: following it",
@@ -108,7 +129,9 @@ async fn shown(
     };
     show.ended(&followed);
     Ok(match followed {
-        Followed::Completed(_) => ExitCode::SUCCESS,
-        Followed::NotCompleted(_) => ExitCode::FAILURE,
+        Followed::Completed(result) if result.outcome != OrderOutcome::Rejected => {
+            ExitCode::SUCCESS
+        }
+        _ => ExitCode::FAILURE,
     })
 }

@@ -10,7 +10,7 @@ use temporalio_common::protos::temporal::api::{
     common::v1::Payloads,
     enums::v1::WorkflowTaskFailedCause,
     failure::v1::Failure,
-    history::v1::{HistoryEvent, history_event::Attributes},
+    history::v1::{HistoryEvent, MarkerRecordedEventAttributes, history_event::Attributes},
     workflow::v1::PendingActivityInfo,
 };
 
@@ -42,6 +42,9 @@ pub struct StepChange {
     pub step: String,
     /// Which step of the order it is, counted from 1.
     pub number: usize,
+    /// What it is about, where the order has more than one such step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
     /// What it is now.
     #[serde(flatten)]
     pub state: StepState,
@@ -55,6 +58,22 @@ pub struct StepChange {
     pub answer: Answer,
     #[serde(skip)]
     pub(crate) payloads: Option<Payloads>,
+}
+
+impl StepChange {
+    /// A step in this state, of which no more is known.
+    pub fn new(step: &str, number: usize, state: StepState, attempts: u32) -> Self {
+        Self {
+            step: step.to_owned(),
+            number,
+            about: None,
+            state,
+            attempts,
+            took_ms: None,
+            answer: Answer::default(),
+            payloads: None,
+        }
+    }
 }
 
 /// What a step says of the order when it is done.
@@ -90,11 +109,16 @@ pub enum Change {
     CodeFailed(String),
     /// A worker has taken the order up.
     PickedUp,
+    /// Somebody told the order something: the name of the signal or update.
+    Asked(String),
 }
 
 struct Step {
     name: String,
+    about: Option<String>,
     number: usize,
+    /// The activity's ID; none for what is no activity.
+    activity_id: Option<String>,
     asked_at: Option<SystemTime>,
     attempts: u32,
     state: StepState,
@@ -104,7 +128,6 @@ struct Step {
 #[derive(Default)]
 pub struct Progress {
     steps: HashMap<i64, Step>,
-    timers: HashMap<i64, Step>,
     picked_up: bool,
     begun: usize,
 }
@@ -139,10 +162,7 @@ impl Progress {
                     .activity_type
                     .as_ref()
                     .map_or_else(String::new, |kind| kind.name.clone());
-                let step = self.begin(name, at, 0);
-                let change = step.change(None, None);
-                self.steps.insert(event.event_id, step);
-                vec![change]
+                vec![self.begin(event, name, at)]
             }
             Attributes::ActivityTaskStartedEventAttributes(started) => {
                 let attempts = started.attempt.max(1).unsigned_abs();
@@ -179,18 +199,67 @@ impl Progress {
                     None,
                 )
             }
-            Attributes::TimerStartedEventAttributes(_) => {
-                let step = self.begin("Pause".to_owned(), at, 0);
-                let change = step.change(None, None);
-                self.timers.insert(event.event_id, step);
-                vec![change]
+            Attributes::ActivityTaskCanceledEventAttributes(cancelled) => {
+                let error = "cancelled".to_owned();
+                self.end(
+                    cancelled.scheduled_event_id,
+                    StepState::Failed { error },
+                    at,
+                    None,
+                )
             }
-            Attributes::TimerFiredEventAttributes(fired) => self
-                .timers
-                .remove(&fired.started_event_id)
-                .map(|step| step.ended(StepState::Completed, at, None))
-                .into_iter()
+            Attributes::TimerStartedEventAttributes(_) => {
+                vec![self.begin(event, "Pause".to_owned(), at)]
+            }
+            Attributes::TimerFiredEventAttributes(fired) => {
+                self.end(fired.started_event_id, StepState::Completed, at, None)
+            }
+            // What was waited for came before the time was over.
+            Attributes::TimerCanceledEventAttributes(cancelled) => {
+                self.end(cancelled.started_event_id, StepState::Completed, at, None)
+            }
+            Attributes::StartChildWorkflowExecutionInitiatedEventAttributes(child) => {
+                let name = child
+                    .workflow_type
+                    .as_ref()
+                    .map_or_else(String::new, |kind| kind.name.clone());
+                vec![self.begin(event, name, at)]
+            }
+            Attributes::ChildWorkflowExecutionCompletedEventAttributes(completed) => self.end(
+                completed.initiated_event_id,
+                StepState::Completed,
+                at,
+                completed.result.clone(),
+            ),
+            Attributes::ChildWorkflowExecutionFailedEventAttributes(failed) => {
+                let error = failed.failure.as_ref().map(innermost).unwrap_or_default();
+                let state = StepState::Failed { error };
+                self.end(failed.initiated_event_id, state, at, None)
+            }
+            Attributes::ChildWorkflowExecutionCanceledEventAttributes(cancelled) => {
+                let error = "cancelled".to_owned();
+                let state = StepState::Failed { error };
+                self.end(cancelled.initiated_event_id, state, at, None)
+            }
+            Attributes::MarkerRecordedEventAttributes(marker)
+                if marker.marker_name == LOCAL_ACTIVITY =>
+            {
+                let name = local_activity(marker).unwrap_or_else(|| "LocalActivity".to_owned());
+                let _begun = self.begin(event, name, at);
+                self.end(event.event_id, StepState::Completed, at, None)
+            }
+            Attributes::WorkflowExecutionSignaledEventAttributes(signal) => {
+                vec![Change::Asked(signal.signal_name.clone())]
+            }
+            Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(update) => update
+                .accepted_request
+                .iter()
+                .filter_map(|request| request.input.as_ref())
+                .map(|input| Change::Asked(input.name.clone()))
                 .collect(),
+            Attributes::WorkflowExecutionCancelRequestedEventAttributes(_) => {
+                vec![Change::Asked("cancel".to_owned())]
+            }
             _ => Vec::new(),
         }
     }
@@ -202,18 +271,13 @@ impl Progress {
             let Some(failure) = &activity.last_failure else {
                 continue;
             };
-            let name = activity
-                .activity_type
-                .as_ref()
-                .map(|kind| kind.name.as_str());
             let error = innermost(failure);
             let state = StepState::Retrying { error };
             let attempts = activity.attempt.max(1).unsigned_abs();
             let step = self
                 .steps
                 .values_mut()
-                .filter(|step| Some(step.name.as_str()) == name && step.is_open())
-                .max_by_key(|step| step.number);
+                .find(|step| step.activity_id.as_ref() == Some(&activity.activity_id));
             if let Some(step) = step
                 && (step.attempts < attempts || step.state != state)
             {
@@ -225,9 +289,10 @@ impl Progress {
         changes
     }
 
-    /// Whether a step is under way, so that looking at what is pending can tell something.
+    /// Whether an activity is under way, so that looking at what is pending can tell something.
     pub fn is_waiting(&self) -> bool {
-        self.steps.values().any(Step::is_open)
+        let mut steps = self.steps.values();
+        steps.any(|step| step.activity_id.is_some() && step.is_open())
     }
 
     /// Whether a worker has taken the order up.
@@ -235,15 +300,30 @@ impl Progress {
         self.picked_up
     }
 
-    fn begin(&mut self, name: String, asked_at: Option<SystemTime>, attempts: u32) -> Step {
+    fn begin(
+        &mut self,
+        event: &HistoryEvent,
+        name: String,
+        asked_at: Option<SystemTime>,
+    ) -> Change {
         self.begun += 1;
-        Step {
+        let step = Step {
             name,
+            about: summary(event),
             number: self.begun,
+            activity_id: match &event.attributes {
+                Some(Attributes::ActivityTaskScheduledEventAttributes(scheduled)) => {
+                    Some(scheduled.activity_id.clone())
+                }
+                _ => None,
+            },
             asked_at,
-            attempts,
+            attempts: 0,
             state: StepState::Running,
-        }
+        };
+        let change = step.change(None, None);
+        self.steps.insert(event.event_id, step);
+        change
     }
 
     fn end(
@@ -281,15 +361,28 @@ impl Step {
 
     fn change(&self, took_ms: Option<Duration>, payloads: Option<Payloads>) -> Change {
         Change::Step(StepChange {
-            step: self.name.clone(),
-            number: self.number,
-            state: self.state.clone(),
-            attempts: self.attempts,
+            about: self.about.clone(),
             took_ms,
-            answer: Answer::default(),
             payloads,
+            ..StepChange::new(&self.name, self.number, self.state.clone(), self.attempts)
         })
     }
+}
+
+/// What a step is about, as its summary tells in the Web UI too. Where summaries are encrypted it is
+/// left out.
+fn summary(event: &HistoryEvent) -> Option<String> {
+    let summary = event.user_metadata.as_ref()?.summary.as_ref()?;
+    serde_json::from_slice(&summary.data).ok()
+}
+
+/// What the SDK calls the marker of a local activity.
+const LOCAL_ACTIVITY: &str = "core_local_activity";
+
+fn local_activity(marker: &MarkerRecordedEventAttributes) -> Option<String> {
+    let data = marker.details.get("data")?.payloads.first()?;
+    let data: serde_json::Value = serde_json::from_slice(&data.data).ok()?;
+    Some(data.get("activity_type")?.as_str()?.to_owned())
 }
 
 /// The message at the bottom of a failure: those above it say only that something failed.
@@ -347,6 +440,7 @@ mod tests {
 
     fn scheduled(event_id: i64, name: &str) -> HistoryEvent {
         let attributes = ActivityTaskScheduledEventAttributes {
+            activity_id: name.to_owned(),
             activity_type: kind(name),
             ..Default::default()
         };
@@ -356,7 +450,7 @@ mod tests {
 
     fn pending(name: &str, attempt: i32, error: &str) -> PendingActivityInfo {
         PendingActivityInfo {
-            activity_type: kind(name),
+            activity_id: name.to_owned(),
             attempt,
             last_failure: Some(Failure {
                 message: error.to_owned(),

@@ -2,18 +2,25 @@
 
 use anyhow::{Context, bail};
 use inventory::Order;
+use temporal::{NoSearchAttribute, ensure_keyword};
 use temporalio_client::{
     Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions,
     errors::WorkflowStartError,
 };
-use workflows::{OrderInput, ProcessOrder, policies};
+use temporalio_common::search_attributes::SearchAttributes;
+use workflows::{ORDER_STATUS, OrderInput, OrderStatus, ProcessOrder, policies};
 
 use crate::follow::{self, OrderHandle};
 
 /// What came of placing an order.
 pub enum Submitted {
     /// It is placed.
-    Started(OrderHandle),
+    Started {
+        /// The order.
+        handle: OrderHandle,
+        /// Why its status cannot be searched for, where it cannot.
+        unlisted: Option<NoSearchAttribute>,
+    },
     /// An order of this ID is under way; nothing was started.
     UnderWay(OrderHandle),
 }
@@ -22,7 +29,7 @@ impl Submitted {
     /// The order, however it came to be under way.
     pub fn into_handle(self) -> OrderHandle {
         match self {
-            Self::Started(handle) | Self::UnderWay(handle) => handle,
+            Self::Started { handle, .. } | Self::UnderWay(handle) => handle,
         }
     }
 }
@@ -30,40 +37,62 @@ impl Submitted {
 /// Places an order. An order that ended may be placed again: whether it is a duplicate then, or a
 /// new try of one that failed, is for the worker to find from the ledger.
 ///
+/// The order is given the search attribute for its status. Where the namespace does not know it, it
+/// is registered; where that cannot be, the order goes without.
+///
 /// # Errors
 /// Where the server does not take it, or an order of this ID is under way on another task queue.
 pub async fn submit(client: &Client, task_queue: &str, order: &Order) -> anyhow::Result<Submitted> {
+    let mut started = start(client, task_queue, order, true).await;
+    let mut unlisted = None;
+    if let Err(WorkflowStartError::Rpc(status)) = &started
+        && status.message().contains(ORDER_STATUS.name())
+    {
+        unlisted = ensure_keyword(client, ORDER_STATUS.name()).await.err();
+        started = start(client, task_queue, order, unlisted.is_none()).await;
+    }
+    match started {
+        Ok(handle) => Ok(Submitted::Started { handle, unlisted }),
+        Err(WorkflowStartError::AlreadyStarted { .. }) => {
+            under_way(client, task_queue, &order.order_id).await
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot place {}", order.order_id)),
+    }
+}
+
+async fn start(
+    client: &Client,
+    task_queue: &str,
+    order: &Order,
+    listed: bool,
+) -> Result<OrderHandle, WorkflowStartError> {
+    let received = ORDER_STATUS.value_set(OrderStatus::Received.to_string());
     let options = WorkflowStartOptions::new(task_queue, &order.order_id)
         .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
         .id_conflict_policy(WorkflowIdConflictPolicy::Fail)
         .task_timeout(policies::WORKFLOW_TASK_TIMEOUT)
         .static_summary(order.to_string())
+        .maybe_search_attributes(listed.then(|| SearchAttributes::new([received])))
         .build();
     let input = OrderInput::from(order.clone());
-    match client
+    let handle = client
         .start_workflow(ProcessOrder::run, input, options)
+        .await?;
+    Ok(OrderHandle::new(client.clone(), handle.info().clone()))
+}
+
+async fn under_way(client: &Client, task_queue: &str, order_id: &str) -> anyhow::Result<Submitted> {
+    let handle = follow::find(client, order_id).await?;
+    let there = handle
+        .describe(Default::default())
         .await
-    {
-        Ok(handle) => Ok(Submitted::Started(OrderHandle::new(
-            client.clone(),
-            handle.info().clone(),
-        ))),
-        Err(WorkflowStartError::AlreadyStarted { .. }) => {
-            let handle = follow::find(client, &order.order_id).await?;
-            let there = handle
-                .describe(Default::default())
-                .await
-                .context("cannot look up the order that is under way")?;
-            if there.task_queue() != task_queue {
-                bail!(
-                    "{} is under way already, on task queue {:?} and not on {task_queue:?}: \
-                     choose another order number, or the same task queue",
-                    order.order_id,
-                    there.task_queue(),
-                );
-            }
-            Ok(Submitted::UnderWay(handle))
-        }
-        Err(error) => Err(error).with_context(|| format!("cannot place {}", order.order_id)),
+        .context("cannot look up the order that is under way")?;
+    if there.task_queue() != task_queue {
+        bail!(
+            "{order_id} is under way already, on task queue {:?} and not on {task_queue:?}: choose \
+             another order number, or the same task queue",
+            there.task_queue(),
+        );
     }
+    Ok(Submitted::UnderWay(handle))
 }

@@ -6,6 +6,7 @@
 //! | [`settings`] | flags, environment and `temporal.toml` put together, checked before anything is sent |
 //! | [`connect`](mod@connect) | connecting, at once or patiently, and what listens at an address |
 //! | [`connect_error`] | why connecting failed, and what to do next |
+//! | [`search_attributes`] | registering a search attribute that a namespace lacks |
 //! | [`ui`] | addresses in Temporal's Web UI |
 //! | [`cli`] | finding the Temporal CLI, or fetching it once |
 //! | [`dev_server`] | the real dev server as a process: started, killed, stopped, started again |
@@ -17,6 +18,7 @@ pub mod connect;
 pub mod connect_error;
 pub mod dev_server;
 pub mod project;
+pub mod search_attributes;
 pub mod settings;
 pub mod ui;
 
@@ -26,5 +28,6 @@ pub use connect::{Listener, connect, connect_patiently, what_listens};
 pub use connect_error::ConnectError;
 pub use dev_server::{DevServer, DevServerBuilder, DevServerError, Ended};
 pub use project::project_dir;
+pub use search_attributes::{NoSearchAttribute, ensure_keyword};
 pub use settings::Settings;
 pub use ui::{UiArgs, workflow_url};

@@ -8,7 +8,7 @@ use inventory::Inventory;
 use temporalio_client::Client;
 use temporalio_sdk::{Runtime, Worker, WorkerOptions};
 use tokio::signal::unix::{SignalKind, signal};
-use workflows::{ProcessOrder, ProcessOrderWithBug};
+use workflows::{ORDER_STATUS, ProcessOrder, ProcessOrderWithBug, ShipItem};
 
 use crate::args::{Args, Bug};
 
@@ -41,6 +41,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let Some(client) = connecting.await? else {
         return Ok(());
     };
+    if let Err(error) = temporal::ensure_keyword(&client, ORDER_STATUS.name()).await {
+        tracing::warn!("orders can be listed, but not by their status: {error}");
+    }
     let runtime = Runtime::from_current_tokio(Default::default())?;
     let mut worker = build(&runtime, client, &args)?;
     let shut_down = worker.shutdown_handle();
@@ -82,7 +85,8 @@ fn build(runtime: &Runtime, client: Client, args: &Args) -> anyhow::Result<Worke
         .sticky_queue_schedule_to_start_timeout(STICKY_TIMEOUT)
         .max_heartbeat_throttle_interval(HEARTBEAT_INTERVAL)
         .graceful_shutdown_period(GRACE)
-        .register_activities(activities);
+        .register_activities(activities)
+        .register_workflow::<ShipItem>()?;
     let options = match args.bug {
         Some(Bug::Workflow) => options.register_workflow::<ProcessOrderWithBug>()?,
         _ => options.register_workflow::<ProcessOrder>()?,

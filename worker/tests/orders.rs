@@ -19,7 +19,7 @@ async fn an_order_is_reserved_charged_shipped_and_the_shelf_filled() {
     let _worker = scene.worker(&[]);
     let result = result(scene.process(&order("order-1", 999)).await);
     assert_eq!(result.outcome, OrderOutcome::Managed);
-    assert_eq!(result.in_stock, Some(10_000));
+    assert_eq!(result.shipments[0].in_stock, 10_000);
     let entries = scene.entries("order-1");
     let changes: Vec<_> = entries
         .iter()
@@ -35,7 +35,10 @@ async fn an_order_is_reserved_charged_shipped_and_the_shelf_filled() {
         ]
     );
     assert_eq!(entries[1].confirmation, result.charge);
-    assert_eq!(entries[2].confirmation, result.shipment);
+    assert_eq!(
+        entries[2].confirmation.as_ref(),
+        Some(&result.shipments[0].confirmation)
+    );
     let file = std::fs::read_to_string(scene.database()).unwrap();
     assert_eq!(
         file.trim(),
@@ -105,7 +108,7 @@ async fn an_order_that_was_placed_before_is_a_duplicate() {
     let again = result(scene.process(&order("order-1", 10)).await);
     assert_eq!(again.outcome, OrderOutcome::Duplicate);
     assert!(again.message.contains("placed before"), "{}", again.message);
-    assert_eq!((again.charge, again.shipment), (None, None));
+    assert_eq!((again.charge, again.shipments), (None, Vec::new()));
     assert_eq!(
         scene.effects("order-1"),
         ["reserved", "charged", "shipped", "restocked"]
@@ -143,7 +146,7 @@ async fn with_too_little_stock_the_supplier_comes_first() {
     let scene = Scene::new().await;
     let _worker = scene.worker(&[]);
     let result = result(scene.process(&order("order-1", 3_000)).await);
-    assert_eq!(result.in_stock, Some(7_000));
+    assert_eq!(result.shipments[0].in_stock, 7_000);
     assert_eq!(
         scene.effects("order-1"),
         ["restocked", "reserved", "charged", "shipped"]

@@ -18,12 +18,15 @@ use temporalio_common::{
 pub struct OrderInput(Result<Order, String>);
 
 impl OrderInput {
-    /// The order.
+    /// The order; one without an ID of its own takes the workflow's, as the runs of a recurring
+    /// order do.
     ///
     /// # Errors
     /// Why it cannot be read or makes no sense, with the field's name.
-    pub fn order(&self) -> Result<&Order, &str> {
-        self.0.as_ref().map_err(String::as_str)
+    pub fn order(self, workflow_id: &str) -> Result<Order, String> {
+        let order = self.0?.named(workflow_id);
+        order.validate().map_err(|error| error.to_string())?;
+        Ok(order)
     }
 }
 
@@ -67,9 +70,7 @@ fn decode(payload: &Payload) -> Result<Order, String> {
         .get("encoding")
         .map(|name| String::from_utf8_lossy(name));
     match encoding.as_deref() {
-        Some("json/plain") => Order::from_json(&payload.data)
-            .and_then(|order| order.validate().map(|()| order))
-            .map_err(|error| error.to_string()),
+        Some("json/plain") => Order::from_json(&payload.data).map_err(|error| error.to_string()),
         other => Err(format!(
             "the order is not JSON but {}",
             other.unwrap_or("of no encoding")
@@ -94,7 +95,7 @@ mod tests {
             .into_iter()
             .collect();
         let input: OrderInput = converter.from_payloads(&context, payloads).unwrap();
-        input.0
+        input.order("order-of-the-workflow")
     }
 
     #[test]
@@ -144,6 +145,12 @@ mod tests {
             .to_payloads(&context, &OrderInput::from(order.clone()))
             .unwrap();
         let input: OrderInput = converter.from_payloads(&context, payloads).unwrap();
-        assert_eq!(input.order(), Ok(&order));
+        assert_eq!(input.order("other"), Ok(order));
+    }
+
+    #[test]
+    fn an_order_without_an_id_takes_the_workflows() {
+        let order = received(Some(r#"{"item":"1","quantity":3,"paymentInfo":"V"}"#)).unwrap();
+        assert_eq!(order.order_id, "order-of-the-workflow");
     }
 }

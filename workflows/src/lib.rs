@@ -1,28 +1,46 @@
-//! The workflow `ProcessOrder`: deterministic code only.
+//! The workflow `ProcessOrder`, and what belongs to it: deterministic code only.
 //!
 //! | module | what lives there |
 //! |---|---|
 //! | [`process_order`] | the workflow: its body is the order's process, a line for each step |
-//! | [`steps`] | how each step calls its activity |
+//! | [`ship_item`] | the shipment of one item as a workflow of its own |
+//! | `steps` | the steps, as the process names them |
+//! | `waits` | where an order waits: for time to pass, or for a person |
+//! | `undo` | the saga: what undoes each step, and in which order |
+//! | `context` | what the steps share: how an activity is run, noted and stopped |
+//! | `stopped` | why an order stopped before its end |
+//! | [`requests`] | what people ask of an order under way, and whether it may still be asked |
+//! | [`status`] | how an order stands, as it answers when it is asked |
 //! | [`policies`] | every timeout and retry policy, with the reason for each figure |
+//! | [`patches`] | changes that orders under way must not meet halfway |
 //! | [`input`] | an order as it arrives: decoded, or the reason why not |
-//! | [`with_bug`] | the workflow with a bug, for the demo that mends it |
 //! | [`outcome`] | what became of an order |
+//! | [`with_bug`] | the workflow with a bug, for the demo that mends it |
 //!
 //! Workflow code runs again, from the top, whenever a worker picks up an order that another one
 //! began. What it did before is in the order's history on the server, so the code must ask for the
 //! same things in the same order: no clock, no randomness, no files. Those are the activities'.
 
+mod context;
 pub mod input;
 pub mod outcome;
+pub mod patches;
 pub mod policies;
 pub mod process_order;
-pub mod steps;
+pub mod requests;
+pub mod ship_item;
+pub mod status;
+mod steps;
+mod stopped;
+mod undo;
+mod waits;
 pub mod with_bug;
 
 pub use input::OrderInput;
-pub use outcome::{OrderOutcome, OrderResult};
+pub use outcome::{OrderOutcome, OrderResult, Shipment};
 pub use process_order::ProcessOrder;
+pub use ship_item::ShipItem;
+pub use status::{ORDER_STATUS, OrderProgress, OrderStatus};
 pub use with_bug::ProcessOrderWithBug;
 
 /// The task queue of workers and starters that are told no other.

@@ -1,9 +1,10 @@
 //! What became of an order.
 
-use activities::Confirmation;
 use serde::{Deserialize, Serialize};
 
-/// Whether the order was processed.
+use crate::status::OrderStatus;
+
+/// What became of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OrderOutcome {
@@ -11,6 +12,32 @@ pub enum OrderOutcome {
     Managed,
     /// An order of this ID was placed before; this submission changed nothing.
     Duplicate,
+    /// It needed approval and did not get it; nothing was changed.
+    Rejected,
+}
+
+impl From<OrderOutcome> for OrderStatus {
+    fn from(outcome: OrderOutcome) -> Self {
+        match outcome {
+            OrderOutcome::Managed => Self::Completed,
+            OrderOutcome::Duplicate => Self::Duplicate,
+            OrderOutcome::Rejected => Self::Rejected,
+        }
+    }
+}
+
+/// One item of an order that has shipped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shipment {
+    /// The product's ID.
+    pub product: String,
+    /// Units.
+    pub quantity: u32,
+    /// The courier's confirmation.
+    pub confirmation: String,
+    /// Units of the product in stock when the order was done with it.
+    pub in_stock: u32,
 }
 
 /// The result of `ProcessOrder`.
@@ -24,42 +51,58 @@ pub struct OrderResult {
     pub outcome: OrderOutcome,
     /// The outcome in a sentence.
     pub message: String,
-    /// The payment service's confirmation; none for a duplicate.
+    /// The payment service's confirmation, where it was charged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charge: Option<String>,
-    /// The warehouse's confirmation; none for a duplicate.
+    /// What was shipped, one for each item.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shipments: Vec<Shipment>,
+    /// Where it was shipped, if anybody said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shipment: Option<String>,
-    /// Units in stock when the order was done with it; none for a duplicate.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub in_stock: Option<u32>,
+    pub address: Option<String>,
 }
 
 impl OrderResult {
     pub(crate) fn managed(
         order_id: &str,
-        charge: Confirmation,
-        shipment: Confirmation,
-        in_stock: u32,
+        charge: String,
+        shipments: Vec<Shipment>,
+        address: Option<String>,
     ) -> Self {
+        let to = address
+            .as_ref()
+            .map(|address| format!(" to {address}"))
+            .unwrap_or_default();
         Self {
-            order_id: order_id.to_owned(),
-            outcome: OrderOutcome::Managed,
-            message: format!("{order_id} was charged and shipped"),
-            charge: Some(charge.confirmation),
-            shipment: Some(shipment.confirmation),
-            in_stock: Some(in_stock),
+            charge: Some(charge),
+            shipments,
+            address,
+            ..Self::of(
+                order_id,
+                OrderOutcome::Managed,
+                format!("{order_id} was charged and shipped{to}"),
+            )
         }
     }
 
     pub(crate) fn duplicate(order_id: &str, placed_at: &str) -> Self {
+        let message = format!("{order_id} was placed before, at {placed_at}; nothing was changed");
+        Self::of(order_id, OrderOutcome::Duplicate, message)
+    }
+
+    pub(crate) fn rejected(order_id: &str, reason: &str) -> Self {
+        let message = format!("{order_id} was not approved: {reason}; nothing was changed");
+        Self::of(order_id, OrderOutcome::Rejected, message)
+    }
+
+    fn of(order_id: &str, outcome: OrderOutcome, message: String) -> Self {
         Self {
             order_id: order_id.to_owned(),
-            outcome: OrderOutcome::Duplicate,
-            message: format!("{order_id} was placed before, at {placed_at}; nothing was changed"),
+            outcome,
+            message,
             charge: None,
-            shipment: None,
-            in_stock: None,
+            shipments: Vec::new(),
+            address: None,
         }
     }
 }

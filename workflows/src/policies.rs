@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use temporalio_common::RetryPolicy;
-use temporalio_sdk::ActivityOptions;
+use temporalio_sdk::{
+    ActivityCancellationType, ActivityOptions, LocalActivityOptions, WorkflowCancellationToken,
+};
 
 /// How long a silent activity is taken to be alive. A worker that is killed is silent; its
 /// activity is tried again when this has passed, so it bounds an order's standstill. An activity
@@ -35,15 +37,35 @@ pub const OUT_OF_STOCK_PAUSE: Duration = Duration::from_secs(1);
 /// How the activities are run: with no limit to the attempts, for an order that was taken is not
 /// dropped because a service is down. What no attempt can mend ends at the first one: such a
 /// failure says itself that it is final.
-pub fn activity_options() -> ActivityOptions {
+///
+/// When `stop` is cancelled no further attempt is made, and one that is under way is waited for: it
+/// may have its effect yet, and what is not known cannot be undone.
+pub fn activity_options(
+    stop: &WorkflowCancellationToken,
+    summary: Option<String>,
+) -> ActivityOptions {
     ActivityOptions::with_start_to_close_timeout(START_TO_CLOSE_TIMEOUT)
         .heartbeat_timeout(HEARTBEAT_TIMEOUT)
-        .retry_policy(
-            RetryPolicy::builder()
-                .initial_interval(FIRST_RETRY)
-                .backoff_coefficient(BACKOFF)
-                .maximum_interval(LONGEST_RETRY)
-                .build(),
-        )
+        .retry_policy(retry_policy())
+        .cancellation_type(ActivityCancellationType::WaitCancellationCompleted)
+        .cancellation_token(stop.clone())
+        .maybe_summary(summary)
+        .build()
+}
+
+/// How local activities are run: the same, within the workflow task.
+pub fn local_activity_options(stop: &WorkflowCancellationToken) -> LocalActivityOptions {
+    LocalActivityOptions::builder()
+        .start_to_close_timeout(START_TO_CLOSE_TIMEOUT)
+        .retry_policy(retry_policy())
+        .cancellation_token(stop.clone())
+        .build()
+}
+
+fn retry_policy() -> RetryPolicy {
+    RetryPolicy::builder()
+        .initial_interval(FIRST_RETRY)
+        .backoff_coefficient(BACKOFF)
+        .maximum_interval(LONGEST_RETRY)
         .build()
 }

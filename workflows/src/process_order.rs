@@ -4,49 +4,217 @@
     reason = "the macro writes a constant for each method and gives it no words"
 )]
 
-use activities::Preparation;
-use temporalio_macros::{workflow, workflow_methods};
-use temporalio_sdk::{ApplicationFailure, WorkflowContext, WorkflowContextView, WorkflowResult};
+use std::error::Error;
 
-use crate::{OrderInput, OrderResult, steps::Steps};
+use activities::Preparation;
+use futures::FutureExt;
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_sdk::{
+    ApplicationFailure, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext,
+    WorkflowContextView, WorkflowResult, WorkflowTermination, workflows::select,
+};
+
+use crate::{
+    OrderInput, OrderResult,
+    context::Steps,
+    requests::{AddressChange, Decision, Requests},
+    status::{OrderProgress, OrderStatus},
+    stopped::Stopped,
+};
 
 /// An order's process: check fraud, prepare shipment, charge, ship; then the supplier, where stock
 /// runs low.
+async fn process(order: &Steps) -> Result<OrderResult, Stopped> {
+    let order_id = &order.task.order.order_id;
+    order.check_fraud().await?;
+    order.pause().await?;
+    if let Some(reason) = order.approval().await? {
+        return Ok(OrderResult::rejected(order_id, &reason));
+    }
+    if let Preparation::Duplicate { placed_at } = order.prepare_shipment().await? {
+        return Ok(OrderResult::duplicate(order_id, &placed_at));
+    }
+    let charge = order.charge().await?;
+    order.another_address().await?;
+    let shipped = order.ship().await?;
+    let shipments = order.supplier_order(shipped).await?;
+
+    let address = order.ctx.state(ProcessOrder::address);
+    Ok(OrderResult::managed(order_id, charge, shipments, address))
+}
+
+/// The workflow `ProcessOrder`, and what it can be asked while it runs.
 #[workflow]
 pub struct ProcessOrder {
-    input: OrderInput,
+    order: Result<inventory::Order, String>,
+    pub(crate) progress: OrderProgress,
+    pub(crate) requests: Requests,
+    pub(crate) stop: WorkflowCancellationToken,
 }
 
 /// The methods a client names.
 #[workflow_methods]
 impl ProcessOrder {
     #[init]
-    fn new(_: &WorkflowContextView, input: OrderInput) -> Self {
-        Self { input }
+    fn new(ctx: &WorkflowContextView, input: OrderInput) -> Self {
+        let order = input.order(ctx.workflow_id());
+        let progress = match &order {
+            Ok(order) => {
+                OrderProgress::new(&order.order_id, order.items().len(), order.address.clone())
+            }
+            Err(_) => OrderProgress::new(ctx.workflow_id(), 1, None),
+        };
+        Self {
+            order,
+            progress,
+            requests: Requests::default(),
+            stop: WorkflowCancellationToken::new(),
+        }
     }
 
-    /// Processes the order.
+    /// Processes the order, and undoes what was done where it stops on its way.
     #[run(name = "ProcessOrder")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<OrderResult> {
-        let input = ctx.state(|workflow| workflow.input.clone());
-        let order = input.order().map_err(not_an_order)?;
-        let steps = Steps::new(ctx, order);
-
-        steps.check_fraud().await?;
-        steps.pause().await;
-        if let Preparation::Duplicate { placed_at } = steps.prepare_shipment().await? {
-            return Ok(OrderResult::duplicate(&order.order_id, &placed_at));
+        let order = ctx.state(|workflow| workflow.order.clone());
+        let order = Steps::new(ctx, order.map_err(|reason| not_an_order(&reason))?);
+        match unless_cancelled(&order, process(&order)).await {
+            Ok(result) => {
+                order.enter(result.outcome.into());
+                Ok(result)
+            }
+            Err(stopped) => {
+                order.undo().await.map_err(Stopped::into_failure)?;
+                Err(end(&order, stopped))
+            }
         }
-        let charge = steps.charge().await?;
-        let shipment = steps.ship().await?;
-        let in_stock = steps.supplier_order().await?;
+    }
 
-        Ok(OrderResult::managed(
-            &order.order_id,
-            charge,
-            shipment,
-            in_stock,
-        ))
+    /// How the order stands; answered during the run and after it.
+    #[query(name = "status")]
+    pub fn status(&self, _: &WorkflowContextView) -> OrderProgress {
+        OrderProgress {
+            address: self.address(),
+            ..self.progress.clone()
+        }
+    }
+
+    #[update_validator(change_address)]
+    fn may_change_address(
+        &self,
+        _: &WorkflowContextView,
+        address: &String,
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(self.requests.may_change_address(&self.progress, address)?)
+    }
+
+    /// Sends the order to another address. Refused once it is being shipped.
+    #[update(name = "changeAddress")]
+    pub fn change_address(
+        &mut self,
+        _: &mut SyncWorkflowContext<Self>,
+        address: String,
+    ) -> AddressChange {
+        let before = self.address();
+        self.requests.address = Some(address.clone());
+        AddressChange { before, address }
+    }
+
+    /// The same without an answer: what is not possible is ignored, and `status` tells why.
+    #[signal(name = "changeAddress")]
+    pub fn new_address(&mut self, _: &mut SyncWorkflowContext<Self>, address: String) {
+        match self.requests.may_change_address(&self.progress, &address) {
+            Ok(()) => self.requests.address = Some(address),
+            Err(refused) => self
+                .progress
+                .ignored
+                .push(format!("address {address:?}: {refused}")),
+        }
+    }
+
+    #[update_validator(approve)]
+    fn may_approve(
+        &self,
+        _: &WorkflowContextView,
+        (): &(),
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(self.requests.may_decide(&self.progress)?)
+    }
+
+    /// Approves of an order that waits for it.
+    #[update(name = "approve")]
+    pub fn approve(&mut self, _: &mut SyncWorkflowContext<Self>, (): ()) {
+        self.requests.decision = Some(Decision::Approved);
+    }
+
+    #[update_validator(reject)]
+    fn may_reject(
+        &self,
+        _: &WorkflowContextView,
+        _reason: &String,
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(self.requests.may_decide(&self.progress)?)
+    }
+
+    /// Rejects an order that waits for approval, for this reason.
+    #[update(name = "reject")]
+    pub fn reject(&mut self, _: &mut SyncWorkflowContext<Self>, reason: String) {
+        self.requests.decision = Some(Decision::Rejected(reason));
+    }
+
+    #[update_validator(cancel)]
+    fn may_cancel(
+        &self,
+        _: &WorkflowContextView,
+        _reason: &String,
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(self.requests.may_cancel(&self.progress)?)
+    }
+
+    /// Ends the order, for this reason, and undoes what was done. Refused once all of it has
+    /// shipped.
+    #[update(name = "cancel")]
+    pub fn cancel(&mut self, _: &mut SyncWorkflowContext<Self>, reason: String) {
+        self.requests.cancellation = Some(reason.clone());
+        self.stop.cancel_with_reason(reason);
+    }
+}
+
+impl ProcessOrder {
+    /// Where the order goes, if anybody said so.
+    pub(crate) fn address(&self) -> Option<String> {
+        let placed = self.order.as_ref().ok();
+        let placed = placed.and_then(|order| order.address.as_ref());
+        self.requests.address.as_ref().or(placed).cloned()
+    }
+}
+
+/// Lets Temporal's own cancellation, as the Temporal CLI and the Web UI ask for it, do what the
+/// update `cancel` does, on the same terms.
+async fn unless_cancelled<T>(order: &Steps, work: impl Future<Output = T>) -> T {
+    let mut work = Box::pin(work.fuse());
+    select! {
+        done = work => return done,
+        reason = order.ctx.cancelled() => order.ctx.state_mut(|workflow| {
+            if workflow.requests.may_cancel(&workflow.progress).is_ok() {
+                let reason = reason.unwrap_or_default();
+                workflow.requests.cancellation = Some(reason.clone());
+                workflow.stop.cancel_with_reason(reason);
+            }
+        }),
+    }
+    work.await
+}
+
+fn end(order: &Steps, stopped: Stopped) -> WorkflowTermination {
+    match stopped {
+        Stopped::Cancelled => {
+            order.enter(OrderStatus::Cancelled);
+            WorkflowTermination::cancelled()
+        }
+        failed => {
+            order.enter(OrderStatus::Failed);
+            failed.into_failure().into()
+        }
     }
 }
 

@@ -1,121 +1,212 @@
-//! How each step calls its activity.
+//! The steps of an order, as its process names them.
 
-use activities::{Confirmation, OrderActivities, OrderTask, Preparation, Restocking};
-use inventory::Order;
-use temporalio_common::ActivityDefinition;
-use temporalio_sdk::{
-    ActivityExecutionError, ApplicationFailure, TimerOptions, WorkflowContext, WorkflowTermination,
+use activities::{Confirmation, OrderActivities, Preparation, Restocking, Shipping, Stock};
+use inventory::Item;
+use temporalio_sdk::{ChildWorkflowOptions, WorkflowCancellationToken, workflows::join_all};
+
+use crate::{
+    ProcessOrder, context::Steps, outcome::Shipment, policies, ship_item::ShipItem,
+    status::OrderStatus, stopped::Stopped, undo::Undo,
 };
 
-use crate::{ProcessOrder, policies};
-
-/// The steps of one order.
-pub(crate) struct Steps {
-    ctx: WorkflowContext<ProcessOrder>,
-    task: OrderTask,
-}
+/// The supplier's deliveries of an order are counted, so that each is made once. This is the one
+/// that follows the shipment.
+const AFTER_SHIPMENT: u32 = 0;
 
 impl Steps {
-    pub(crate) fn new(ctx: &WorkflowContext<ProcessOrder>, order: &Order) -> Self {
-        Self {
-            ctx: ctx.clone(),
-            task: OrderTask {
-                order: order.clone(),
-                submission: ctx.info().first_execution_run_id().to_owned(),
-            },
+    pub(crate) async fn check_fraud(&self) -> Result<(), Stopped> {
+        self.enter(OrderStatus::CheckingFraud);
+        let step = self.begin("CheckFraud", None);
+        let checked = self
+            .run(OrderActivities::check_fraud, self.task.clone(), None)
+            .await;
+        self.end(step, checked, |checked| {
+            (checked.map_or(1, |checked| checked.attempts), None)
+        })?;
+        Ok(())
+    }
+
+    /// Reserves the stock of the whole order. Where it is short, the supplier comes first; and as
+    /// another order may take what was delivered, as often as it takes.
+    pub(crate) async fn prepare_shipment(&self) -> Result<Preparation, Stopped> {
+        self.enter(OrderStatus::PreparingShipment);
+        let mut round = AFTER_SHIPMENT + 1;
+        if self.has_several_items() {
+            self.fill_short_shelves(round).await?;
+            round += 1;
         }
-    }
-
-    pub(crate) async fn check_fraud(&self) -> Result<(), WorkflowTermination> {
-        self.run(OrderActivities::check_fraud, self.task.clone())
-            .await
-    }
-
-    /// Waits, if the order asks for it. The timer is the server's: it runs while no worker does.
-    pub(crate) async fn pause(&self) {
-        if let Some(pause) = self.task.order.pause() {
-            self.ctx
-                .timer(
-                    TimerOptions::builder(pause)
-                        .summary("the order asked for a pause".to_owned())
-                        .build(),
-                )
+        self.to_undo.borrow_mut().push(Undo::Release);
+        loop {
+            let step = self.begin("PrepareShipment", None);
+            let prepared = self
+                .run(OrderActivities::prepare_shipment, self.task.clone(), None)
                 .await;
+            let prepared = self.end(step, prepared, |prepared| (prepared.attempts, None))?;
+            let Preparation::OutOfStock {
+                product, needed, ..
+            } = prepared.answer
+            else {
+                return Ok(prepared.answer);
+            };
+            if round > AFTER_SHIPMENT + 1 {
+                self.sleep(policies::OUT_OF_STOCK_PAUSE, "stock is short")
+                    .await?;
+            }
+            let needed = needed.unwrap_or(self.task.order.quantity);
+            self.restock(round, needed, product).await?;
+            round += 1;
         }
     }
 
-    /// Reserves the stock. Where it is short, the supplier comes first; and as another order may
-    /// take what was delivered, as often as it takes.
-    pub(crate) async fn prepare_shipment(&self) -> Result<Preparation, WorkflowTermination> {
-        for round in 1.. {
-            let preparation = self
-                .run(OrderActivities::prepare_shipment, self.task.clone())
-                .await?;
-            if !matches!(preparation, Preparation::OutOfStock { .. }) {
-                return Ok(preparation);
-            }
-            if round > 1 {
-                self.ctx.timer(policies::OUT_OF_STOCK_PAUSE).await;
-            }
-            self.restock(round, self.task.order.quantity).await?;
-        }
-        unreachable!("the rounds do not end")
+    /// Looks the items up, and has the supplier fill all the shelves that are short side by side.
+    async fn fill_short_shelves(&self, round: u32) -> Result<(), Stopped> {
+        let step = self.begin("LookUpItems", None);
+        let shelf = self
+            .ctx
+            .execute_local_activity(
+                OrderActivities::look_up_items,
+                self.task.clone(),
+                policies::local_activity_options(&self.stop),
+            )
+            .await
+            .map_err(|error| self.stopped(error.failure(), &error));
+        let shelf = self.end(step, shelf, |shelf| (shelf.attempts, None))?;
+        let short = |item: &Stock| item.in_stock < item.quantity;
+        let short = shelf.answer.items.into_iter().filter(short);
+        let restocked = join_all(short.map(|item| {
+            let product = Some(item.product);
+            Box::pin(self.restock(round, item.quantity, product))
+        }));
+        restocked.await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        Ok(())
     }
 
-    pub(crate) async fn charge(&self) -> Result<Confirmation, WorkflowTermination> {
-        self.run(OrderActivities::charge, self.task.clone()).await
+    pub(crate) async fn charge(&self) -> Result<String, Stopped> {
+        self.enter(OrderStatus::Charging);
+        self.to_undo.borrow_mut().push(Undo::Refund);
+        let step = self.begin("Charge", None);
+        let charged = self
+            .run(OrderActivities::charge, self.task.clone(), None)
+            .await;
+        let charged = self.end(step, charged, |charged| {
+            let confirmation = charged.answer.confirmation.clone();
+            (charged.attempts, Some(confirmation))
+        })?;
+        Ok(charged.answer.confirmation)
     }
 
-    pub(crate) async fn ship(&self) -> Result<Confirmation, WorkflowTermination> {
-        self.run(OrderActivities::ship, self.task.clone()).await
+    /// Ships all items side by side. When the last of them has shipped, the order does not stop any
+    /// more.
+    pub(crate) async fn ship(&self) -> Result<Vec<Confirmation>, Stopped> {
+        self.enter(OrderStatus::Shipping);
+        let address = self.ctx.state(ProcessOrder::address);
+        let shipped = join_all(self.task.order.items().into_iter().map(|item| {
+            let shipping = self.shipping(item, address.clone());
+            Box::pin(self.ship_one(shipping))
+        }));
+        let shipped = shipped.await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        self.go_on()?;
+        self.to_undo.borrow_mut().clear();
+        Ok(shipped)
     }
 
-    /// Fills the shelf where stock fell below the minimum. Returns the units in stock.
-    pub(crate) async fn supplier_order(&self) -> Result<u32, WorkflowTermination> {
-        self.restock(0, 0).await
+    async fn ship_one(&self, shipping: Shipping) -> Result<Confirmation, Stopped> {
+        let Item { product, .. } = shipping.parcel();
+        let several = self.has_several_items();
+        let undo = Undo::Recall(Box::new(shipping.clone()));
+        self.to_undo.borrow_mut().push(undo);
+        let step = self.begin("Ship", several.then_some(product.as_str()));
+        let summary = several.then(|| shipping.parcel().to_string());
+        let shipped = if self.task.order.ship_apart {
+            self.ship_apart(shipping).await
+        } else {
+            let shipped = self.run(OrderActivities::ship, shipping, summary).await;
+            shipped.map(|shipped| (shipped.answer, shipped.attempts))
+        };
+        let (confirmation, _) = self.end(step, shipped, |(shipped, attempts)| {
+            (*attempts, Some(shipped.confirmation.clone()))
+        })?;
+        Ok(confirmation)
     }
 
-    async fn restock(&self, round: u32, needed: u32) -> Result<u32, WorkflowTermination> {
+    /// Ships an item in a workflow of its own, which goes on by itself whatever this one does.
+    async fn ship_apart(&self, shipping: Shipping) -> Result<(Confirmation, u32), Stopped> {
+        let item = shipping.parcel();
+        let workflow_id = format!("{}-ship-{}", self.ctx.workflow_id(), item.product);
+        let options = ChildWorkflowOptions::builder()
+            .workflow_id(workflow_id)
+            .cancellation_token(self.stop.clone())
+            .task_timeout(policies::WORKFLOW_TASK_TIMEOUT)
+            .static_summary(item.to_string())
+            .build();
+        let child = self
+            .ctx
+            .start_child_workflow(ShipItem::run, shipping, options)
+            .await
+            .map_err(|error| self.stopped(error.failure(), &error))?;
+        let shipped = child
+            .result()
+            .await
+            .map_err(|error| self.stopped(error.failure(), &error))?;
+        Ok((shipped.answer, shipped.attempts))
+    }
+
+    /// Fills the shelves where stock fell below the minimum. Returns what was shipped, with the
+    /// units in stock.
+    pub(crate) async fn supplier_order(
+        &self,
+        confirmations: Vec<Confirmation>,
+    ) -> Result<Vec<Shipment>, Stopped> {
+        self.enter(OrderStatus::Resupplying);
+        let after = Self {
+            stop: WorkflowCancellationToken::new(),
+            ..self.clone()
+        };
+        let items = self.task.order.items();
+        let several = self.has_several_items();
+        let levels = join_all(items.iter().map(|item| {
+            let product = several.then(|| item.product.clone());
+            Box::pin(after.restock(AFTER_SHIPMENT, 0, product))
+        }));
+        let levels = levels.await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let shipped = items.into_iter().zip(confirmations).zip(levels);
+        let shipped = shipped.map(|((item, confirmation), in_stock)| Shipment {
+            product: item.product,
+            quantity: item.quantity,
+            confirmation: confirmation.confirmation,
+            in_stock,
+        });
+        Ok(shipped.collect())
+    }
+
+    async fn restock(
+        &self,
+        round: u32,
+        needed: u32,
+        product: Option<String>,
+    ) -> Result<u32, Stopped> {
+        let step = self.begin("SupplierOrder", product.as_deref());
         let restocking = Restocking {
             task: self.task.clone(),
             round,
             needed,
+            product,
         };
-        let delivery = self
-            .run(OrderActivities::supplier_order, restocking)
-            .await?;
-        Ok(delivery.in_stock)
+        let summary = self
+            .has_several_items()
+            .then(|| format!("product {}", restocking.product()));
+        let delivered = self
+            .run(OrderActivities::supplier_order, restocking, summary)
+            .await;
+        let delivered = self.end(step, delivered, |delivered| (delivered.attempts, None))?;
+        Ok(delivered.answer.in_stock)
     }
 
-    async fn run<A: ActivityDefinition>(
-        &self,
-        activity: A,
-        input: A::Input,
-    ) -> Result<A::Output, WorkflowTermination> {
-        self.ctx
-            .execute_activity(activity, input, policies::activity_options())
-            .await
-            .map_err(failed)
+    pub(crate) fn shipping(&self, item: Item, deliver_to: Option<String>) -> Shipping {
+        Shipping {
+            task: self.task.clone(),
+            parcel: Some(item),
+            deliver_to,
+        }
     }
-}
-
-/// The order's failure, in the activity's own words: whoever reads it has the order before them,
-/// not the activity.
-fn failed(error: ActivityExecutionError) -> WorkflowTermination {
-    let failure = match &error {
-        ActivityExecutionError::Failed(failed) => failed.cause().map(|cause| cause.failure()),
-        _ => None,
-    };
-    let Some(failure) = failure else {
-        return error.into();
-    };
-    let type_name = failure
-        .maybe_application_failure()
-        .map(|info| info.r#type.clone())
-        .unwrap_or_default();
-    ApplicationFailure::builder(failure.message.clone())
-        .type_name(type_name)
-        .non_retryable(true)
-        .build()
-        .into()
 }

@@ -6,34 +6,47 @@
 )]
 
 use activities::{OrderActivities, OrderTask};
+use inventory::Order;
 use temporalio_macros::{workflow, workflow_methods};
-use temporalio_sdk::{WorkflowContext, WorkflowContextView, WorkflowResult};
+use temporalio_sdk::{
+    WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult,
+};
 
-use crate::{OrderInput, OrderResult, policies, process_order::not_an_order};
+use crate::{
+    OrderInput, OrderResult, policies,
+    process_order::not_an_order,
+    status::{ORDER_STATUS, OrderStatus},
+};
 
 /// Panics after the fraud check.
 #[workflow]
 pub struct ProcessOrderWithBug {
-    input: OrderInput,
+    order: Result<Order, String>,
 }
 
 /// The methods a client names.
 #[workflow_methods]
 impl ProcessOrderWithBug {
     #[init]
-    fn new(_: &WorkflowContextView, input: OrderInput) -> Self {
-        Self { input }
+    fn new(ctx: &WorkflowContextView, input: OrderInput) -> Self {
+        Self {
+            order: input.order(ctx.workflow_id()),
+        }
     }
 
     /// Processes the order, as far as it gets.
     #[run(name = "ProcessOrder")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<OrderResult> {
-        let input = ctx.state(|workflow| workflow.input.clone());
+        let order = ctx.state(|workflow| workflow.order.clone());
         let task = OrderTask {
-            order: input.order().map_err(not_an_order)?.clone(),
+            order: order.map_err(|reason| not_an_order(&reason))?,
             submission: ctx.info().first_execution_run_id().to_owned(),
         };
-        let options = policies::activity_options();
+        if ctx.search_attributes().get(&ORDER_STATUS).is_some() {
+            let status = OrderStatus::CheckingFraud.to_string();
+            ctx.upsert_search_attributes([ORDER_STATUS.value_set(status)]);
+        }
+        let options = policies::activity_options(&WorkflowCancellationToken::new(), None);
         ctx.execute_activity(OrderActivities::check_fraud, task, options)
             .await?;
         panic!("called `Option::unwrap()` on a `None` value")

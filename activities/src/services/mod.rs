@@ -10,7 +10,7 @@ mod warehouse;
 
 use inventory::Inventory;
 
-pub use payments::Payments;
+pub use payments::{BACK_AT_ATTEMPT, DECLINED, OUTAGE, Payments};
 pub use supplier::Supplier;
 pub use warehouse::Warehouse;
 

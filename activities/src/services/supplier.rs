@@ -25,7 +25,7 @@ impl<'a> Supplier<'a> {
     pub fn deliver(&self, restocking: &Restocking) -> Result<SupplierDelivery, StepError> {
         let delivery = self.inventory.restock(
             &restocking.task.placement(),
-            &restocking.task.order.item,
+            restocking.product(),
             restocking.round,
             restocking.needed,
         )?;

@@ -1,10 +1,10 @@
 //! Who holds and ships the stock.
 
-use inventory::{Inventory, Item, Reservation};
+use inventory::{Inventory, Item, Reservation, StockChange};
 
 use crate::{
     error::StepError,
-    task::{Confirmation, OrderTask, Preparation},
+    task::{Confirmation, OrderTask, Preparation, Released, Shelf, Shipping, Stock, Undone},
 };
 
 /// The warehouse.
@@ -17,7 +17,24 @@ impl<'a> Warehouse<'a> {
         Self { inventory }
     }
 
-    /// Sets the order's units aside, once for each submission of it.
+    /// What is in stock of the order's items. Changes nothing.
+    ///
+    /// # Errors
+    /// Final for an unknown product.
+    pub fn look_up(&self, task: &OrderTask) -> Result<Shelf, StepError> {
+        let items = task.order.items().into_iter().map(|item| {
+            Ok(Stock {
+                in_stock: self.inventory.stock(&item.product)?,
+                product: item.product,
+                quantity: item.quantity,
+            })
+        });
+        Ok(Shelf {
+            items: items.collect::<Result<_, StepError>>()?,
+        })
+    }
+
+    /// Sets the order's units aside, once for each submission of it; all of them or none.
     ///
     /// # Errors
     /// Final for an unknown product and for more units than the warehouse can hold.
@@ -26,28 +43,75 @@ impl<'a> Warehouse<'a> {
             .inventory
             .reserve(&task.placement(), &task.order.items())?;
         Ok(match reservation {
-            Reservation::Reserved { items, .. } => Preparation::Reserved {
-                reserved: items.iter().map(|item| item.quantity).sum(),
-                in_stock: items.iter().map(|item| item.in_stock).sum(),
-            },
+            Reservation::Reserved { items, .. } => {
+                let mut items = items.into_iter();
+                let first = items.next();
+                Preparation::Reserved {
+                    reserved: first.as_ref().map_or(0, |item| item.quantity),
+                    in_stock: first.as_ref().map_or(0, |item| item.in_stock),
+                    more: items.map(stock).collect(),
+                }
+            }
             Reservation::Duplicate { placed_at, .. } => Preparation::Duplicate {
                 placed_at: humantime::format_rfc3339_seconds(placed_at).to_string(),
             },
-            Reservation::Short { in_stock, .. } => Preparation::OutOfStock { in_stock },
+            Reservation::Short {
+                product,
+                needed,
+                in_stock,
+            } => Preparation::OutOfStock {
+                in_stock,
+                product: Some(product),
+                needed: Some(needed),
+            },
         })
     }
 
-    /// Hands the order's units to the courier, once for each submission of it.
+    /// Gives the order's units back, once for each submission of it.
     ///
     /// # Errors
     /// Where the ledger cannot be read or written.
-    pub fn ship(&self, task: &OrderTask) -> Result<Confirmation, StepError> {
-        let item = Item::new(&task.order.item, task.order.quantity);
-        let shipment = self
-            .inventory
-            .record_shipment(&task.placement(), &item, None)?;
+    pub fn release(&self, task: &OrderTask) -> Result<Released, StepError> {
+        let released = self.inventory.release(&task.placement())?;
+        Ok(Released {
+            released: released.into_iter().map(stock).collect(),
+        })
+    }
+
+    /// Hands one of the order's items to the courier, once for each submission of it.
+    ///
+    /// # Errors
+    /// Where the ledger cannot be read or written.
+    pub fn ship(&self, shipping: &Shipping) -> Result<Confirmation, StepError> {
+        let shipment = self.inventory.record_shipment(
+            &shipping.task.placement(),
+            &shipping.parcel(),
+            shipping.deliver_to.as_deref(),
+        )?;
         Ok(Confirmation {
             confirmation: shipment.number,
         })
+    }
+
+    /// Calls one of the order's items back from the courier, once for each submission of it.
+    ///
+    /// # Errors
+    /// Where the ledger cannot be read or written.
+    pub fn recall(&self, shipping: &Shipping) -> Result<Undone, StepError> {
+        let Item { product, .. } = shipping.parcel();
+        let recall = self
+            .inventory
+            .record_recall(&shipping.task.placement(), &product)?;
+        Ok(Undone {
+            confirmation: recall.map(|recall| recall.number),
+        })
+    }
+}
+
+fn stock(change: StockChange) -> Stock {
+    Stock {
+        product: change.product,
+        quantity: change.quantity,
+        in_stock: change.in_stock,
     }
 }

@@ -92,13 +92,12 @@ async fn play(demo: Demo, show: &ShowArgs) -> anyhow::Result<()> {
 
 /// An order for the first product.
 pub fn numbered_order(number: u32, quantity: u32) -> Order {
-    Order {
-        order_id: format!("order-{number}"),
-        item: inventory::DEFAULT_PRODUCT.to_owned(),
+    Order::new(
+        format!("order-{number}"),
+        inventory::DEFAULT_PRODUCT,
         quantity,
-        payment_info: starter::args::DEFAULT_PAYMENT_INFO.to_owned(),
-        pause_seconds: None,
-    }
+        starter::args::DEFAULT_PAYMENT_INFO,
+    )
 }
 
 /// The attempts that each of an order's activities took, by the activity's name.

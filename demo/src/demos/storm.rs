@@ -233,7 +233,7 @@ async fn processed(
             let handle = submitted.into_handle();
             match follow::follow(&handle, &mut Unwatched).await {
                 Ok(Followed::Completed(result)) => return Some((handle, result.outcome)),
-                Ok(Followed::NotCompleted(_)) => return None,
+                Ok(_) => return None,
                 Err(_) => tokio::time::sleep(ASK_AGAIN_AFTER).await,
             }
         }

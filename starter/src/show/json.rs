@@ -9,8 +9,8 @@ use crate::{
     progress::Change,
 };
 
-/// Shows an order to a program. Each line has an `event`: `step`, `codeFailed`, `pickedUp`, `note`,
-/// and at the end `completed` or `failed`.
+/// Shows an order to a program. Each line has an `event`: `step`, `asked`, `codeFailed`, `pickedUp`,
+/// `note`, and at the end `completed`, `cancelled` or `failed`.
 pub struct Json;
 
 /// Prints a line. A pipe that nobody reads any more is no reason to fail: the order goes on.
@@ -22,6 +22,7 @@ impl Json {
     pub(super) fn ended(&mut self, followed: &Followed) {
         match followed {
             Followed::Completed(result) => line(&json!({"event": "completed", "result": result})),
+            Followed::Cancelled => line(&json!({"event": "cancelled"})),
             Followed::NotCompleted(reason) => line(&json!({"event": "failed", "reason": reason})),
         }
     }
@@ -32,6 +33,7 @@ impl Watch for Json {
         match change {
             Change::PickedUp => line(&json!({"event": "pickedUp"})),
             Change::CodeFailed(error) => line(&json!({"event": "codeFailed", "error": error})),
+            Change::Asked(what) => line(&json!({"event": "asked", "what": what})),
             Change::Step(step) => {
                 let mut value = json!(step);
                 value["event"] = "step".into();

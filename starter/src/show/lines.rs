@@ -26,9 +26,14 @@ impl Lines {
                 let (style, word) = match result.outcome {
                     OrderOutcome::Managed => (GOOD.bold(), "managed"),
                     OrderOutcome::Duplicate => (WAITING.bold(), "duplicate"),
+                    OrderOutcome::Rejected => (WAITING.bold(), "rejected"),
                 };
                 print(&format!("{style}{word}:{style:#} {}", result.message));
             }
+            Followed::Cancelled => print(&format!(
+                "{style}cancelled:{style:#} what was done is undone",
+                style = WAITING.bold()
+            )),
             Followed::NotCompleted(reason) => print(&format!("{BAD}failed:{BAD:#} {reason}")),
         }
     }
@@ -39,6 +44,7 @@ impl Watch for Lines {
         match change {
             Change::PickedUp => {}
             Change::CodeFailed(error) => print(&code_failed(error)),
+            Change::Asked(what) => print(&asked(what)),
             Change::Step(step) => print(&line(step)),
         }
     }
@@ -61,14 +67,27 @@ pub(super) fn code_failed(error: &str) -> String {
     )
 }
 
+/// That somebody told the order something.
+pub(super) fn asked(what: &str) -> String {
+    format!("    the order is told: {what}")
+}
+
 /// A step's change in one line, in columns.
-pub(super) fn line(step: &StepChange) -> String {
+pub(crate) fn line(step: &StepChange) -> String {
     let (style, word, detail) = match &step.state {
-        StepState::Running => (PLAIN, "running", String::new()),
-        StepState::Retrying { error } => (WAITING, "retrying", error.clone()),
+        StepState::Running => (PLAIN, "running", None),
+        StepState::Retrying { error } => (WAITING, "retrying", Some(error.clone())),
         StepState::Completed => (GOOD, "done", said(step)),
-        StepState::Failed { error } => (BAD, "failed", error.clone()),
+        StepState::Failed { error } => (BAD, "failed", Some(error.clone())),
     };
+    let detail = [
+        step.about.clone(),
+        detail.filter(|detail| !detail.is_empty()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect::<Vec<_>>()
+    .join(": ");
     let attempt = match step.attempts {
         0 => String::new(),
         1 => "1 attempt".to_owned(),
@@ -84,20 +103,20 @@ pub(super) fn line(step: &StepChange) -> String {
 }
 
 /// What a finished step said, in a few words.
-pub(super) fn said(step: &StepChange) -> String {
+fn said(step: &StepChange) -> Option<String> {
     let answer = &step.answer;
     let stock = answer
         .stock
         .map(|stock| format!("stock {} -> {}", stock.before, stock.after));
-    [answer.confirmation.clone(), stock, answer.remark.clone()]
+    let said: Vec<_> = [answer.confirmation.clone(), stock, answer.remark.clone()]
         .into_iter()
         .flatten()
-        .collect::<Vec<_>>()
-        .join(", ")
+        .collect();
+    Some(said.join(", "))
 }
 
 /// A time as a person reads it: 12 ms, 1.3 s.
-pub(super) fn readable(time: Duration) -> String {
+pub(crate) fn readable(time: Duration) -> String {
     if time < Duration::from_secs(1) {
         format!("{} ms", time.as_millis())
     } else {

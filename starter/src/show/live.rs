@@ -46,8 +46,10 @@ impl Live {
 impl Watch for Live {
     fn change(&mut self, change: &Change) {
         let Change::Step(step) = change else {
-            if let Change::CodeFailed(error) = change {
-                self.say(&lines::code_failed(error));
+            match change {
+                Change::CodeFailed(error) => self.say(&lines::code_failed(error)),
+                Change::Asked(what) => self.say(&lines::asked(what)),
+                _ => {}
             }
             return;
         };

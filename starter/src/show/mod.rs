@@ -14,6 +14,7 @@ use crate::{
 
 use json::Json;
 use lines::Lines;
+pub(crate) use lines::{line, readable};
 use live::Live;
 
 /// Shows an order in the way that was asked for.

@@ -94,7 +94,7 @@ impl Scene {
     /// Places an order that is not under way.
     pub async fn place(&self, order: &Order) -> OrderHandle {
         match self.submit(order).await {
-            Submitted::Started(handle) => handle,
+            Submitted::Started { handle, .. } => handle,
             Submitted::UnderWay(_) => panic!("{} is under way", order.order_id),
         }
     }
@@ -127,13 +127,7 @@ impl Scene {
 
 /// An order for `quantity` units of the first product.
 pub fn order(order_id: &str, quantity: u32) -> Order {
-    Order {
-        order_id: order_id.to_owned(),
-        item: "123456".to_owned(),
-        quantity,
-        payment_info: "VISA-123456".to_owned(),
-        pause_seconds: None,
-    }
+    Order::new(order_id, "123456", quantity, "VISA-123456")
 }
 
 /// Waits for an order's end.
@@ -150,7 +144,7 @@ pub async fn ended(handle: &OrderHandle) -> Followed {
 pub fn reason(followed: Followed) -> String {
     match followed {
         Followed::NotCompleted(reason) => reason,
-        Followed::Completed(result) => panic!("should have failed: {result:?}"),
+        other => panic!("should have failed: {other:?}"),
     }
 }
 
@@ -158,7 +152,7 @@ pub fn reason(followed: Followed) -> String {
 pub fn result(followed: Followed) -> workflows::OrderResult {
     match followed {
         Followed::Completed(result) => result,
-        Followed::NotCompleted(reason) => panic!("should have completed: {reason}"),
+        other => panic!("should have completed: {other:?}"),
     }
 }
 

@@ -1,0 +1,134 @@
+//! Orders by their status.
+
+use std::{io::Write, process::ExitCode, time::SystemTime};
+
+use anyhow::Context;
+use futures::{TryStreamExt, future::try_join_all};
+use serde_json::json;
+use temporalio_client::{
+    Client, WorkflowCountOptions, WorkflowExecution, WorkflowListOptions, errors::ClientError,
+};
+use workflows::{ORDER_STATUS, OrderStatus};
+
+use crate::{args::ListArgs, connect, show::readable};
+
+/// Orders are the workflows of this type; those of its parts are not.
+const ORDERS: &str = "WorkflowType = 'ProcessOrder'";
+
+/// Lists orders, newest first, and counts all by their status.
+///
+/// # Errors
+/// Where the server does not answer.
+pub async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
+    let client = connect(&args.common.connect).await?;
+    let query = match args.status {
+        Some(status) => of_status(status),
+        None => ORDERS.to_owned(),
+    };
+    let options = WorkflowListOptions::builder().limit(args.limit).build();
+    let listed: Vec<WorkflowExecution> = client
+        .list_workflows(query, options)
+        .try_collect()
+        .await
+        .context("cannot list the orders")?;
+    let all = count(&client, ORDERS.to_owned()).await?;
+    let counts = counts(&client).await;
+    let mut out = anstream::stdout();
+    // A pipe that nobody reads any more is no reason to fail.
+    let _ = if args.common.output.json {
+        let orders: Vec<_> = listed.iter().map(as_json).collect();
+        let counts: serde_json::Map<_, _> = counts
+            .into_iter()
+            .flatten()
+            .map(|(status, count)| (status.to_string(), count.into()))
+            .collect();
+        writeln!(
+            out,
+            "{}",
+            json!({"orders": orders, "counts": counts, "total": all})
+        )
+    } else {
+        out.write_all(report(&listed, all, counts.as_deref()).as_bytes())
+    };
+    Ok(ExitCode::SUCCESS)
+}
+
+fn of_status(status: OrderStatus) -> String {
+    format!("{ORDERS} AND {} = '{status}'", ORDER_STATUS.name())
+}
+
+/// How many orders there are of each status; `None` where the namespace does not know the search
+/// attribute. The server groups by its own attributes only, so each status is asked for.
+async fn counts(client: &Client) -> Option<Vec<(OrderStatus, usize)>> {
+    let counting = OrderStatus::ALL.map(async |status| {
+        let count = count(client, of_status(status)).await?;
+        Ok::<_, ClientError>((status, count))
+    });
+    try_join_all(counting).await.ok()
+}
+
+async fn count(client: &Client, query: String) -> Result<usize, ClientError> {
+    let options = WorkflowCountOptions::default();
+    Ok(client.count_workflows(query, options).await?.count())
+}
+
+/// The order's own word, or else the server's.
+fn status(order: &WorkflowExecution) -> String {
+    order
+        .search_attributes()
+        .get(&ORDER_STATUS)
+        .unwrap_or_else(|| format!("({:?})", order.status()))
+}
+
+fn as_json(order: &WorkflowExecution) -> serde_json::Value {
+    json!({
+        "orderID": order.id(),
+        "status": order.search_attributes().get(&ORDER_STATUS),
+        "execution": format!("{:?}", order.status()),
+        "runID": order.run_id(),
+        "placedAt": order.start_time().map(rfc3339),
+        "endedAt": order.close_time().map(rfc3339),
+    })
+}
+
+fn report(
+    orders: &[WorkflowExecution],
+    all: usize,
+    counts: Option<&[(OrderStatus, usize)]>,
+) -> String {
+    let mut text = String::new();
+    for order in orders {
+        let took = order.start_time().zip(order.close_time());
+        let took = took.and_then(|(start, end)| end.duration_since(start).ok());
+        let line = format!(
+            "{:<24} {:<18} {:<21} {:>8}",
+            order.id(),
+            status(order),
+            order.start_time().map(rfc3339).unwrap_or_default(),
+            took.map(readable).unwrap_or_default(),
+        );
+        text += line.trim_end();
+        text += "\n";
+    }
+    let each = match counts {
+        Some(counts) => counts
+            .iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(status, count)| format!("{count} {status}"))
+            .collect::<Vec<_>>()
+            .join(", "),
+        None => format!(
+            "this namespace has no search attribute {}, so they are not counted by status",
+            ORDER_STATUS.name()
+        ),
+    };
+    let orders = if all == 1 { "order" } else { "orders" };
+    text + &format!(
+        "{all} {orders}{}{each}\n",
+        if each.is_empty() { "" } else { ": " }
+    )
+}
+
+pub(crate) fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
+}

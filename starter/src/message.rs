@@ -1,0 +1,180 @@
+//! What an order under way is told. Each says what came of it, or why nothing was changed.
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::{anyhow, bail};
+use inventory::{ADDRESS_RULE, is_address};
+use temporalio_client::{
+    WorkflowDescribeOptions, WorkflowExecuteUpdateOptions, WorkflowSignalOptions,
+    errors::{WorkflowInteractionError, WorkflowUpdateError},
+};
+use workflows::{OrderStatus, ProcessOrder};
+
+use crate::{
+    args::{ChangeAddressArgs, CommonArgs, MessageArgs, ReasonArgs},
+    connect,
+    follow::{self, Followed, OrderHandle, Watch},
+    progress::innermost,
+    show::Show,
+};
+
+/// How long an order may take to answer before it is worth saying that no worker seems to run.
+const NO_WORKER_AFTER: Duration = Duration::from_secs(3);
+
+/// Sends an order to another address.
+///
+/// # Errors
+/// Where the order refuses, or there is none.
+pub async fn change_address(args: &ChangeAddressArgs) -> anyhow::Result<ExitCode> {
+    let order_id = &args.order_id;
+    if !is_address(&args.address) {
+        bail!("{:?} is no address: {ADDRESS_RULE}", args.address);
+    }
+    let told = Told::begin(&args.common, order_id).await?;
+    let address = args.address.clone();
+    if args.no_reply {
+        let options = WorkflowSignalOptions::default();
+        let sent = told
+            .order
+            .signal(ProcessOrder::new_address, address, options);
+        return match sent.await {
+            Ok(()) => told.done(&format!(
+                "{order_id} was told to go to {}; `starter status {order_id}` says what came of it",
+                args.address
+            )),
+            Err(WorkflowInteractionError::NotFound(_)) => Err(told.ended().await),
+            Err(error) => Err(error.into()),
+        };
+    }
+    let options = WorkflowExecuteUpdateOptions::default();
+    let update = told
+        .order
+        .execute_update(ProcessOrder::change_address, address, options);
+    let change = told.answer(update).await?;
+    let before = change
+        .before
+        .map(|before| format!(", and not to {before}"))
+        .unwrap_or_default();
+    told.done(&format!("{order_id} goes to {}{before}", change.address))
+}
+
+/// Approves of an order that waits for it.
+///
+/// # Errors
+/// Where the order does not wait for approval, or there is none.
+pub async fn approve(args: &MessageArgs) -> anyhow::Result<ExitCode> {
+    let told = Told::begin(&args.common, &args.order_id).await?;
+    let options = WorkflowExecuteUpdateOptions::default();
+    let update = told
+        .order
+        .execute_update(ProcessOrder::approve, (), options);
+    told.answer(update).await?;
+    told.done(&format!("{} is approved, and goes on", args.order_id))
+}
+
+/// Rejects an order that waits for approval.
+///
+/// # Errors
+/// Where the order does not wait for approval, or there is none.
+pub async fn reject(args: &ReasonArgs) -> anyhow::Result<ExitCode> {
+    let told = Told::begin(&args.common, &args.order_id).await?;
+    let options = WorkflowExecuteUpdateOptions::default();
+    let reason = args.reason.clone();
+    let update = told
+        .order
+        .execute_update(ProcessOrder::reject, reason, options);
+    told.answer(update).await?;
+    told.done(&format!("{} is rejected", args.order_id))
+}
+
+/// Cancels an order, and follows it until what was done is undone.
+///
+/// # Errors
+/// Where it is too late, or there is no such order.
+pub async fn cancel(args: &ReasonArgs) -> anyhow::Result<ExitCode> {
+    let mut told = Told::begin(&args.common, &args.order_id).await?;
+    let options = WorkflowExecuteUpdateOptions::default();
+    let reason = args.reason.clone();
+    let update = told
+        .order
+        .execute_update(ProcessOrder::cancel, reason, options);
+    told.answer(update).await?;
+    told.show
+        .say(&format!("{} is being cancelled", args.order_id));
+    let followed = follow::follow(&told.order, &mut told.show).await?;
+    told.show.ended(&followed);
+    Ok(match followed {
+        Followed::Cancelled => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
+/// An order that is told something.
+struct Told {
+    order: OrderHandle,
+    order_id: String,
+    show: Show,
+}
+
+impl Told {
+    async fn begin(common: &CommonArgs, order_id: &str) -> anyhow::Result<Self> {
+        let client = connect(&common.connect).await?;
+        Ok(Self {
+            order: follow::find(&client, order_id).await?,
+            order_id: order_id.to_owned(),
+            show: Show::new(&common.output),
+        })
+    }
+
+    fn done(mut self, sentence: &str) -> anyhow::Result<ExitCode> {
+        self.show.say(sentence);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Waits for the order's answer.
+    async fn answer<T>(
+        &self,
+        update: impl Future<Output = Result<T, WorkflowUpdateError>>,
+    ) -> anyhow::Result<T> {
+        let mut update = std::pin::pin!(update);
+        let answer = match tokio::time::timeout(NO_WORKER_AFTER, &mut update).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                eprintln!(
+                    "{} has not answered yet; it takes a worker: cargo run -p worker",
+                    self.order_id
+                );
+                update.await
+            }
+        };
+        match answer {
+            Ok(answer) => Ok(answer),
+            Err(WorkflowUpdateError::Failed(failure)) => Err(anyhow!(
+                "{}: {}; nothing was changed",
+                self.order_id,
+                innermost(&failure)
+            )),
+            Err(WorkflowUpdateError::NotFound(_)) => Err(self.ended().await),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// That it is too late: the order has ended.
+    async fn ended(&self) -> anyhow::Error {
+        let status = match self
+            .order
+            .describe(WorkflowDescribeOptions::default())
+            .await
+        {
+            Ok(description) => description
+                .search_attributes()
+                .get(&workflows::ORDER_STATUS)
+                .unwrap_or_else(|| format!("{:?}", description.status())),
+            Err(_) => OrderStatus::Completed.to_string(),
+        };
+        anyhow!(
+            "{}: it is too late, the order has ended (its status is {status}); nothing was changed",
+            self.order_id
+        )
+    }
+}

@@ -1,0 +1,121 @@
+//! How an order stands, as it answers itself.
+
+use std::{io::Write, process::ExitCode, time::Duration};
+
+use anyhow::{Context, bail};
+use serde_json::json;
+use temporalio_client::{
+    RpcOptions, WorkflowDescribeOptions, WorkflowQueryOptions, errors::WorkflowQueryError,
+};
+use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;
+use workflows::{
+    OrderProgress, ProcessOrder,
+    status::{StepProgress, StepStatus},
+};
+
+use crate::{
+    args::FollowArgs,
+    connect, follow,
+    progress::{StepChange, StepState, innermost},
+    show::line,
+};
+
+/// How long a worker may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// Prints how an order stands.
+///
+/// # Errors
+/// Where there is no such order, or no worker answers for it.
+pub async fn status(args: &FollowArgs) -> anyhow::Result<ExitCode> {
+    let client = connect(&args.common.connect).await?;
+    let order = follow::find(&client, &args.order_id).await?;
+    let rpc = RpcOptions::builder().timeout(ANSWER_WITHIN).build();
+    let options = WorkflowQueryOptions::builder().rpc_options(rpc).build();
+    let progress = match order.query(ProcessOrder::status, (), options).await {
+        Ok(progress) => progress,
+        Err(WorkflowQueryError::Rpc(error)) => bail!(
+            "{} does not answer: {}. It takes a worker that runs its code: cargo run -p worker",
+            args.order_id,
+            error.message(),
+        ),
+        Err(error) => return Err(error).context("cannot ask the order"),
+    };
+    let description = order.describe(WorkflowDescribeOptions::default()).await?;
+    let steps = steps(&progress, &description.raw().pending_activities);
+    let text = if args.common.output.json {
+        let mut value = json!(progress);
+        value["steps"] = json!(steps);
+        format!("{value}\n")
+    } else {
+        report(&progress, &steps)
+    };
+    // A pipe that nobody reads any more is no reason to fail.
+    let _ = anstream::stdout().write_all(text.as_bytes());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The order's steps. Of a step that is under way, the server alone knows the attempts.
+fn steps(progress: &OrderProgress, pending: &[PendingActivityInfo]) -> Vec<StepChange> {
+    let mut pending: Vec<_> = pending.iter().collect();
+    pending.sort_by_key(|activity| activity.activity_id.parse::<u64>().unwrap_or(u64::MAX));
+    let steps = progress.steps.iter().enumerate();
+    steps
+        .map(|(index, step)| {
+            let running = step.status == StepStatus::Running;
+            let at_work = pending
+                .iter()
+                .position(|activity| {
+                    running
+                        && activity
+                            .activity_type
+                            .as_ref()
+                            .is_some_and(|kind| kind.name == step.step)
+                })
+                .map(|found| pending.remove(found));
+            change(index + 1, step, at_work)
+        })
+        .collect()
+}
+
+fn change(number: usize, step: &StepProgress, at_work: Option<&PendingActivityInfo>) -> StepChange {
+    let failure = at_work.and_then(|activity| activity.last_failure.as_ref());
+    let state = match (step.status, failure) {
+        (StepStatus::Done, _) => StepState::Completed,
+        (StepStatus::Failed, _) => StepState::Failed {
+            error: String::new(),
+        },
+        (StepStatus::Running, Some(failure)) => StepState::Retrying {
+            error: innermost(failure),
+        },
+        (StepStatus::Running, None) => StepState::Running,
+    };
+    let attempts = at_work.map_or(step.attempts, |activity| activity.attempt.unsigned_abs());
+    let mut change = StepChange::new(&step.step, number, state, attempts);
+    change.about = step
+        .product
+        .as_ref()
+        .map(|product| format!("product {product}"));
+    change.answer.confirmation = step.confirmation.clone();
+    change
+}
+
+fn report(progress: &OrderProgress, steps: &[StepChange]) -> String {
+    let to = progress
+        .address
+        .as_ref()
+        .map(|address| format!(", to {address}"))
+        .unwrap_or_default();
+    let mut text = format!(
+        "{}: {}, {} %{to}\n",
+        progress.order_id, progress.status, progress.percent
+    );
+    for step in steps {
+        text += &line(step);
+        text += "\n";
+    }
+    for ignored in &progress.ignored {
+        text += &format!("ignored: {ignored}\n");
+    }
+    text
+}

@@ -1,0 +1,195 @@
+//! What people asked of an order while it was under way, and whether it may still be asked.
+//!
+//! Each is asked once for all: a repetition is told so, and changes nothing.
+
+use inventory::{ADDRESS_RULE, is_address};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::status::{OrderProgress, OrderStatus};
+
+/// The answer to the update `changeAddress`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AddressChange {
+    /// Where the order would have gone, if anybody had said so.
+    pub before: Option<String>,
+    /// Where it goes now.
+    pub address: String,
+}
+
+/// What a person decided about an order that asks for approval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It goes on.
+    Approved,
+    /// It ends, for this reason.
+    Rejected(String),
+}
+
+/// Why an order does not do what it is asked. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Refused {
+    /// The address is none.
+    #[error("{address:?} is no address: {ADDRESS_RULE}")]
+    NoAddress {
+        /// What was given.
+        address: String,
+    },
+    /// The parcels have their addresses already.
+    #[error("it is too late: the order is being shipped already, or has been")]
+    Shipping,
+    /// The whole order is on its way.
+    #[error("it is too late: the whole order has shipped")]
+    Shipped,
+    /// What was done is being undone.
+    #[error("the order is being cancelled, and what was done is undone")]
+    Undoing,
+    /// The order needs nobody's approval, or not yet.
+    #[error("the order does not wait for approval now: its status is {0}")]
+    NotAsked(OrderStatus),
+    /// Somebody has decided.
+    #[error("the order was {0} already")]
+    Decided(&'static str),
+    /// The order has ended.
+    #[error("the order has ended: its status is {0}")]
+    Ended(OrderStatus),
+}
+
+/// What people asked of an order so far.
+#[derive(Clone, Debug, Default)]
+pub struct Requests {
+    /// Where the order is to go, instead of where it was to go when it was placed.
+    pub address: Option<String>,
+    /// What was decided, where approval is needed.
+    pub decision: Option<Decision>,
+    /// Why the order is to be cancelled.
+    pub cancellation: Option<String>,
+}
+
+impl Requests {
+    /// Whether the address may be changed to this one now.
+    pub(crate) fn may_change_address(
+        &self,
+        progress: &OrderProgress,
+        address: &str,
+    ) -> Result<(), Refused> {
+        if !is_address(address) {
+            return Err(Refused::NoAddress {
+                address: address.to_owned(),
+            });
+        }
+        self.under_way(progress)?;
+        match progress.status {
+            OrderStatus::Shipping | OrderStatus::Resupplying => Err(Refused::Shipping),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether somebody may decide about the order now.
+    pub(crate) fn may_decide(&self, progress: &OrderProgress) -> Result<(), Refused> {
+        match &self.decision {
+            Some(Decision::Approved) => return Err(Refused::Decided("approved")),
+            Some(Decision::Rejected(_)) => return Err(Refused::Decided("rejected")),
+            None => {}
+        }
+        self.under_way(progress)?;
+        match progress.status {
+            OrderStatus::AwaitingApproval => Ok(()),
+            other => Err(Refused::NotAsked(other)),
+        }
+    }
+
+    /// Whether the order may be cancelled now.
+    pub(crate) fn may_cancel(&self, progress: &OrderProgress) -> Result<(), Refused> {
+        if progress.has_shipped() {
+            return Err(Refused::Shipped);
+        }
+        self.under_way(progress)
+    }
+
+    fn under_way(&self, progress: &OrderProgress) -> Result<(), Refused> {
+        if progress.status.is_end() {
+            return Err(Refused::Ended(progress.status));
+        }
+        if self.cancellation.is_some() || progress.status == OrderStatus::Undoing {
+            return Err(Refused::Undoing);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress(status: OrderStatus) -> OrderProgress {
+        let mut progress = OrderProgress::new("order-1", 1, None);
+        progress.status = status;
+        progress
+    }
+
+    #[test]
+    fn an_address_is_changed_until_the_order_ships() {
+        let requests = Requests::default();
+        let asked = |status| requests.may_change_address(&progress(status), "12 Main Street");
+        for early in [
+            OrderStatus::Received,
+            OrderStatus::AwaitingApproval,
+            OrderStatus::Charging,
+            OrderStatus::AwaitingAddress,
+        ] {
+            assert_eq!(asked(early), Ok(()));
+        }
+        assert_eq!(asked(OrderStatus::Shipping), Err(Refused::Shipping));
+        assert_eq!(asked(OrderStatus::Resupplying), Err(Refused::Shipping));
+        assert_eq!(asked(OrderStatus::Undoing), Err(Refused::Undoing));
+        assert_eq!(
+            asked(OrderStatus::Completed),
+            Err(Refused::Ended(OrderStatus::Completed))
+        );
+    }
+
+    #[test]
+    fn an_address_without_a_house_number_is_refused_with_the_rule() {
+        let refused = Requests::default()
+            .may_change_address(&progress(OrderStatus::Charging), "Main Street")
+            .unwrap_err();
+        assert!(refused.to_string().contains("house number"), "{refused}");
+    }
+
+    #[test]
+    fn a_decision_is_taken_once_and_only_when_it_is_asked_for() {
+        let mut requests = Requests::default();
+        let waiting = progress(OrderStatus::AwaitingApproval);
+        assert_eq!(requests.may_decide(&waiting), Ok(()));
+        assert_eq!(
+            requests.may_decide(&progress(OrderStatus::Charging)),
+            Err(Refused::NotAsked(OrderStatus::Charging))
+        );
+        requests.decision = Some(Decision::Approved);
+        assert_eq!(
+            requests.may_decide(&waiting),
+            Err(Refused::Decided("approved"))
+        );
+    }
+
+    #[test]
+    fn an_order_is_cancelled_once_and_before_all_of_it_has_shipped() {
+        let mut requests = Requests::default();
+        let mut shipping = progress(OrderStatus::Shipping);
+        assert_eq!(requests.may_cancel(&shipping), Ok(()));
+        let place = shipping.begin("Ship", None);
+        shipping.done(place, 1, None);
+        assert_eq!(requests.may_cancel(&shipping), Err(Refused::Shipped));
+        requests.cancellation = Some("changed my mind".into());
+        assert_eq!(
+            requests.may_cancel(&progress(OrderStatus::Charging)),
+            Err(Refused::Undoing)
+        );
+        assert_eq!(
+            requests.may_cancel(&progress(OrderStatus::Cancelled)),
+            Err(Refused::Ended(OrderStatus::Cancelled))
+        );
+    }
+}

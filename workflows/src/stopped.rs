@@ -1,0 +1,55 @@
+//! Why an order stopped before its end.
+
+use std::fmt::Display;
+
+use temporalio_common::protos::temporal::api::failure::v1::Failure;
+use temporalio_sdk::ApplicationFailure;
+
+/// Why an order stopped before its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    /// Somebody asked for it.
+    Cancelled,
+    /// A step failed for good.
+    Failed {
+        /// Why, in the step's own words: whoever reads it has the order before them, not the step.
+        message: String,
+        /// The failure's type, as Temporal shows it.
+        type_name: String,
+    },
+}
+
+impl Stopped {
+    /// As the workflow ends with it.
+    pub(crate) fn into_failure(self) -> ApplicationFailure {
+        let (message, type_name) = match self {
+            Self::Cancelled => ("the order was cancelled".to_owned(), "Cancelled".to_owned()),
+            Self::Failed { message, type_name } => (message, type_name),
+        };
+        ApplicationFailure::builder(message)
+            .type_name(type_name)
+            .non_retryable(true)
+            .build()
+    }
+}
+
+/// What the failure of a step means for the order: the innermost cause, for those above it say only
+/// that something failed.
+pub(crate) fn failed(failure: Option<&Failure>, error: &impl Display) -> Stopped {
+    let Some(mut failure) = failure else {
+        return Stopped::Failed {
+            message: error.to_string(),
+            type_name: String::new(),
+        };
+    };
+    while let Some(cause) = &failure.cause {
+        failure = cause;
+    }
+    Stopped::Failed {
+        message: failure.message.clone(),
+        type_name: failure
+            .maybe_application_failure()
+            .map(|info| info.r#type.clone())
+            .unwrap_or_default(),
+    }
+}
