@@ -115,8 +115,8 @@ pub struct WishArgs {
     #[arg(long)]
     pub ship_apart: bool,
     /// Where to deliver, such as "12 Main Street"
-    #[arg(long, value_parser = address)]
-    pub address: Option<String>,
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    pub deliver_to: Option<String>,
     /// Have the order wait for another address before it ships, at most this long, such as 1m
     #[arg(long, value_name = "TIME", value_parser = whole_seconds)]
     pub await_address: Option<Duration>,
@@ -167,7 +167,8 @@ pub struct ChangeAddressArgs {
     /// The order's ID, such as order-11235
     pub order_id: String,
     /// The new address, such as "12 Main Street"
-    pub address: String,
+    #[arg(value_name = "ADDRESS")]
+    pub deliver_to: String,
     /// Send it without waiting for an answer
     #[arg(long)]
     pub no_reply: bool,
@@ -316,7 +317,7 @@ impl WishArgs {
             pause_seconds: self.pause.map(|pause| pause.as_secs()),
             more_items: self.items.clone(),
             ship_apart: self.ship_apart,
-            address: self.address.clone(),
+            address: self.deliver_to.clone(),
             await_address_seconds: self.await_address.map(|time| time.as_secs()),
             approval: self.approval_above.zip(self.approval_within).map(
                 |(above_quantity, within)| ApprovalRule {
@@ -430,7 +431,7 @@ mod tests {
             "--item",
             "234567:2",
             "--ship-apart",
-            "--address",
+            "--deliver-to",
             "12 Main Street",
             "--await-address",
             "1m",
@@ -478,7 +479,7 @@ mod tests {
             (&["--pause", "1500ms"], ErrorKind::ValueValidation),
             (&["--item", "234567"], ErrorKind::ValueValidation),
             (&["--item", "234567:0"], ErrorKind::ValueValidation),
-            (&["--address", "Main Street"], ErrorKind::ValueValidation),
+            (&["--deliver-to", "Main Street"], ErrorKind::ValueValidation),
             (
                 &["--approval-within", "1m"],
                 ErrorKind::MissingRequiredArgument,

@@ -27,11 +27,11 @@ const NO_WORKER_AFTER: Duration = Duration::from_secs(3);
 /// Where the order refuses, or there is none.
 pub async fn change_address(args: &ChangeAddressArgs) -> anyhow::Result<ExitCode> {
     let order_id = &args.order_id;
-    if !is_address(&args.address) {
-        bail!("{:?} is no address: {ADDRESS_RULE}", args.address);
+    if !is_address(&args.deliver_to) {
+        bail!("{:?} is no address: {ADDRESS_RULE}", args.deliver_to);
     }
     let told = Told::begin(&args.common, order_id).await?;
-    let address = args.address.clone();
+    let address = args.deliver_to.clone();
     if args.no_reply {
         let options = WorkflowSignalOptions::default();
         let sent = told
@@ -40,7 +40,7 @@ pub async fn change_address(args: &ChangeAddressArgs) -> anyhow::Result<ExitCode
         return match sent.await {
             Ok(()) => told.done(&format!(
                 "{order_id} was told to go to {}; `starter status {order_id}` says what came of it",
-                args.address
+                args.deliver_to
             )),
             Err(WorkflowInteractionError::NotFound(_)) => Err(told.ended().await),
             Err(error) => Err(error.into()),
