@@ -9,14 +9,16 @@ use std::{
 };
 
 use activities::Activity;
-use common::{Scene, TASK_QUEUE, ended, history, order, pending, result, until};
+use common::{Scene, TASK_QUEUE, cancel, ended, history, order, pending, result, until};
+use inventory::Item;
 use nix::sys::signal::Signal;
-use starter::follow::OrderHandle;
+use starter::follow::{Followed, OrderHandle};
 use temporal::{CliSearch, project_dir};
+use temporalio_client::WorkflowSignalOptions;
 use temporalio_common::protos::temporal::api::{
     enums::v1::EventType, history::v1::history_event::Attributes,
 };
-use workflows::{OrderOutcome, policies::HEARTBEAT_TIMEOUT};
+use workflows::{OrderOutcome, OrderStatus, ProcessOrder, policies::HEARTBEAT_TIMEOUT};
 
 /// With the SDK's defaults an order stands still for more than 10 seconds. The figures that are
 /// aimed at, 2 and 5 seconds, are measured by the chaos demo; a busy machine may miss them here.
@@ -134,6 +136,87 @@ async fn killed_in_the_pause() {
         "stood still for {:?}",
         ready.elapsed()
     );
+}
+
+/// Kills a worker at a point of the undoing, and has another one take over.
+async fn killed_while_undoing(activity: Activity, point: &str) {
+    let scene = Scene::new().await;
+    scene.shelves(&[("123456", 6_000), ("234567", 6_000)]);
+    let held = scene.path("held");
+    let hold = format!("{}:{point}={}", activity.name(), held.display());
+    let courier = scene.path("courier");
+    let hold_courier = format!("Ship:before={}", courier.display());
+    let worker = scene.worker(&["--hold", &hold, "--hold", &hold_courier]);
+    let mut parts = order("order-1", 10);
+    parts.more_items = vec![Item::new("234567", 20)];
+    let handle = scene.place(&parts).await;
+    until("one part to ship", async || {
+        let shipped = scene.effects("order-1").contains(&"shipped".to_owned());
+        (courier.exists() && shipped).then_some(())
+    })
+    .await;
+    cancel(&handle).await.unwrap();
+    std::fs::remove_file(&courier).unwrap();
+    until("the point", async || held.exists().then_some(())).await;
+    worker.kill().await;
+
+    let _worker = scene.worker(&[]);
+    assert_eq!(ended(&handle).await, Followed::Cancelled);
+    let effects = scene.effects("order-1");
+    let count = |effect: &str| effects.iter().filter(|it| *it == effect).count();
+    assert_eq!(count("recalled"), count("shipped"), "{effects:?}");
+    assert_eq!((count("refunded"), count("released")), (1, 2));
+    let undone = effects.iter().position(|it| it == "recalled").unwrap();
+    assert!(
+        effects[undone..].is_sorted_by_key(|it| match it.as_str() {
+            "recalled" => 0,
+            "refunded" => 1,
+            _ => 2,
+        }),
+        "{effects:?}"
+    );
+    assert_eq!(scene.stock(), 6_000);
+    scene.audit();
+}
+
+#[tokio::test]
+async fn killed_before_and_after_the_recall() {
+    killed_while_undoing(Activity::Recall, "before").await;
+    killed_while_undoing(Activity::Recall, "after").await;
+}
+
+#[tokio::test]
+async fn killed_before_and_after_the_refund() {
+    killed_while_undoing(Activity::Refund, "before").await;
+    killed_while_undoing(Activity::Refund, "after").await;
+}
+
+#[tokio::test]
+async fn killed_before_and_after_the_release() {
+    killed_while_undoing(Activity::Release, "before").await;
+    killed_while_undoing(Activity::Release, "after").await;
+}
+
+#[tokio::test]
+async fn killed_while_a_person_is_waited_for() {
+    let scene = Scene::new().await;
+    let worker = scene.worker(&[]);
+    let mut waiting = order("order-1", 999);
+    waiting.await_address_seconds = Some(3_600);
+    let handle = scene.place(&waiting).await;
+    common::until_status(&handle, OrderStatus::AwaitingAddress).await;
+    worker.kill().await;
+    // The message waits on the server for a worker.
+    let told = handle.signal(
+        ProcessOrder::new_address,
+        "12 Main Street".to_owned(),
+        WorkflowSignalOptions::default(),
+    );
+    told.await.unwrap();
+    let _worker = scene.worker(&[]);
+    exactly_once(&scene, &handle).await;
+    let shipped = &scene.entries("order-1")[2];
+    assert_eq!(shipped.address.as_deref(), Some("12 Main Street"));
 }
 
 #[tokio::test]

@@ -6,20 +6,30 @@
     missing_docs,
     reason = "the macro writes a constant for each method and gives it no words"
 )]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test reads files, and one of these workflows does what none should"
+)]
 
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
+use activities::{OrderActivities, OrderTask};
+use inventory::Order;
 use temporalio_client::WorkflowHistory;
+use temporalio_common::WorkflowDefinition;
+use temporalio_macros::{workflow, workflow_methods};
 use temporalio_sdk::{
+    WorkflowCancellationToken, WorkflowContext, WorkflowResult,
     workflow_replayer::{
         WorkflowReplayError, WorkflowReplayFailure, WorkflowReplayer, WorkflowReplayerOptions,
     },
     workflows::WorkflowImplementation,
 };
-use workflows::ProcessOrder;
+use workflows::{ProcessOrder, policies::activity_options};
 
 /// Every history that is kept, with its path.
 fn histories() -> Vec<(PathBuf, WorkflowHistory)> {
@@ -40,16 +50,143 @@ fn histories() -> Vec<(PathBuf, WorkflowHistory)> {
     found
 }
 
+/// What replaying all histories with this workflow comes to.
+async fn replayed<W>() -> Vec<(PathBuf, Result<(), WorkflowReplayError>)>
+where
+    W: WorkflowImplementation,
+    <W::Run as WorkflowDefinition>::Input: Send,
+{
+    let options = WorkflowReplayerOptions::new()
+        .register_workflow::<W>()
+        .unwrap()
+        .build();
+    let replayer = WorkflowReplayer::new(options).unwrap();
+    let mut results = Vec::new();
+    for (path, history) in histories() {
+        results.push((path, replayer.replay_workflow(history).await));
+    }
+    results
+}
+
+/// The result for one of the histories, by its folder and name.
+fn of<'a>(
+    results: &'a [(PathBuf, Result<(), WorkflowReplayError>)],
+    name: &str,
+) -> &'a Result<(), WorkflowReplayError> {
+    let found = results.iter().find(|(path, _)| path.ends_with(name));
+    &found.unwrap_or_else(|| panic!("no history {name}")).1
+}
+
 #[tokio::test]
 async fn every_order_of_every_version_goes_on_with_the_code_as_it_is() {
+    let results = replayed::<ProcessOrder>().await;
+    for (path, result) in &results {
+        if let Err(error) = result {
+            panic!("{}: {error}", path.display());
+        }
+    }
+    // Both sides of the patch are among them: an order that was refused, before it and since.
+    assert!(of(&results, "before-undo/unknown-product.json").is_ok());
+    assert!(of(&results, "with-undo/unknown-product.json").is_ok());
+}
+
+/// `ProcessOrder` as somebody might change it: it charges before it reserves.
+#[workflow]
+#[derive(Default)]
+struct ChargesFirst;
+
+#[workflow_methods]
+impl ChargesFirst {
+    #[run(name = "ProcessOrder")]
+    async fn run(ctx: &mut WorkflowContext<Self>, order: Order) -> WorkflowResult<()> {
+        let task = OrderTask {
+            order,
+            submission: ctx.info().first_execution_run_id().to_owned(),
+        };
+        let options = activity_options(&WorkflowCancellationToken::new(), None);
+        ctx.execute_activity(OrderActivities::check_fraud, task.clone(), options.clone())
+            .await?;
+        ctx.execute_activity(OrderActivities::charge, task, options)
+            .await?;
+        Ok(())
+    }
+}
+
+/// `ProcessOrder` as somebody might write it who does not know that it is run again: it asks the
+/// machine's clock.
+#[workflow]
+#[derive(Default)]
+struct AsksTheClock;
+
+#[workflow_methods]
+impl AsksTheClock {
+    #[run(name = "ProcessOrder")]
+    async fn run(ctx: &mut WorkflowContext<Self>, order: Order) -> WorkflowResult<()> {
+        let placed = ctx.workflow_time().unwrap();
+        let task = OrderTask {
+            order,
+            submission: ctx.info().first_execution_run_id().to_owned(),
+        };
+        let options = activity_options(&WorkflowCancellationToken::new(), None);
+        // True when the order is placed, and not when it is replayed.
+        if SystemTime::now().duration_since(placed).unwrap_or_default() < Duration::from_secs(60) {
+            ctx.execute_activity(OrderActivities::check_fraud, task, options)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn code_that_asks_for_other_things_is_caught() {
+    for results in [
+        replayed::<ChargesFirst>().await,
+        replayed::<AsksTheClock>().await,
+    ] {
+        for name in ["before-undo/managed.json", "with-undo/managed.json"] {
+            let Err(WorkflowReplayError::Replay(WorkflowReplayFailure::Nondeterminism { .. })) =
+                of(&results, name)
+            else {
+                panic!("{name}: {:?}", of(&results, name));
+            };
+        }
+    }
+}
+
+/// A history of an order that was refused before orders were undone, with the mark of one since:
+/// what the patch is there for.
+#[tokio::test]
+async fn the_patch_is_what_keeps_the_two_sides_apart() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/histories/with-undo/unknown-product.json");
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains(workflows::patches::UNDO) || text.contains("core_patch"));
+    let unmarked = without_marker(&text);
     let options = WorkflowReplayerOptions::new()
         .register_workflow::<ProcessOrder>()
         .unwrap()
         .build();
     let replayer = WorkflowReplayer::new(options).unwrap();
-    for (path, history) in histories() {
-        if let Err(error) = replayer.replay_workflow(history).await {
-            panic!("{}: {error}", path.display());
-        }
+    let history = WorkflowHistory::from_json(unmarked.as_bytes()).unwrap();
+    // Without its mark it is taken for an order from before, which undid nothing.
+    assert!(matches!(
+        replayer.replay_workflow(history).await,
+        Err(WorkflowReplayError::Replay(
+            WorkflowReplayFailure::Nondeterminism { .. }
+        ))
+    ));
+}
+
+/// The history with the patch's marker made that of another patch.
+fn without_marker(text: &str) -> String {
+    let mut history: serde_json::Value = serde_json::from_str(text).unwrap();
+    let events = history["events"].as_array_mut().unwrap();
+    events.retain(|event| {
+        let attributes = &event["attributes"];
+        attributes.get("MarkerRecordedEventAttributes").is_none()
+    });
+    for (index, event) in events.iter_mut().enumerate() {
+        event["event_id"] = (index + 1).into();
     }
+    history.to_string()
 }

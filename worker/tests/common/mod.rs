@@ -19,11 +19,15 @@ use starter::{
     submit::{Submitted, submit},
 };
 use temporal::{CliSearch, DevServer, Settings, project_dir};
-use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowFetchHistoryOptions};
+use temporalio_client::{
+    Client, WorkflowDescribeOptions, WorkflowExecuteUpdateOptions, WorkflowFetchHistoryOptions,
+    WorkflowQueryOptions, errors::WorkflowUpdateError,
+};
 use temporalio_common::protos::temporal::api::{
     history::v1::HistoryEvent, workflow::v1::PendingActivityInfo,
 };
 use tokio::process::{Child, Command};
+use workflows::{OrderProgress, OrderStatus, ProcessOrder};
 
 /// How long a test waits for what must happen. A machine under load takes its time; a test that
 /// waits in vain fails here.
@@ -104,6 +108,23 @@ impl Scene {
         ended(&self.place(order).await).await
     }
 
+    /// Puts products on the shelves, before anybody looks.
+    pub fn shelves(&self, products: &[(&str, u32)]) {
+        let records: Vec<_> = products
+            .iter()
+            .map(|(product, in_stock)| {
+                format!(r#"{{"orderID":"000","productID":"{product}","inStock":{in_stock}}}"#)
+            })
+            .collect();
+        std::fs::write(self.database(), format!("[{}]", records.join(","))).unwrap();
+    }
+
+    pub fn audit(&self) -> inventory::Audit {
+        let audit = inventory::audit(self.database()).unwrap();
+        assert!(audit.is_clean(), "{:?}", audit.findings);
+        audit
+    }
+
     pub fn inventory(&self) -> Inventory {
         Inventory::at(self.database(), SystemTime::now)
     }
@@ -159,6 +180,40 @@ pub fn result(followed: Followed) -> workflows::OrderResult {
 pub async fn history(handle: &OrderHandle) -> Vec<HistoryEvent> {
     let options = WorkflowFetchHistoryOptions::default();
     handle.fetch_history(options).into_events().await.unwrap()
+}
+
+/// What the order answers when it is asked how it stands.
+pub async fn status(handle: &OrderHandle) -> OrderProgress {
+    let options = WorkflowQueryOptions::default();
+    let asked = handle.query(ProcessOrder::status, (), options);
+    asked.await.unwrap()
+}
+
+pub async fn until_status(handle: &OrderHandle, wanted: OrderStatus) -> OrderProgress {
+    until(&wanted.to_string(), async || {
+        let options = WorkflowQueryOptions::default();
+        let asked = handle.query(ProcessOrder::status, (), options).await;
+        // A worker that was killed a moment ago does not answer.
+        asked.ok().filter(|progress| progress.status == wanted)
+    })
+    .await
+}
+
+/// Cancels an order.
+pub async fn cancel(handle: &OrderHandle) -> Result<(), WorkflowUpdateError> {
+    let options = WorkflowExecuteUpdateOptions::default();
+    let reason = "changed my mind".to_owned();
+    handle
+        .execute_update(ProcessOrder::cancel, reason, options)
+        .await
+}
+
+/// Why an order did not do what it was asked.
+pub fn refused<T: std::fmt::Debug>(answer: Result<T, WorkflowUpdateError>) -> String {
+    match answer {
+        Err(WorkflowUpdateError::Failed(failure)) => starter::progress::innermost(&failure),
+        other => panic!("should have been refused: {other:?}"),
+    }
 }
 
 pub async fn pending(handle: &OrderHandle) -> Vec<PendingActivityInfo> {

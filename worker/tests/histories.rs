@@ -1,0 +1,167 @@
+//! Makes the histories that `workflows/tests/replay.rs` replays, of every kind of order.
+//!
+//! Not a test of anything by itself, so it runs when it is asked for:
+//! `cargo test -p worker --test histories -- --ignored`. It writes to the folder of the version that
+//! `VERSION` names; those of earlier versions stay as they are.
+
+mod common;
+
+use std::path::Path;
+
+use activities::services::{DECLINED, OUTAGE};
+use common::{Scene, cancel, ended, order, until, until_status};
+use inventory::{ApprovalRule, Item, Order};
+use starter::follow::{self, OrderHandle};
+use temporalio_client::{
+    WorkflowExecuteUpdateOptions, WorkflowFetchHistoryOptions, WorkflowSignalOptions,
+};
+use workflows::{OrderStatus, ProcessOrder};
+
+/// The folder below `workflows/tests/histories/`.
+const VERSION: &str = "with-undo";
+
+async fn keep(handle: &OrderHandle, name: &str) {
+    let history = handle.fetch_history(WorkflowFetchHistoryOptions::default());
+    let json = history.to_json().await.unwrap();
+    let value: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../workflows/tests/histories")
+        .join(VERSION);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(format!("{name}.json")), format!("{value:#}\n")).unwrap();
+}
+
+async fn kept(scene: &Scene, order: Order, name: &str) {
+    let handle = scene.place(&order).await;
+    ended(&handle).await;
+    keep(&handle, name).await;
+}
+
+fn several(order_id: &str) -> Order {
+    Order {
+        more_items: vec![Item::new("234567", 20)],
+        ..order(order_id, 10)
+    }
+}
+
+#[tokio::test]
+#[ignore = "writes files that are committed"]
+async fn of_every_kind_of_order() {
+    let scene = Scene::new().await;
+    scene.shelves(&[("123456", 1_000), ("234567", 5)]);
+    let held = scene.path("held");
+    let courier = format!("Ship:before={}", held.display());
+    let worker = scene.worker(&[]);
+    worker.says("worker ready").await;
+
+    kept(&scene, order("order-1", 999), "managed").await;
+    kept(&scene, order("order-1", 999), "duplicate").await;
+    kept(&scene, order("order-17", 4_000), "enough-left").await;
+    kept(&scene, order("order-2", 9_999), "supplier-first").await;
+    let pausing = Order {
+        pause_seconds: Some(1),
+        ..order("order-3", 1)
+    };
+    kept(&scene, pausing, "paused").await;
+    let unknown = Order {
+        item: "654321".to_owned(),
+        ..order("order-4", 1)
+    };
+    kept(&scene, unknown, "unknown-product").await;
+    for (number, payment, name) in [
+        (5, "STOLEN-CARD", "refused-payment"),
+        (6, DECLINED, "declined-payment"),
+        (7, OUTAGE, "payment-down"),
+    ] {
+        let paid = Order {
+            payment_info: payment.to_owned(),
+            ..order(&format!("order-{number}"), 1)
+        };
+        kept(&scene, paid, name).await;
+    }
+    kept(&scene, several("order-8"), "several-items").await;
+    let apart = Order {
+        ship_apart: true,
+        ..several("order-9")
+    };
+    kept(&scene, apart, "shipped-apart").await;
+
+    let asking = |order_id: &str, within_seconds| Order {
+        approval: Some(ApprovalRule {
+            above_quantity: 5,
+            within_seconds,
+        }),
+        ..order(order_id, 10)
+    };
+    kept(&scene, asking("order-10", 1), "nobody-decided").await;
+    let handle = scene.place(&asking("order-11", 60)).await;
+    until_status(&handle, OrderStatus::AwaitingApproval).await;
+    keep(&handle, "under-way-awaiting-approval").await;
+    let options = WorkflowExecuteUpdateOptions::default();
+    let approved = handle.execute_update(ProcessOrder::approve, (), options);
+    approved.await.unwrap();
+    ended(&handle).await;
+    keep(&handle, "approved").await;
+
+    let patient = |order_id: &str| Order {
+        await_address_seconds: Some(60),
+        ..order(order_id, 10)
+    };
+    let handle = scene.place(&patient("order-12")).await;
+    until_status(&handle, OrderStatus::AwaitingAddress).await;
+    keep(&handle, "under-way-awaiting-address").await;
+    let options = WorkflowExecuteUpdateOptions::default();
+    let address = "12 Main Street".to_owned();
+    let changed = handle.execute_update(ProcessOrder::change_address, address, options);
+    changed.await.unwrap();
+    ended(&handle).await;
+    keep(&handle, "address-by-update").await;
+    let handle = scene.place(&patient("order-13")).await;
+    until_status(&handle, OrderStatus::AwaitingAddress).await;
+    for address in ["no number", "7 Low Road"] {
+        let options = WorkflowSignalOptions::default();
+        let told = handle.signal(ProcessOrder::new_address, address.to_owned(), options);
+        told.await.unwrap();
+    }
+    ended(&handle).await;
+    keep(&handle, "address-by-signal").await;
+    let handle = scene.place(&patient("order-14")).await;
+    until_status(&handle, OrderStatus::AwaitingAddress).await;
+    cancel(&handle).await.unwrap();
+    ended(&handle).await;
+    keep(&handle, "cancelled").await;
+
+    drop(worker);
+    let _worker = scene.worker(&["--hold", &courier]);
+    let handle = scene.place(&several("order-15")).await;
+    until("one part to ship", async || {
+        let shipped = scene.effects("order-15").contains(&"shipped".to_owned());
+        (held.exists() && shipped).then_some(())
+    })
+    .await;
+    cancel(&handle).await.unwrap();
+    std::fs::remove_file(&held).unwrap();
+    ended(&handle).await;
+    keep(&handle, "cancelled-while-shipping").await;
+
+    let unlisted = submit_unlisted(&scene).await;
+    ended(&unlisted).await;
+    keep(&unlisted, "without-search-attribute").await;
+}
+
+/// An order that was started by the Temporal CLI carries no search attribute.
+async fn submit_unlisted(scene: &Scene) -> OrderHandle {
+    let cli = temporal::CliSearch::from_env(&temporal::project_dir())
+        .find_or_fetch(|_| ())
+        .await
+        .unwrap();
+    let started = std::process::Command::new(cli)
+        .args(["workflow", "start", "--address", &scene.server.address()])
+        .args(["--type", "ProcessOrder", "--task-queue", common::TASK_QUEUE])
+        .args(["--workflow-id", "order-16", "--input"])
+        .arg(r#"{"item":"123456","quantity":5,"paymentInfo":"VISA-1"}"#)
+        .output()
+        .unwrap();
+    assert!(started.status.success(), "{started:?}");
+    follow::find(&scene.client, "order-16").await.unwrap()
+}

@@ -1,0 +1,441 @@
+//! What people ask of orders under way, on a real server with real worker processes.
+
+mod common;
+
+use common::{Scene, cancel, ended, order, refused, result, status, until, until_status};
+use inventory::{ApprovalRule, Change, Order};
+use starter::follow::{Followed, OrderHandle};
+use temporalio_client::{
+    WorkflowCancelOptions, WorkflowExecuteUpdateOptions, WorkflowSignalOptions,
+    errors::WorkflowUpdateError,
+};
+use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
+use workflows::{
+    ORDER_STATUS, OrderOutcome, OrderStatus, ProcessOrder, requests::AddressChange,
+    status::StepStatus,
+};
+
+/// An order that waits a minute for an address.
+fn awaiting_address(order_id: &str) -> Order {
+    Order {
+        await_address_seconds: Some(60),
+        ..order(order_id, 10)
+    }
+}
+
+/// An order that waits a minute for approval.
+fn awaiting_approval(order_id: &str) -> Order {
+    Order {
+        approval: Some(ApprovalRule {
+            above_quantity: 5,
+            within_seconds: 60,
+        }),
+        ..order(order_id, 10)
+    }
+}
+
+async fn change_address(
+    handle: &OrderHandle,
+    address: &str,
+) -> Result<AddressChange, WorkflowUpdateError> {
+    let options = WorkflowExecuteUpdateOptions::default();
+    let address = address.to_owned();
+    handle
+        .execute_update(ProcessOrder::change_address, address, options)
+        .await
+}
+
+async fn approve(handle: &OrderHandle) -> Result<(), WorkflowUpdateError> {
+    let options = WorkflowExecuteUpdateOptions::default();
+    handle
+        .execute_update(ProcessOrder::approve, (), options)
+        .await
+}
+
+/// Where the order's parcels went, by the ledger.
+fn shipped_to(scene: &Scene, order_id: &str) -> Vec<Option<String>> {
+    let entries = scene.entries(order_id).into_iter();
+    entries
+        .filter(|entry| entry.change == Change::Shipped)
+        .map(|entry| entry.address)
+        .collect()
+}
+
+#[tokio::test]
+async fn an_order_tells_how_it_stands_during_the_run_and_after_it() {
+    let scene = Scene::new().await;
+    let _worker = scene.worker(&["--fault-rate", "0.5", "--fault-seed", "4"]);
+    let handle = scene.place(&awaiting_address("order-1")).await;
+    let waiting = until_status(&handle, OrderStatus::AwaitingAddress).await;
+    assert_eq!(
+        (waiting.order_id.as_str(), waiting.percent),
+        ("order-1", 60)
+    );
+    let steps: Vec<_> = waiting.steps.iter().map(|it| it.step.as_str()).collect();
+    assert_eq!(steps, ["CheckFraud", "PrepareShipment", "Charge"]);
+    let charge = &waiting.steps[2];
+    assert_eq!(charge.status, StepStatus::Done);
+    let entries = scene.entries("order-1");
+    assert_eq!(charge.confirmation, entries[1].confirmation);
+
+    change_address(&handle, "12 Main Street").await.unwrap();
+    let result = result(ended(&handle).await);
+    let after = status(&handle).await;
+    assert_eq!((after.status, after.percent), (OrderStatus::Completed, 100));
+    assert_eq!(after.address.as_deref(), Some("12 Main Street"));
+    assert_eq!(after.steps.len(), 5);
+    assert_eq!(
+        after.steps[3].confirmation.as_ref(),
+        Some(&result.shipments[0].confirmation)
+    );
+    let attempts: u32 = after.steps.iter().map(|step| step.attempts).sum();
+    let told: i32 = common::history(&handle)
+        .await
+        .into_iter()
+        .filter_map(|event| match event.attributes {
+            Some(Attributes::ActivityTaskStartedEventAttributes(started)) => Some(started.attempt),
+            _ => None,
+        })
+        .sum();
+    assert_eq!(i64::from(attempts), i64::from(told));
+    assert!(attempts > 5, "no attempt failed");
+}
+
+#[tokio::test]
+async fn the_search_attribute_follows_the_order() {
+    let scene = Scene::new().await;
+    let _worker = scene.worker(&[]);
+    let handle = scene.place(&awaiting_approval("order-1")).await;
+    let listed = async || {
+        let description = handle.describe(Default::default()).await.unwrap();
+        description.search_attributes().get(&ORDER_STATUS)
+    };
+    until("the status to be listed", async || {
+        (listed().await.as_deref() == Some("AwaitingApproval")).then_some(())
+    })
+    .await;
+    approve(&handle).await.unwrap();
+    result(ended(&handle).await);
+    assert_eq!(listed().await.as_deref(), Some("Completed"));
+    // The visibility store follows a little later.
+    until("one order to be counted", async || {
+        let query = "WorkflowType = 'ProcessOrder' AND OrderStatus = 'Completed'";
+        let count = scene.client.count_workflows(query, Default::default());
+        (count.await.ok()?.count() == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_order_without_the_search_attribute_goes_on_without_it() {
+    let scene = Scene::new().await;
+    let _worker = scene.worker(&[]);
+    let cli = temporal::CliSearch::from_env(&temporal::project_dir())
+        .find_or_fetch(|_| ())
+        .await
+        .unwrap();
+    let started = std::process::Command::new(cli)
+        .args(["workflow", "start", "--address", &scene.server.address()])
+        .args(["--type", "ProcessOrder", "--task-queue", common::TASK_QUEUE])
+        .args(["--workflow-id", "order-1", "--input"])
+        .arg(r#"{"item":"123456","quantity":5,"paymentInfo":"VISA-1"}"#)
+        .output()
+        .unwrap();
+    assert!(started.status.success(), "{started:?}");
+    let handle = starter::follow::find(&scene.client, "order-1")
+        .await
+        .unwrap();
+    // An order without an ID of its own takes the workflow's.
+    assert_eq!(result(ended(&handle).await).order_id, "order-1");
+    let description = handle.describe(Default::default()).await.unwrap();
+    assert_eq!(description.search_attributes().get(&ORDER_STATUS), None);
+}
+
+#[tokio::test]
+async fn an_address_is_changed_by_update_and_by_signal_until_the_order_ships() {
+    let scene = Scene::new().await;
+    let _worker = scene.worker(&[]);
+    let mut by_update = awaiting_address("order-1");
+    by_update.address = Some("1 Old Road".to_owned());
+    let by_update = scene.place(&by_update).await;
+    until_status(&by_update, OrderStatus::AwaitingAddress).await;
+    let wrong = refused(change_address(&by_update, "Main Street").await);
+    assert!(wrong.contains("house number"), "{wrong}");
+    let change = change_address(&by_update, "12 Main Street").await.unwrap();
+    assert_eq!(change.before.as_deref(), Some("1 Old Road"));
+    let shipped = result(ended(&by_update).await);
+    assert_eq!(shipped.address.as_deref(), Some("12 Main Street"));
+    assert_eq!(
+        shipped_to(&scene, "order-1"),
+        [Some("12 Main Street".to_owned())]
+    );
+    assert!(matches!(
+        change_address(&by_update, "13 Main Street").await,
+        Err(WorkflowUpdateError::NotFound(_))
+    ));
+
+    let by_signal = scene.place(&awaiting_address("order-2")).await;
+    until_status(&by_signal, OrderStatus::AwaitingAddress).await;
+    for address in ["no number", "7 Low Road"] {
+        by_signal
+            .signal(
+                ProcessOrder::new_address,
+                address.to_owned(),
+                WorkflowSignalOptions::default(),
+            )
+            .await
+            .unwrap();
+    }
+    result(ended(&by_signal).await);
+    assert_eq!(
+        shipped_to(&scene, "order-2"),
+        [Some("7 Low Road".to_owned())]
+    );
+    let ignored = status(&by_signal).await.ignored;
+    assert_eq!(ignored.len(), 1);
+    assert!(ignored[0].contains("no number"), "{ignored:?}");
+}
+
+#[tokio::test]
+async fn a_wait_for_an_address_ends_and_the_order_goes_on_with_the_one_it_has() {
+    let scene = Scene::new().await;
+    let _worker = scene.worker(&[]);
+    let mut patient = awaiting_address("order-1");
+    patient.await_address_seconds = Some(1);
+    patient.address = Some("1 Old Road".to_owned());
+    let shipped = result(scene.process(&patient).await);
+    assert_eq!(shipped.outcome, OrderOutcome::Managed);
+    assert_eq!(
+        shipped_to(&scene, "order-1"),
+        [Some("1 Old Road".to_owned())]
+    );
+}
+
+#[tokio::test]
+async fn an_address_that_is_changed_before_it_is_waited_for_is_not_waited_for() {
+    let scene = Scene::new().await;
+    let mut order = awaiting_address("order-1");
+    order.await_address_seconds = Some(3_600);
+    // Nobody has taken it up yet, and the signal waits with it.
+    let handle = scene.place(&order).await;
+    handle
+        .signal(
+            ProcessOrder::new_address,
+            "12 Main Street".to_owned(),
+            WorkflowSignalOptions::default(),
+        )
+        .await
+        .unwrap();
+    let _worker = scene.worker(&[]);
+    result(ended(&handle).await);
+    assert_eq!(
+        shipped_to(&scene, "order-1"),
+        [Some("12 Main Street".to_owned())]
+    );
+}
+
+#[tokio::test]
+async fn an_order_that_asks_for_approval_waits_for_a_decision() {
+    let scene = Scene::new().await;
+    let _worker = scene.worker(&[]);
+    let approved = scene.place(&awaiting_approval("order-1")).await;
+    let rejected = scene.place(&awaiting_approval("order-2")).await;
+    let mut small = awaiting_approval("order-3");
+    small.quantity = 5;
+    assert_eq!(
+        result(scene.process(&small).await).outcome,
+        OrderOutcome::Managed
+    );
+    let mut forgotten = awaiting_approval("order-4");
+    forgotten.approval = Some(ApprovalRule {
+        above_quantity: 5,
+        within_seconds: 1,
+    });
+    let forgotten = result(scene.process(&forgotten).await);
+    assert_eq!(forgotten.outcome, OrderOutcome::Rejected);
+    assert!(
+        forgotten.message.contains("nobody decided"),
+        "{forgotten:?}"
+    );
+
+    until_status(&approved, OrderStatus::AwaitingApproval).await;
+    approve(&approved).await.unwrap();
+    assert_eq!(
+        result(ended(&approved).await).outcome,
+        OrderOutcome::Managed
+    );
+    until_status(&rejected, OrderStatus::AwaitingApproval).await;
+    let options = WorkflowExecuteUpdateOptions::default();
+    rejected
+        .execute_update(ProcessOrder::reject, "too many".to_owned(), options)
+        .await
+        .unwrap();
+    let rejected = result(ended(&rejected).await);
+    assert_eq!(rejected.outcome, OrderOutcome::Rejected);
+    assert!(rejected.message.contains("too many"), "{rejected:?}");
+    for nothing in ["order-2", "order-4"] {
+        assert_eq!(scene.effects(nothing), [""; 0]);
+    }
+    scene.audit();
+}
+
+#[tokio::test]
+async fn what_is_asked_at_the_wrong_time_or_twice_is_refused_and_changes_nothing() {
+    let scene = Scene::new().await;
+    let held = scene.path("held");
+    let hold = format!("Ship:before={}", held.display());
+    let _worker = scene.worker(&["--hold", &hold]);
+    let handle = scene.place(&awaiting_address("order-1")).await;
+    until_status(&handle, OrderStatus::AwaitingAddress).await;
+    let early = refused(approve(&handle).await);
+    assert!(early.contains("AwaitingAddress"), "{early}");
+    change_address(&handle, "12 Main Street").await.unwrap();
+    until("the courier", async || held.exists().then_some(())).await;
+    let late = refused(change_address(&handle, "13 Main Street").await);
+    assert!(late.contains("shipped already"), "{late}");
+    std::fs::remove_file(&held).unwrap();
+    result(ended(&handle).await);
+    assert_eq!(
+        shipped_to(&scene, "order-1"),
+        [Some("12 Main Street".to_owned())]
+    );
+    assert_eq!(scene.effects("order-1").len(), 4);
+
+    let twice = scene.place(&awaiting_approval("order-2")).await;
+    until_status(&twice, OrderStatus::AwaitingApproval).await;
+    cancel(&twice).await.unwrap();
+    assert_eq!(ended(&twice).await, Followed::Cancelled);
+    assert!(matches!(
+        cancel(&twice).await,
+        Err(WorkflowUpdateError::NotFound(_))
+    ));
+    assert!(
+        starter::follow::find(&scene.client, "order-3")
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn a_cancelled_order_undoes_what_it_did_in_reverse() {
+    let scene = Scene::new().await;
+    let _worker = scene.worker(&[]);
+    let handle = scene.place(&awaiting_address("order-1")).await;
+    until_status(&handle, OrderStatus::AwaitingAddress).await;
+    assert_eq!(scene.stock(), 990);
+    cancel(&handle).await.unwrap();
+    assert_eq!(ended(&handle).await, Followed::Cancelled);
+    assert_eq!(
+        scene.effects("order-1"),
+        ["reserved", "charged", "refunded", "released"]
+    );
+    assert_eq!(scene.stock(), 1_000);
+    assert_eq!(status(&handle).await.status, OrderStatus::Cancelled);
+    // What was undone may be placed again.
+    let again = result(scene.process(&order("order-1", 10)).await);
+    assert_eq!(again.outcome, OrderOutcome::Managed);
+    scene.audit();
+}
+
+#[tokio::test]
+async fn temporals_own_cancellation_undoes_too_and_comes_too_late_in_the_same_way() {
+    let scene = Scene::new().await;
+    let held = scene.path("held");
+    let hold = format!("SupplierOrder:before={}", held.display());
+    let _worker = scene.worker(&["--hold", &hold]);
+    let early = scene.place(&awaiting_address("order-1")).await;
+    until_status(&early, OrderStatus::AwaitingAddress).await;
+    let options = WorkflowCancelOptions::default();
+    early.cancel(options.clone()).await.unwrap();
+    assert_eq!(ended(&early).await, Followed::Cancelled);
+    assert_eq!(
+        scene.effects("order-1"),
+        ["reserved", "charged", "refunded", "released"]
+    );
+    let late = scene.place(&order("order-2", 10)).await;
+    until("the supplier", async || held.exists().then_some(())).await;
+    late.cancel(options).await.unwrap();
+    let too_late = refused(cancel(&late).await);
+    assert!(too_late.contains("shipped"), "{too_late}");
+    std::fs::remove_file(&held).unwrap();
+    assert_eq!(result(ended(&late).await).outcome, OrderOutcome::Managed);
+    assert_eq!(
+        scene.effects("order-2"),
+        ["reserved", "charged", "shipped", "restocked"]
+    );
+    scene.audit();
+}
+
+#[tokio::test]
+async fn a_cancelled_order_waits_for_the_step_under_way_and_undoes_it() {
+    let scene = Scene::new().await;
+    let held = scene.path("held");
+    let hold = format!("Charge:after={}", held.display());
+    let _worker = scene.worker(&["--hold", &hold]);
+    let handle = scene.place(&order("order-1", 10)).await;
+    until("the charge", async || held.exists().then_some(())).await;
+    cancel(&handle).await.unwrap();
+    // The charge is made, and its report is not there yet.
+    assert_eq!(scene.effects("order-1"), ["reserved", "charged"]);
+    std::fs::remove_file(&held).unwrap();
+    assert_eq!(ended(&handle).await, Followed::Cancelled);
+    assert_eq!(
+        scene.effects("order-1"),
+        ["reserved", "charged", "refunded", "released"]
+    );
+}
+
+#[tokio::test]
+async fn a_cancelled_order_does_not_wait_for_a_service_that_is_down() {
+    let scene = Scene::new().await;
+    let _worker = scene.worker(&[]);
+    std::fs::write(scene.database(), "{").unwrap();
+    let handle = scene.place(&order("order-1", 10)).await;
+    until("an attempt to fail", async || {
+        let pending = common::pending(&handle).await;
+        pending
+            .iter()
+            .any(|it| it.last_failure.is_some())
+            .then_some(())
+    })
+    .await;
+    cancel(&handle).await.unwrap();
+    until_status(&handle, OrderStatus::Undoing).await;
+    std::fs::remove_file(scene.database()).unwrap();
+    assert_eq!(ended(&handle).await, Followed::Cancelled);
+    assert_eq!(scene.effects("order-1"), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_declined_payment_is_not_retried_and_all_is_undone() {
+    let scene = Scene::new().await;
+    let _worker = scene.worker(&[]);
+    let mut declined = order("order-1", 10);
+    declined.payment_info = activities::services::DECLINED.to_owned();
+    let handle = scene.place(&declined).await;
+    let reason = common::reason(ended(&handle).await);
+    assert!(reason.contains("declined"), "{reason}");
+    assert_eq!(scene.effects("order-1"), ["reserved", "released"]);
+    assert_eq!(scene.stock(), 1_000);
+    let told = status(&handle).await;
+    assert_eq!(told.status, OrderStatus::Failed);
+    let charges = told.steps.iter().filter(|step| step.step == "Charge");
+    assert_eq!(charges.count(), 1);
+}
+
+#[tokio::test]
+async fn a_payment_service_that_is_down_is_tried_until_it_is_back() {
+    let scene = Scene::new().await;
+    let _worker = scene.worker(&[]);
+    let mut down = order("order-1", 10);
+    down.payment_info = activities::services::OUTAGE.to_owned();
+    let handle = scene.place(&down).await;
+    assert_eq!(result(ended(&handle).await).outcome, OrderOutcome::Managed);
+    let told = status(&handle).await;
+    let charge = told.steps.iter().find(|step| step.step == "Charge");
+    assert_eq!(
+        charge.unwrap().attempts,
+        activities::services::BACK_AT_ATTEMPT
+    );
+    assert_eq!(scene.effects("order-1").len(), 4);
+}
