@@ -4,6 +4,7 @@ mod common;
 
 use common::{Scene, WorkerProcess, ended, order, pending, result, until};
 use nix::sys::signal::Signal;
+use starter::submit::Submitted;
 use temporal::{CliSearch, DevServer, project_dir};
 use workflows::OrderOutcome;
 
@@ -81,4 +82,34 @@ async fn a_worker_that_is_asked_to_stop_ends_the_step_under_way() {
     let _next = scene.worker(&[]);
     assert_eq!(result(ended(&handle).await).outcome, OrderOutcome::Managed);
     assert_eq!(scene.effects("order-1").len(), 4);
+}
+
+#[tokio::test]
+async fn a_search_attribute_that_cannot_be_had_is_said_and_done_without() {
+    // There is one of this name already, of another kind.
+    let scene = Scene::with(|server, _| server.search_attribute("OrderStatus", "Int")).await;
+    let worker = scene.worker(&[]);
+    worker.says("OrderStatus that is no Keyword").await;
+    let submitted = scene.submit(&order("order-1", 10)).await;
+    let Submitted::Started { handle, unlisted } = submitted else {
+        panic!("should be started");
+    };
+    let reason = unlisted.expect("a reason").to_string();
+    assert!(reason.contains("OrderStatus"), "{reason}");
+    assert_eq!(result(ended(&handle).await).outcome, OrderOutcome::Managed);
+}
+
+#[tokio::test]
+async fn a_search_attribute_that_is_missing_is_registered() {
+    let scene = Scene::new().await;
+    // No worker has been here.
+    let Submitted::Started { handle, unlisted } = scene.submit(&order("order-1", 10)).await else {
+        panic!("should be started");
+    };
+    assert!(unlisted.is_none(), "{unlisted:?}");
+    let description = handle.describe(Default::default()).await.unwrap();
+    let listed = description
+        .search_attributes()
+        .get(&workflows::ORDER_STATUS);
+    assert_eq!(listed.as_deref(), Some("Received"));
 }

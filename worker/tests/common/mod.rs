@@ -54,7 +54,7 @@ impl Scene {
         Self::with(|server, folder| server.db_file(folder.join("server.db"))).await
     }
 
-    async fn with(
+    pub async fn with(
         server: impl FnOnce(temporal::DevServerBuilder, &Path) -> temporal::DevServerBuilder,
     ) -> Self {
         let cli = CliSearch::from_env(&project_dir())
@@ -120,6 +120,8 @@ impl Scene {
     }
 
     pub fn audit(&self) -> inventory::Audit {
+        // Before the first order there is no file to check.
+        self.inventory().products().unwrap();
         let audit = inventory::audit(self.database()).unwrap();
         assert!(audit.is_clean(), "{:?}", audit.findings);
         audit
