@@ -151,7 +151,8 @@ fn chaos_loses_nothing_and_doubles_nothing() {
     ]);
     for line in [
         "orders               20",
-        "completed            20",
+        "cancelled            ",
+        "readdressed          ",
         "lost                 0",
         "doubled              0",
     ] {

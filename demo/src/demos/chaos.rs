@@ -1,9 +1,14 @@
-//! Chaos: many orders, while workers and the server are killed at random; then all is checked.
+//! Chaos: many orders, some of them changed, cancelled or declined, while workers and the server are
+//! killed at random; then all is checked.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
 
+use activities::services::DECLINED;
 use anyhow::ensure;
-use inventory::{Audit, Finding, Standing};
+use inventory::{Audit, Change, Finding, Item, Order, Standing};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use temporalio_client::WorkflowFetchHistoryOptions;
 use temporalio_common::protos::temporal::api::history::v1::{
@@ -13,15 +18,25 @@ use temporalio_common::protos::temporal::api::history::v1::{
 use crate::{
     args::ChaosArgs,
     demos::{
+        fate::{End, Fate, Placed},
         numbered_order,
-        storm::{self, Kill, Placed, Storm},
+        storm::{self, Kill, Storm},
     },
     stage::Stage,
     voice::Voice,
 };
 
-/// Of so many orders one is placed again.
-const TWICE: usize = 5;
+/// The products that orders are for: those of several items take one of each.
+const PRODUCTS: [&str; 3] = [inventory::DEFAULT_PRODUCT, "234567", "345678"];
+
+/// Units of each product at the start.
+const FIRST_STOCK: u32 = 1_000;
+
+/// How long an order that is to be told another address waits for it.
+const AWAIT_ADDRESS: Duration = Duration::from_secs(2);
+
+/// The longest that an order which is to be cancelled is left alone: by then some have shipped.
+const CANCEL_WITHIN: Duration = Duration::from_millis(3_000);
 
 /// Of so many kills one is the server's.
 const SERVER: u32 = 5;
@@ -40,15 +55,15 @@ pub async fn play(stage: &mut Stage, args: &ChaosArgs) -> anyhow::Result<()> {
             args.orders, args.workers, args.kills, args.fault_rate
         ))
         .await;
+    fill_shelves(stage)?;
     let mut random = StdRng::seed_from_u64(seed);
     let storm = Storm {
         orders: (1..=args.orders)
-            .map(|number| numbered_order(number, random.random_range(1..=MOST_UNITS)))
+            .map(|number| order(number, &mut random))
             .collect(),
         workers: args.workers,
         kills: args.kills,
         server_every: Some(SERVER),
-        twice_every: Some(TWICE),
         fault_rate: args.fault_rate,
         seed,
     };
@@ -60,25 +75,81 @@ pub async fn play(stage: &mut Stage, args: &ChaosArgs) -> anyhow::Result<()> {
         histories.push(history.into_events().await?);
     }
     let audit = inventory::audit(stage.inventory().path())?;
-    let tally = Tally::new(&placed, &kills, &histories, &audit);
+    let mut shipped_to: HashMap<String, Vec<Option<String>>> = HashMap::new();
+    for placed in &placed {
+        for entry in stage.inventory().effects(&placed.order.order_id)? {
+            if entry.change == Change::Shipped {
+                let to = shipped_to.entry(entry.order_id).or_default();
+                to.push(entry.address);
+            }
+        }
+    }
+    let tally = Tally::new(&placed, &kills, &histories, &audit, &shipped_to);
     tally.show(voice);
     for finding in &audit.findings {
         voice.say(&format!("WRONG: {finding}"));
     }
     ensure!(audit.is_clean(), "the ledger does not add up");
-    ensure!(tally.lost.is_empty(), "lost: {}", tally.lost.join(", "));
-    ensure!(
-        tally.doubled.is_empty(),
-        "doubled: {}",
-        tally.doubled.join(", ")
-    );
+    for (what, orders) in [
+        ("lost", &tally.lost),
+        ("doubled", &tally.doubled),
+        ("ended otherwise than the ledger says", &tally.otherwise),
+        ("shipped to another address than agreed", &tally.astray),
+    ] {
+        ensure!(orders.is_empty(), "{what}: {}", orders.join(", "));
+    }
     ensure!(
         tally.recognised == tally.again,
         "{} of {} repeated submissions were not recognised",
         tally.again - tally.recognised,
         tally.again
     );
-    voice.shown("whatever died, every order was reserved, charged and shipped exactly once.");
+    voice.shown(
+        "whatever died, every order was reserved, charged and shipped exactly once, or undone exactly \
+         once.",
+    );
+    Ok(())
+}
+
+/// An order, and what happens to it: of ten, two are placed again, two told another address, two
+/// cancelled and one has its payment declined. Every third is for several items, and of those every
+/// other ships apart.
+fn order(number: u32, random: &mut StdRng) -> (Order, Fate) {
+    let mut order = numbered_order(number, random.random_range(1..=MOST_UNITS));
+    if number.is_multiple_of(3) {
+        order.more_items = PRODUCTS[1..]
+            .iter()
+            .map(|product| Item::new(*product, random.random_range(1..=MOST_UNITS)))
+            .collect();
+        order.ship_apart = number.is_multiple_of(6);
+    }
+    let fate = match number % 10 {
+        1 | 6 => Fate::PlacedAgain,
+        2 | 7 => {
+            order.await_address_seconds = Some(AWAIT_ADDRESS.as_secs());
+            Fate::Readdressed(format!("{number} Main Street"))
+        }
+        3 | 8 => Fate::Cancelled(random.random_range(Duration::ZERO..CANCEL_WITHIN)),
+        4 => {
+            order.payment_info = DECLINED.to_owned();
+            Fate::Declined
+        }
+        _ => Fate::Placed,
+    };
+    (order, fate)
+}
+
+/// Puts all products on the shelves, by hand.
+fn fill_shelves(stage: &Stage) -> anyhow::Result<()> {
+    let records: Vec<_> = PRODUCTS
+        .iter()
+        .map(|product| {
+            format!(r#"{{"orderID":"000","productID":"{product}","inStock":{FIRST_STOCK}}}"#)
+        })
+        .collect();
+    let inventory = stage.inventory();
+    std::fs::write(inventory.path(), format!("[{}]\n", records.join(",")))?;
+    inventory.products()?;
     Ok(())
 }
 
@@ -87,6 +158,8 @@ struct Tally {
     rows: Vec<(&'static str, String)>,
     lost: Vec<String>,
     doubled: Vec<String>,
+    otherwise: Vec<String>,
+    astray: Vec<String>,
     again: usize,
     recognised: usize,
 }
@@ -97,34 +170,76 @@ impl Tally {
         kills: &[Kill],
         histories: &[Vec<HistoryEvent>],
         audit: &Audit,
+        shipped_to: &HashMap<String, Vec<Option<String>>>,
     ) -> Self {
-        let stands = |placed: &Placed| audit.order(&placed.order_id).map(|order| order.standing());
-        let lost = named(placed, |placed| {
-            placed.handle.is_none() || stands(placed) != Some(Standing::Completed)
+        // An order that was undone before it reserved anything has no lines.
+        let stands = |placed: &Placed| {
+            audit
+                .order(&placed.order.order_id)
+                .map_or(Standing::Undone, |order| order.standing())
+        };
+        let lost = named(placed, |placed| placed.end == End::Lost);
+        let otherwise = named(placed, |placed| {
+            let expected: &[End] = match &placed.fate {
+                Fate::Cancelled(_) if placed.agreed => &[End::Cancelled],
+                Fate::Cancelled(_) => &[End::Cancelled, End::Completed],
+                Fate::Declined => &[End::Failed],
+                _ => &[End::Completed],
+            };
+            let standing = match placed.end {
+                End::Completed => Standing::Completed,
+                _ => Standing::Undone,
+            };
+            !expected.contains(&placed.end) || stands(placed) != standing
         });
         let mut doubled = named(placed, |placed| {
-            let order = audit.order(&placed.order_id);
-            order.is_some_and(|order| {
+            let items = u32::try_from(placed.order.items().len()).unwrap_or(u32::MAX);
+            audit.order(&placed.order.order_id).is_some_and(|order| {
                 let count = |what: fn(&inventory::SubmissionAudit) -> u32| {
                     order.submissions.iter().map(what).sum::<u32>()
                 };
-                count(|it| it.reserved) > 1
+                count(|it| it.reserved) > items
                     || count(|it| it.charged) > 1
-                    || count(|it| it.shipped) > 1
+                    || count(|it| it.shipped) > items
+                    || count(|it| it.refunded) > 1
+                    || count(|it| it.released) > items
             })
         });
         doubled.extend(audit.findings.iter().filter_map(|finding| match finding {
             Finding::KeyTwice { key, .. } => Some(key.clone()),
             _ => None,
         }));
+        let astray = named(placed, |placed| {
+            let Fate::Readdressed(address) = &placed.fate else {
+                return false;
+            };
+            let none = Vec::new();
+            let to = shipped_to.get(&placed.order.order_id).unwrap_or(&none);
+            placed.agreed && to.iter().any(|to| to.as_ref() != Some(address))
+        });
         let again = placed.iter().map(|placed| placed.again).sum();
         let recognised = placed.iter().map(|placed| placed.recognised).sum();
         let retries: i32 = histories.iter().flatten().map(retries).sum();
         let of_server = kills.iter().filter(|kill| kill.of_server).count();
-        let completed = placed.len() - lost.len();
+        let ended = |end: End| placed.iter().filter(|placed| placed.end == end).count();
+        let readdressed = |agreed: bool| {
+            let told = placed.iter().filter(|placed| {
+                matches!(placed.fate, Fate::Readdressed(_)) && (placed.agreed || !agreed)
+            });
+            told.count()
+        };
         let mut rows = vec![
             ("orders", placed.len().to_string()),
-            ("completed", completed.to_string()),
+            ("completed", ended(End::Completed).to_string()),
+            (
+                "cancelled",
+                format!("{}, and undone", ended(End::Cancelled)),
+            ),
+            ("declined", format!("{}, and undone", ended(End::Failed))),
+            (
+                "readdressed",
+                format!("{} of {} in time", readdressed(true), readdressed(false)),
+            ),
             (
                 "duplicates",
                 format!("{recognised} of {again} repeated submissions recognised"),
@@ -147,7 +262,10 @@ impl Tally {
                 .map_or_else(|| "no record".to_owned(), |found| found.to_string());
             rows.push((
                 "stock",
-                format!("{} expected, {found} found", product.expected),
+                format!(
+                    "{} of product {} expected, {found} found",
+                    product.expected, product.product
+                ),
             ));
         }
         for (what, server) in [("standstill, worker", false), ("standstill, server", true)] {
@@ -165,6 +283,8 @@ impl Tally {
             rows,
             lost,
             doubled,
+            otherwise,
+            astray,
             again,
             recognised,
         }
@@ -180,7 +300,7 @@ impl Tally {
 
 fn named(placed: &[Placed], is_so: impl Fn(&Placed) -> bool) -> Vec<String> {
     let those = placed.iter().filter(|placed| is_so(placed));
-    those.map(|placed| placed.order_id.clone()).collect()
+    those.map(|placed| placed.order.order_id.clone()).collect()
 }
 
 fn retries(event: &HistoryEvent) -> i32 {

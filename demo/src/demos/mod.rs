@@ -3,6 +3,7 @@
 mod chaos;
 mod duplicate_order;
 mod errors;
+mod fate;
 mod first_order;
 mod fix_a_bug;
 mod kill_worker;

@@ -10,37 +10,27 @@ use futures::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use inventory::Order;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use starter::{
-    follow::{self, Followed, OrderHandle, Unwatched},
-    submit::submit,
-};
-use temporalio_client::Client;
-use workflows::OrderOutcome;
 
-use crate::{process::WorkerProcess, stage::Stage};
+use crate::{
+    demos::fate::{self, Fate, Placed},
+    process::WorkerProcess,
+    stage::Stage,
+};
 
 /// Orders under way at a time: enough that a kill hits several, and few enough that the last kill
 /// still finds some.
 const AT_A_TIME: usize = 8;
 
-/// An order that takes longer than this is lost.
-const LOST_AFTER: Duration = Duration::from_secs(120);
-
-/// The pause before a server that is gone is asked again.
-const ASK_AGAIN_AFTER: Duration = Duration::from_millis(300);
-
 /// What the storm is to be.
 pub struct Storm {
-    /// The orders to place.
-    pub orders: Vec<Order>,
+    /// The orders to place, and what happens to each.
+    pub orders: Vec<(Order, Fate)>,
     /// Worker processes at a time.
     pub workers: u32,
     /// Processes to kill, spread over the orders' progress.
     pub kills: u32,
     /// Of so many kills one is the server's, if any.
     pub server_every: Option<u32>,
-    /// Of so many orders one is placed twice at once and once more when it is done, if any.
-    pub twice_every: Option<usize>,
     /// How many attempts fail at random.
     pub fault_rate: FaultRate,
     /// What the kills and the faults are drawn from.
@@ -55,18 +45,6 @@ pub struct Kill {
     pub at: SystemTime,
     /// When the one that takes the place was ready.
     pub replaced_at: SystemTime,
-}
-
-/// What came of one order.
-pub struct Placed {
-    /// The order's ID.
-    pub order_id: String,
-    /// The run that processed it; none if it is lost.
-    pub handle: Option<OrderHandle>,
-    /// Further submissions.
-    pub again: usize,
-    /// How many of those were found to be duplicates, or attached to the order under way.
-    pub recognised: usize,
 }
 
 /// Places the orders, kills while they run, and waits until all are done or lost.
@@ -87,13 +65,8 @@ pub async fn run(stage: &mut Stage, storm: &Storm) -> anyhow::Result<(Vec<Placed
     let done = AtomicUsize::new(0);
     let (client, task_queue) = (stage.client.clone(), stage.task_queue().to_owned());
     let placing = async {
-        let placed: Vec<Placed> = stream::iter(storm.orders.iter().enumerate())
-            .map(|(index, order)| {
-                let twice = storm
-                    .twice_every
-                    .is_some_and(|every| index.is_multiple_of(every));
-                place(&client, &task_queue, order, twice)
-            })
+        let placed: Vec<Placed> = stream::iter(&storm.orders)
+            .map(|(order, fate)| fate::place(&client, &task_queue, order, fate))
             .buffer_unordered(AT_A_TIME)
             .inspect(|_| {
                 done.fetch_add(1, Ordering::Relaxed);
@@ -176,70 +149,4 @@ impl WorkerProcess {
         *self = worker(stage, fault_rate).await?;
         Ok(())
     }
-}
-
-/// Places an order and waits for its end; `twice`, also a second time at once and again when it
-/// is done.
-async fn place(client: &Client, task_queue: &str, order: &Order, twice: bool) -> Placed {
-    let first = processed(client, task_queue, order);
-    let (first, second) = if twice {
-        let (first, second) = futures::join!(first, processed(client, task_queue, order));
-        (first, Some(second))
-    } else {
-        (first.await, None)
-    };
-    let third = match twice {
-        true => Some(processed(client, task_queue, order).await),
-        false => None,
-    };
-    let submissions: Vec<_> = [Some(first), second, third]
-        .into_iter()
-        .flatten()
-        .flatten()
-        .collect();
-    // Whichever submission came first processed the order; the others are the same run, or found
-    // that the order was placed.
-    let original = submissions
-        .iter()
-        .find(|(_, outcome)| *outcome == OrderOutcome::Managed)
-        .map(|(handle, _)| OrderHandle::new(client.clone(), handle.info().clone()));
-    let recognised = submissions.iter().filter(|(handle, outcome)| {
-        *outcome == OrderOutcome::Duplicate
-            || original
-                .as_ref()
-                .is_some_and(|original| original.run_id() == handle.run_id())
-    });
-    let recognised = recognised.count();
-    Placed {
-        order_id: order.order_id.clone(),
-        handle: original,
-        again: if twice { 2 } else { 0 },
-        recognised: recognised.saturating_sub(1),
-    }
-}
-
-/// Places an order and waits for its end, whatever happens to the server. `None` if it is lost.
-async fn processed(
-    client: &Client,
-    task_queue: &str,
-    order: &Order,
-) -> Option<(OrderHandle, OrderOutcome)> {
-    let processing = async {
-        loop {
-            let Ok(submitted) = submit(client, task_queue, order).await else {
-                tokio::time::sleep(ASK_AGAIN_AFTER).await;
-                continue;
-            };
-            let handle = submitted.into_handle();
-            match follow::follow(&handle, &mut Unwatched).await {
-                Ok(Followed::Completed(result)) => return Some((handle, result.outcome)),
-                Ok(_) => return None,
-                Err(_) => tokio::time::sleep(ASK_AGAIN_AFTER).await,
-            }
-        }
-    };
-    tokio::time::timeout(LOST_AFTER, processing)
-        .await
-        .ok()
-        .flatten()
 }

@@ -14,6 +14,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use crate::{
     args::WithoutTemporalArgs,
     demos::{
+        fate::Fate,
         numbered_order,
         storm::{self, Storm},
     },
@@ -81,12 +82,11 @@ pub async fn play(stage: &mut Stage, args: &WithoutTemporalArgs) -> anyhow::Resu
         .await;
     let storm = Storm {
         orders: (1..=args.orders)
-            .map(|number| numbered_order(number, QUANTITY))
+            .map(|number| (numbered_order(number, QUANTITY), Fate::Placed))
             .collect(),
         workers: 1,
         kills: args.kills,
         server_every: None,
-        twice_every: None,
         fault_rate: args.fault_rate,
         seed: args.seed,
     };
