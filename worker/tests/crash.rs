@@ -197,6 +197,26 @@ async fn killed_before_and_after_the_release() {
     killed_while_undoing(Activity::Release, "after").await;
 }
 
+/// The charge is made, nobody knows of it, and the order is to be cancelled.
+#[tokio::test]
+async fn killed_after_a_step_whose_report_is_lost_while_the_order_is_cancelled() {
+    let scene = Scene::new().await;
+    let held = scene.path("held");
+    let hold = format!("Charge:after={}", held.display());
+    let worker = scene.worker(&["--hold", &hold]);
+    let handle = scene.place(&order("order-1", 999)).await;
+    until("the point", async || held.exists().then_some(())).await;
+    cancel(&handle).await.unwrap();
+    worker.kill().await;
+    let _worker = scene.worker(&[]);
+    assert_eq!(ended(&handle).await, Followed::Cancelled);
+    assert_eq!(
+        scene.effects("order-1"),
+        ["reserved", "charged", "refunded", "released"]
+    );
+    scene.audit();
+}
+
 #[tokio::test]
 async fn killed_while_a_person_is_waited_for() {
     let scene = Scene::new().await;
