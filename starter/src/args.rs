@@ -62,6 +62,8 @@ pub enum Command {
     /// Place an order again and again
     #[command(subcommand)]
     Schedule(ScheduleCommand),
+    /// Place many orders at once and measure how they fare
+    Load(Box<LoadArgs>),
     /// Print an order's history as JSON, as the replay tests take it
     History(HistoryArgs),
     /// Check by the ledger and the inventory file that everything adds up; needs no server
@@ -241,6 +243,23 @@ pub struct ScheduleNameArgs {
     /// Where the Temporal server is.
     #[command(flatten)]
     pub connect: ConnectArgs,
+}
+
+/// How much load.
+#[derive(Debug, ClapArgs)]
+pub struct LoadArgs {
+    /// Orders to place
+    #[arg(long, value_name = "NUMBER", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    pub orders: u32,
+    /// Orders under way at a time
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub concurrency: u32,
+    /// The workers' inventory file, whose ledger is checked at the end
+    #[arg(long, env = "DATABASE", default_value = inventory::DEFAULT_PATH)]
+    pub database: PathBuf,
+    /// Settings that all subcommands take.
+    #[command(flatten)]
+    pub common: CommonArgs,
 }
 
 /// Whose history to print.

@@ -11,6 +11,7 @@
 //! | [`list`] | orders by their status |
 //! | [`message`] | what an order under way is told: another address, approval, cancellation |
 //! | [`schedule`] | recurring orders |
+//! | [`load`] | many orders at once, and how they fare |
 //! | [`history`] | an order's history, for the replay tests |
 //! | [`audit`] | whether everything that happened adds up |
 //!
@@ -22,6 +23,7 @@ pub mod audit;
 pub mod follow;
 pub mod history;
 pub mod list;
+pub mod load;
 pub mod message;
 pub mod progress;
 pub mod schedule;
@@ -60,6 +62,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Reject(args)) => message::reject(&args).await,
         Some(Command::Cancel(args)) => message::cancel(&args).await,
         Some(Command::Schedule(command)) => schedule::run(&command).await,
+        Some(Command::Load(args)) => load::load(&args).await,
         Some(Command::History(args)) => history::history(&args).await,
         Some(Command::Audit(args)) => audit::audit(&args),
     }
