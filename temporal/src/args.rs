@@ -76,6 +76,21 @@ pub struct ConnectArgs {
     /// PEM file with your own certificate's private key
     #[arg(long, env = "TEMPORAL_TLS_CLIENT_KEY_PATH", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
+
+    /// File with the keys to encrypt orders with, ID=KEY lines; the first one encrypts
+    /// [default: orders are not encrypted]
+    #[arg(long, env = "TEMPORAL_ENCRYPTION_KEYS_FILE", value_name = "FILE")]
+    pub encryption_keys_file: Option<PathBuf>,
+
+    /// The keys themselves, with commas between them. Better set as the variable: others can read
+    /// a command line
+    #[arg(
+        long,
+        env = "TEMPORAL_ENCRYPTION_KEYS",
+        hide_env_values = true,
+        value_name = "ID=KEY"
+    )]
+    pub encryption_keys: Option<Secret>,
 }
 
 impl ConnectArgs {
@@ -108,6 +123,16 @@ impl ConnectArgs {
             ("TEMPORAL_TLS_SERVER_CA_CERT_PATH", path(&self.tls_ca)),
             ("TEMPORAL_TLS_CLIENT_CERT_PATH", path(&self.tls_cert)),
             ("TEMPORAL_TLS_CLIENT_KEY_PATH", path(&self.tls_key)),
+            (
+                "TEMPORAL_ENCRYPTION_KEYS_FILE",
+                path(&self.encryption_keys_file),
+            ),
+            (
+                "TEMPORAL_ENCRYPTION_KEYS",
+                self.encryption_keys
+                    .as_ref()
+                    .map(|keys| keys.reveal().into()),
+            ),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))

@@ -7,6 +7,7 @@
 //! | [`connect`](mod@connect) | connecting, at once or patiently, and what listens at an address |
 //! | [`connect_error`] | why connecting failed, and what to do next |
 //! | [`search_attributes`] | registering a search attribute that a namespace lacks |
+//! | [`encryption`] | encrypting what the server keeps of an order |
 //! | [`ui`] | addresses in Temporal's Web UI |
 //! | [`cli`] | finding the Temporal CLI, or fetching it once |
 //! | [`dev_server`] | the real dev server as a process: started, killed, stopped, started again |
@@ -17,6 +18,7 @@ pub mod cli;
 pub mod connect;
 pub mod connect_error;
 pub mod dev_server;
+pub mod encryption;
 pub mod project;
 pub mod search_attributes;
 pub mod settings;
@@ -27,6 +29,8 @@ pub use cli::{CliError, CliSearch, find_or_fetch};
 pub use connect::{Listener, connect, connect_patiently, what_listens};
 pub use connect_error::ConnectError;
 pub use dev_server::{DevServer, DevServerBuilder, DevServerError, Ended};
+pub use encryption::keys::{Keys, KeysError};
+pub use encryption::reading::{decrypted, failure_message};
 pub use project::project_dir;
 pub use search_attributes::{NoSearchAttribute, ensure_keyword};
 pub use settings::Settings;

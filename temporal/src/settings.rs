@@ -15,6 +15,7 @@ use temporalio_common::envconfig::{
 
 use crate::args::ConnectArgs;
 use crate::connect_error::ConnectError;
+use crate::encryption::keys::Keys;
 
 const DEFAULT_ADDRESS: &str = "localhost:7233";
 const DEFAULT_NAMESPACE: &str = "default";
@@ -26,6 +27,8 @@ pub struct Settings {
     pub options: ConnectionOptions,
     /// The namespace's name.
     pub namespace: String,
+    /// The keys that orders are encrypted with; none, and they are not.
+    pub encryption: Keys,
 }
 
 impl Settings {
@@ -68,7 +71,9 @@ impl Settings {
         let mut profile =
             load_client_config_profile(options, environment).map_err(|e| wrong(e.to_string()))?;
         override_by_flags(&mut profile, args);
-        Self::from_profile(profile)
+        let mut settings = Self::from_profile(profile)?;
+        settings.encryption = encryption_keys(args)?;
+        Ok(settings)
     }
 
     fn from_profile(mut profile: ClientConfigProfile) -> Result<Self, ConnectError> {
@@ -108,7 +113,11 @@ impl Settings {
             let about = about_address(&address);
             wrong(format!("{about} is not HOST:PORT: {error}"))
         })?;
-        let settings = Self { options, namespace };
+        let settings = Self {
+            options,
+            namespace,
+            encryption: Keys::default(),
+        };
         settings.check_address(&address)?;
         Ok(settings)
     }
@@ -182,6 +191,7 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("address", &self.address())
             .field("namespace", &self.namespace)
+            .field("encryption", &self.encryption)
             .finish_non_exhaustive()
     }
 }
@@ -220,6 +230,29 @@ fn override_by_flags(profile: &mut ClientConfigProfile, args: &ConnectArgs) {
     }
     if let Some(file) = &args.tls_key {
         profile.tls.get_or_insert_default().client_key = Some(path(file));
+    }
+}
+
+fn encryption_keys(args: &ConnectArgs) -> Result<Keys, ConnectError> {
+    let file = args.encryption_keys_file.as_ref();
+    match (file, &args.encryption_keys) {
+        (None, None) => Ok(Keys::default()),
+        (Some(file), None) => Keys::from_file(file).map_err(|error| {
+            wrong(format!(
+                "the encryption keys in {} (--encryption-keys-file, \
+                 TEMPORAL_ENCRYPTION_KEYS_FILE): {error}",
+                file.display()
+            ))
+        }),
+        (None, Some(keys)) => Keys::parse(keys.reveal()).map_err(|error| {
+            wrong(format!(
+                "the encryption keys (TEMPORAL_ENCRYPTION_KEYS): {error}"
+            ))
+        }),
+        (Some(_), Some(_)) => Err(wrong(
+            "encryption keys are given twice, by --encryption-keys-file \
+             (TEMPORAL_ENCRYPTION_KEYS_FILE) and by TEMPORAL_ENCRYPTION_KEYS; unset one of them",
+        )),
     }
 }
 
