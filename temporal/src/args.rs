@@ -12,6 +12,7 @@ use temporalio_client::Client;
 
 use crate::connect::{connect, connect_patiently};
 use crate::connect_error::ConnectError;
+use crate::encryption::args::EncryptionArgs;
 use crate::settings::Settings;
 
 /// Which Temporal server, and how to reach it.
@@ -77,20 +78,9 @@ pub struct ConnectArgs {
     #[arg(long, env = "TEMPORAL_TLS_CLIENT_KEY_PATH", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
 
-    /// File with the keys to encrypt orders with, ID=KEY lines; the first one encrypts
-    /// [default: orders are not encrypted]
-    #[arg(long, env = "TEMPORAL_ENCRYPTION_KEYS_FILE", value_name = "FILE")]
-    pub encryption_keys_file: Option<PathBuf>,
-
-    /// The keys themselves, with commas between them. Better set as the variable: others can read
-    /// a command line
-    #[arg(
-        long,
-        env = "TEMPORAL_ENCRYPTION_KEYS",
-        hide_env_values = true,
-        value_name = "ID=KEY"
-    )]
-    pub encryption_keys: Option<Secret>,
+    /// The keys that orders are encrypted with.
+    #[command(flatten)]
+    pub encryption: EncryptionArgs,
 }
 
 impl ConnectArgs {
@@ -123,19 +113,10 @@ impl ConnectArgs {
             ("TEMPORAL_TLS_SERVER_CA_CERT_PATH", path(&self.tls_ca)),
             ("TEMPORAL_TLS_CLIENT_CERT_PATH", path(&self.tls_cert)),
             ("TEMPORAL_TLS_CLIENT_KEY_PATH", path(&self.tls_key)),
-            (
-                "TEMPORAL_ENCRYPTION_KEYS_FILE",
-                path(&self.encryption_keys_file),
-            ),
-            (
-                "TEMPORAL_ENCRYPTION_KEYS",
-                self.encryption_keys
-                    .as_ref()
-                    .map(|keys| keys.reveal().into()),
-            ),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
+        .chain(self.encryption.environment())
         .collect()
     }
 

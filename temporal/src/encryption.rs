@@ -2,11 +2,13 @@
 //!
 //! | module | what lives there |
 //! |---|---|
+//! | [`args`] | the flags that name the keys |
 //! | [`keys`] | the keys, from a file or a text, with an ID each |
 //! | [`codec`] | one payload encrypted and decrypted |
 //! | [`reading`] | what came from the server as a person can read it |
 //! | `plain_text` | keeps from the server what the SDK would send unencrypted |
 
+pub mod args;
 pub mod codec;
 pub mod keys;
 mod plain_text;

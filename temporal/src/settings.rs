@@ -72,7 +72,7 @@ impl Settings {
             load_client_config_profile(options, environment).map_err(|e| wrong(e.to_string()))?;
         override_by_flags(&mut profile, args);
         let mut settings = Self::from_profile(profile)?;
-        settings.encryption = encryption_keys(args)?;
+        settings.encryption = args.encryption.keys()?;
         Ok(settings)
     }
 
@@ -230,29 +230,6 @@ fn override_by_flags(profile: &mut ClientConfigProfile, args: &ConnectArgs) {
     }
     if let Some(file) = &args.tls_key {
         profile.tls.get_or_insert_default().client_key = Some(path(file));
-    }
-}
-
-fn encryption_keys(args: &ConnectArgs) -> Result<Keys, ConnectError> {
-    let file = args.encryption_keys_file.as_ref();
-    match (file, &args.encryption_keys) {
-        (None, None) => Ok(Keys::default()),
-        (Some(file), None) => Keys::from_file(file).map_err(|error| {
-            wrong(format!(
-                "the encryption keys in {} (--encryption-keys-file, \
-                 TEMPORAL_ENCRYPTION_KEYS_FILE): {error}",
-                file.display()
-            ))
-        }),
-        (None, Some(keys)) => Keys::parse(keys.reveal()).map_err(|error| {
-            wrong(format!(
-                "the encryption keys (TEMPORAL_ENCRYPTION_KEYS): {error}"
-            ))
-        }),
-        (Some(_), Some(_)) => Err(wrong(
-            "encryption keys are given twice, by --encryption-keys-file \
-             (TEMPORAL_ENCRYPTION_KEYS_FILE) and by TEMPORAL_ENCRYPTION_KEYS; unset one of them",
-        )),
     }
 }
 

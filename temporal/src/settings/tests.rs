@@ -213,22 +213,22 @@ fn encryption_keys_come_from_a_file_or_a_variable_and_what_is_wrong_names_it() {
     let mut bench = Bench::new();
     assert!(bench.load().unwrap().encryption.is_empty());
 
-    bench.args.encryption_keys = secret(KEY);
+    bench.args.encryption.encryption_keys = secret(KEY);
     let keys = bench.load().unwrap().encryption;
     assert_eq!(keys.ids().collect::<Vec<_>>(), ["one"]);
 
-    bench.args.encryption_keys_file = Some(bench.file("keys", KEY));
+    bench.args.encryption.encryption_keys_file = Some(bench.file("keys", KEY));
     assert!(bench.error().contains("twice"), "{}", bench.error());
 
-    bench.args.encryption_keys = None;
+    bench.args.encryption.encryption_keys = None;
     let keys = bench.load().unwrap().encryption;
     assert_eq!(keys.ids().collect::<Vec<_>>(), ["one"]);
 
-    bench.args.encryption_keys_file = Some(bench.file("empty-keys", ""));
+    bench.args.encryption.encryption_keys_file = Some(bench.file("empty-keys", ""));
     assert!(bench.error().contains("empty-keys"), "{}", bench.error());
 
-    bench.args.encryption_keys_file = None;
-    bench.args.encryption_keys = secret("one=c2hvcnQ=");
+    bench.args.encryption.encryption_keys_file = None;
+    bench.args.encryption.encryption_keys = secret("one=c2hvcnQ=");
     let error = bench.error();
     assert!(error.contains("TEMPORAL_ENCRYPTION_KEYS"), "{error}");
     assert!(!error.contains("c2hvcnQ="), "{error}");
@@ -238,7 +238,7 @@ fn encryption_keys_come_from_a_file_or_a_variable_and_what_is_wrong_names_it() {
 fn secrets_are_never_printed() {
     let mut bench = Bench::new();
     bench.args.api_key = secret("hush-hush");
-    bench.args.encryption_keys = secret(KEY);
+    bench.args.encryption.encryption_keys = secret(KEY);
     let settings = bench.load().unwrap();
     for text in [format!("{:?}", bench.args), format!("{settings:?}")] {
         assert!(!text.contains("hush-hush"), "{text}");
