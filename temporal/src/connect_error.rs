@@ -173,7 +173,7 @@ impl ConnectError {
         }
         let reason = match status.message() {
             "" => status.code().description().to_owned(),
-            message => message.to_owned(),
+            message => message.trim_end_matches('.').to_owned(),
         };
         match status.code() {
             Code::NotFound => Self::NamespaceNotFound {

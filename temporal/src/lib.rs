@@ -9,6 +9,7 @@
 //! | [`search_attributes`] | registering a search attribute that a namespace lacks |
 //! | [`encryption`] | encrypting what the server keeps of an order |
 //! | [`codec_server`] | decrypts for the Web UI and the Temporal CLI |
+//! | [`renewals`] | API keys and certificates that change while the program runs |
 //! | [`ui`] | addresses in Temporal's Web UI |
 //! | [`cli`] | finding the Temporal CLI, or fetching it once |
 //! | [`dev_server`] | the real dev server as a process: started, killed, stopped, started again |
@@ -22,6 +23,7 @@ pub mod connect_error;
 pub mod dev_server;
 pub mod encryption;
 pub mod project;
+pub mod renewals;
 pub mod search_attributes;
 pub mod settings;
 pub mod ui;
@@ -36,6 +38,7 @@ pub use encryption::args::EncryptionArgs;
 pub use encryption::keys::{Keys, KeysError};
 pub use encryption::reading::{decrypted, failure_message};
 pub use project::project_dir;
+pub use renewals::Renewals;
 pub use search_attributes::{NoSearchAttribute, ensure_keyword};
 pub use settings::Settings;
 pub use ui::{UiArgs, workflow_url};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
+use ring::digest::{Digest, SHA256, digest};
 
 /// The bytes of an AES-256 key.
 const KEY_LENGTH: usize = 32;
@@ -25,6 +26,8 @@ pub struct Keys(Arc<[Key]>);
 pub(crate) struct Key {
     pub(crate) id: String,
     pub(crate) cipher: LessSafeKey,
+    /// To tell a key from another of the same ID.
+    fingerprint: Digest,
 }
 
 /// Why keys cannot be used. No message holds any part of a key.
@@ -138,9 +141,23 @@ impl Key {
         Ok(Self {
             id: id.to_owned(),
             cipher: LessSafeKey::new(key),
+            fingerprint: digest(&SHA256, &bytes),
         })
     }
 }
+
+impl PartialEq for Keys {
+    fn eq(&self, other: &Self) -> bool {
+        let parts = |keys: &Self| -> Vec<_> {
+            let keys = keys.0.iter();
+            keys.map(|key| (key.id.clone(), key.fingerprint.as_ref().to_owned()))
+                .collect()
+        };
+        parts(self) == parts(other)
+    }
+}
+
+impl Eq for Keys {}
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -189,6 +206,16 @@ mod tests {
     fn a_file_that_is_not_there_is_named() {
         let error = Keys::from_file(Path::new("/nowhere/keys")).unwrap_err();
         assert!(error.to_string().contains("/nowhere/keys"), "{error}");
+    }
+
+    #[test]
+    fn keys_are_the_same_where_ids_bytes_and_order_are() {
+        let keys = |text: String| Keys::parse(&text).unwrap();
+        let both = keys(format!("a={ONE},b={TWO}"));
+        assert_eq!(both, keys(format!("a={ONE}\nb={TWO}")));
+        assert_ne!(both, keys(format!("b={TWO},a={ONE}")));
+        assert_ne!(both, keys(format!("a={ONE}")));
+        assert_ne!(keys(format!("a={ONE}")), keys(format!("a={TWO}")));
     }
 
     #[test]
