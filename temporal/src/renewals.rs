@@ -35,22 +35,40 @@ impl Renewals {
         client_name: &str,
         stop: impl Future<Output = ()>,
     ) -> Result<Option<Self>, ConnectError> {
-        let mut stop = pin!(stop);
         let mut settings = args.settings()?;
         let mut files = Files::new(args);
-        let client = loop {
-            // What keeps it from connecting may be mended in the files.
-            tokio::select! {
-                client = connect_patiently(&settings, client_name, &mut stop) => break client?,
-                found = files.changed(&settings) => settings = found,
-            }
-        };
+        let client = connected(&mut files, &mut settings, client_name, stop).await?;
         Ok(client.map(|client| Self {
             client,
             client_name: client_name.to_owned(),
             settings,
             files,
         }))
+    }
+
+    /// Why the server lets nobody in with what is in use, if it does not: an API key or a
+    /// certificate that has expired or was taken back.
+    pub async fn refusal(&self) -> Option<ConnectError> {
+        connect(&self.settings, &self.client_name)
+            .await
+            .err()
+            .filter(ConnectError::is_refusal)
+    }
+
+    /// Keeps trying to connect anew, with what the files say by then. `None` where `stop` resolves.
+    ///
+    /// # Errors
+    /// See [`connect_patiently`].
+    pub async fn reconnect(
+        &mut self,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Option<Client>, ConnectError> {
+        let (files, settings) = (&mut self.files, &mut self.settings);
+        let client = connected(files, settings, &self.client_name, stop).await?;
+        if let Some(client) = &client {
+            self.client = client.clone();
+        }
+        Ok(client)
     }
 
     /// The client, connected with what was found last.
@@ -82,6 +100,23 @@ impl Renewals {
                     }
                 }
             }
+        }
+    }
+}
+
+/// A client with `settings`, or with what the files say later: what keeps it from connecting may be
+/// mended in them.
+async fn connected(
+    files: &mut Files,
+    settings: &mut Settings,
+    client_name: &str,
+    stop: impl Future<Output = ()>,
+) -> Result<Option<Client>, ConnectError> {
+    let mut stop = pin!(stop);
+    loop {
+        tokio::select! {
+            client = connect_patiently(settings, client_name, &mut stop) => return client,
+            found = files.changed(settings) => *settings = found,
         }
     }
 }

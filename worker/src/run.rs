@@ -60,8 +60,17 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     loop {
         tokio::select! {
             ended = shifts.ended() => {
-                ended?;
-                break;
+                let Err(error) = ended else { break };
+                // The SDK gives up on a server that refuses an API key for a minute.
+                let Some(refusal) = renewals.refusal().await else {
+                    return Err(error);
+                };
+                tracing::warn!("no orders are taken: {refusal}");
+                let Some(client) = renewals.reconnect(stop.asked()).await? else {
+                    break;
+                };
+                shifts.begin(build(&runtime, client, &args)?);
+                tracing::info!("orders are taken again");
             }
             client = renewals.next() => {
                 shifts.begin(build(&runtime, client, &args)?);

@@ -205,3 +205,24 @@ async fn a_worker_that_was_never_let_in_is_when_its_certificate_is_mended() {
     behind.processes("order-1").await;
     behind.is_the_same_process();
 }
+
+/// It takes the minute and more after which the SDK gives up on a server that refuses a key.
+#[tokio::test]
+async fn a_worker_whose_api_key_was_refused_for_long_goes_on_with_a_new_one() {
+    let admits = Admits {
+        clients: None,
+        api_key: Some("first-key".to_owned()),
+    };
+    let files = [("--api-key-file", "api-key", &b"first-key\n"[..])];
+    let mut behind = Behind::new(admits, &files, &[]).await;
+    behind.processes("order-1").await;
+
+    let second = Some("second-key".to_owned());
+    behind.endpoint.admit(|admits| admits.api_key = second);
+    behind.endpoint.cut();
+    behind.worker.says("no orders are taken").await;
+    fs::write(behind.file("api-key"), "second-key").unwrap();
+    behind.worker.says("orders are taken again").await;
+    behind.processes("order-2").await;
+    behind.is_the_same_process();
+}

@@ -119,6 +119,26 @@ fn an_api_key_turns_tls_on_and_a_flag_off_again() {
 }
 
 #[test]
+fn an_api_key_is_read_from_its_file_without_the_end_of_its_line() {
+    let mut bench = Bench::new();
+    bench.args.api_key_file = Some(bench.file("api-key", "file-key\n"));
+    let settings = bench.load().unwrap();
+    assert_eq!(settings.options.api_key.as_deref(), Some("file-key"));
+    assert!(settings.uses_tls());
+
+    bench.args.api_key = secret("flag-key");
+    assert!(bench.error().contains("twice"), "{}", bench.error());
+
+    bench.args.api_key = None;
+    bench.args.api_key_file = Some("/nowhere/api-key".into());
+    assert!(bench.error().contains("/nowhere/api-key"));
+
+    bench.args.api_key_file = Some(bench.file("empty", "\n"));
+    let error = bench.error();
+    assert!(error.contains("TEMPORAL_API_KEY_FILE"), "{error}");
+}
+
+#[test]
 fn each_tls_flag_gets_where_it_belongs() {
     let mut bench = Bench::new();
     let (certificate, key) = certificate_and_key();
