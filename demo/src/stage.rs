@@ -86,6 +86,8 @@ impl Stage {
         show: &ShowArgs,
         voice: Voice,
     ) -> anyhow::Result<Self> {
+        let mut settings = settings;
+        settings.encryption = show.connect.encryption.keys()?;
         let client = temporal::connect(&settings, "order-management-demo").await?;
         let database = show
             .database
@@ -289,6 +291,7 @@ impl Stage {
                 address: Some(server.address()),
                 namespace: Some(server.namespace().to_owned()),
                 tls: Some(false),
+                encryption: self.show.connect.encryption.clone(),
                 ..ConnectArgs::default()
             },
             None => self.show.connect.clone(),

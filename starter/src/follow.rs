@@ -118,7 +118,7 @@ pub async fn follow(handle: &OrderHandle, watch: &mut impl Watch) -> anyhow::Res
                         continue;
                     }
                     last_event = event.event_id;
-                    progress.event(&event)
+                    progress.event(&temporal::decrypted(converter, event).await)
                 }
                 Some(Err(error @ WorkflowInteractionError::NotFound(_))) => return Err(error.into()),
                 Some(Err(error)) => {

@@ -391,7 +391,7 @@ pub fn innermost(failure: &Failure) -> String {
     while let Some(cause) = &failure.cause {
         failure = cause;
     }
-    failure.message.clone()
+    temporal::failure_message(failure)
 }
 
 mod milliseconds {

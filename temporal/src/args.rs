@@ -12,6 +12,8 @@ use temporalio_client::Client;
 
 use crate::connect::{connect, connect_patiently};
 use crate::connect_error::ConnectError;
+use crate::encryption::args::EncryptionArgs;
+use crate::renewals::Renewals;
 use crate::settings::Settings;
 
 /// Which Temporal server, and how to reach it.
@@ -48,6 +50,10 @@ pub struct ConnectArgs {
     )]
     pub api_key: Option<Secret>,
 
+    /// File with the API key. It may be renewed while the program runs
+    #[arg(long, env = "TEMPORAL_API_KEY_FILE", value_name = "FILE")]
+    pub api_key_file: Option<PathBuf>,
+
     /// Whether to encrypt the connection [default: yes with an API key or another --tls flag]
     #[arg(
         long,
@@ -76,6 +82,10 @@ pub struct ConnectArgs {
     /// PEM file with your own certificate's private key
     #[arg(long, env = "TEMPORAL_TLS_CLIENT_KEY_PATH", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
+
+    /// The keys that orders are encrypted with.
+    #[command(flatten)]
+    pub encryption: EncryptionArgs,
 }
 
 impl ConnectArgs {
@@ -103,6 +113,7 @@ impl ConnectArgs {
                 "TEMPORAL_API_KEY",
                 self.api_key.as_ref().map(|key| key.reveal().into()),
             ),
+            ("TEMPORAL_API_KEY_FILE", path(&self.api_key_file)),
             ("TEMPORAL_TLS", self.tls.map(|tls| tls.to_string().into())),
             ("TEMPORAL_TLS_SERVER_NAME", text(&self.tls_server_name)),
             ("TEMPORAL_TLS_SERVER_CA_CERT_PATH", path(&self.tls_ca)),
@@ -111,6 +122,7 @@ impl ConnectArgs {
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
+        .chain(self.encryption.environment())
         .collect()
     }
 
@@ -134,6 +146,19 @@ impl ConnectArgs {
         stop: impl Future<Output = ()>,
     ) -> Result<Option<Client>, ConnectError> {
         connect_patiently(&self.settings()?, client_name, stop).await
+    }
+
+    /// The same for a program that runs on for long: what it connects with may change while it
+    /// tries, and later.
+    ///
+    /// # Errors
+    /// See [`connect_patiently`].
+    pub async fn connect_renewably(
+        &self,
+        client_name: &str,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Option<Renewals>, ConnectError> {
+        Renewals::connect(self, client_name, stop).await
     }
 }
 

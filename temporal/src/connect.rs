@@ -7,13 +7,14 @@ use std::time::Duration;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_client::request_extensions::RetryConfigForCall;
 use temporalio_client::tonic::{IntoRequest, Request};
-use temporalio_client::{Client, ClientOptions, Connection, RetryOptions};
+use temporalio_client::{Client, Connection, RetryOptions};
 use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::connect_error::ConnectError;
+use crate::encryption::client_options;
 use crate::settings::Settings;
 
 /// The whole of connecting takes no longer than this: a person waits for it, and is told within
@@ -64,7 +65,7 @@ async fn try_connect(settings: &Settings, client_name: &str) -> Result<Client, C
         .map_err(|error| ConnectError::from_connect(settings, error))?;
     let client = Client::new(
         connection,
-        ClientOptions::new(settings.namespace.as_str()).build(),
+        client_options(&settings.namespace, &settings.encryption),
     )
     .map_err(|error| ConnectError::from_connect(settings, error.into()))?;
     find_namespace(settings, &client).await?;

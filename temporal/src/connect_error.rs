@@ -126,6 +126,11 @@ impl ConnectError {
         matches!(self, Self::Settings(_))
     }
 
+    /// Whether it is the API key or a certificate that is refused.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::PermissionDenied { .. } | Self::Tls { .. })
+    }
+
     pub(crate) fn no_server(settings: &Settings, reason: &str) -> Self {
         const USUAL_PORT: u16 = 7233;
         let local = matches!(settings.host(), "localhost" | "127.0.0.1" | "::1");
@@ -173,7 +178,7 @@ impl ConnectError {
         }
         let reason = match status.message() {
             "" => status.code().description().to_owned(),
-            message => message.to_owned(),
+            message => message.trim_end_matches('.').to_owned(),
         };
         match status.code() {
             Code::NotFound => Self::NamespaceNotFound {

@@ -1,20 +1,21 @@
 //! Flags, environment and configuration file put together, and checked before anything is sent.
 
+mod credentials;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use temporalio_client::{ConnectionOptions, Url};
 use temporalio_common::envconfig::{
-    ClientConfigProfile, ClientConfigTLS, DataSource, LoadClientConfigProfileOptions,
-    load_client_config_profile,
+    ClientConfigProfile, DataSource, LoadClientConfigProfileOptions, load_client_config_profile,
 };
 
 use crate::args::ConnectArgs;
 use crate::connect_error::ConnectError;
+use crate::encryption::keys::Keys;
+use credentials::{api_key, check_tls};
 
 const DEFAULT_ADDRESS: &str = "localhost:7233";
 const DEFAULT_NAMESPACE: &str = "default";
@@ -26,6 +27,8 @@ pub struct Settings {
     pub options: ConnectionOptions,
     /// The namespace's name.
     pub namespace: String,
+    /// The keys that orders are encrypted with; none, and they are not.
+    pub encryption: Keys,
 }
 
 impl Settings {
@@ -68,7 +71,12 @@ impl Settings {
         let mut profile =
             load_client_config_profile(options, environment).map_err(|e| wrong(e.to_string()))?;
         override_by_flags(&mut profile, args);
-        Self::from_profile(profile)
+        if let Some(key) = api_key(args)? {
+            profile.api_key = Some(key);
+        }
+        let mut settings = Self::from_profile(profile)?;
+        settings.encryption = args.encryption.keys()?;
+        Ok(settings)
     }
 
     fn from_profile(mut profile: ClientConfigProfile) -> Result<Self, ConnectError> {
@@ -86,8 +94,8 @@ impl Settings {
         {
             // The SDK would leave such a key out without a word.
             return Err(wrong(
-                "the API key (--api-key, TEMPORAL_API_KEY) is empty, or holds a space, a line \
-                 break or another character that no key has",
+                "the API key (TEMPORAL_API_KEY, TEMPORAL_API_KEY_FILE) is empty, or holds a space, \
+                 a line break or another character that no key has",
             ));
         }
         let address = profile
@@ -108,7 +116,11 @@ impl Settings {
             let about = about_address(&address);
             wrong(format!("{about} is not HOST:PORT: {error}"))
         })?;
-        let settings = Self { options, namespace };
+        let settings = Self {
+            options,
+            namespace,
+            encryption: Keys::default(),
+        };
         settings.check_address(&address)?;
         Ok(settings)
     }
@@ -168,7 +180,7 @@ impl Settings {
     pub(crate) fn credentials(&self) -> &'static str {
         let tls = self.options.tls_options.as_ref();
         if self.options.api_key.is_some() {
-            "the API key (--api-key, TEMPORAL_API_KEY)"
+            "the API key (TEMPORAL_API_KEY, TEMPORAL_API_KEY_FILE)"
         } else if tls.is_some_and(|tls| tls.client_tls_options.is_some()) {
             "your certificate (--tls-cert, TEMPORAL_TLS_CLIENT_CERT_PATH)"
         } else {
@@ -182,6 +194,7 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("address", &self.address())
             .field("namespace", &self.namespace)
+            .field("encryption", &self.encryption)
             .finish_non_exhaustive()
     }
 }
@@ -203,9 +216,6 @@ fn override_by_flags(profile: &mut ClientConfigProfile, args: &ConnectArgs) {
     if let Some(namespace) = &args.namespace {
         profile.namespace = Some(namespace.clone());
     }
-    if let Some(key) = &args.api_key {
-        profile.api_key = Some(key.reveal().to_owned());
-    }
     if let Some(on) = args.tls {
         profile.tls.get_or_insert_default().disabled = Some(!on);
     }
@@ -220,61 +230,6 @@ fn override_by_flags(profile: &mut ClientConfigProfile, args: &ConnectArgs) {
     }
     if let Some(file) = &args.tls_key {
         profile.tls.get_or_insert_default().client_key = Some(path(file));
-    }
-}
-
-/// Reads the certificates once before the SDK does, whose errors name no file.
-fn check_tls(tls: &ClientConfigTLS) -> Result<(), ConnectError> {
-    if tls.disable_host_verification {
-        return Err(wrong(
-            "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION asks to trust any server, which the Rust SDK \
-             does not do; name the server's root certificate with --tls-ca, and its name with \
-             --tls-server-name",
-        ));
-    }
-    if tls.client_cert.is_some() != tls.client_key.is_some() {
-        return Err(wrong(
-            "a certificate and its private key go together: set both --tls-cert and --tls-key \
-             (TEMPORAL_TLS_CLIENT_CERT_PATH and ..._KEY_PATH), or neither",
-        ));
-    }
-    let is_certificate =
-        |pem: &[u8]| matches!(CertificateDer::pem_slice_iter(pem).next(), Some(Ok(_)));
-    let is_key = |pem: &[u8]| PrivateKeyDer::from_pem_slice(pem).is_ok();
-    check_pem(
-        tls.server_ca_cert.as_ref(),
-        "the server's root certificate (--tls-ca, TEMPORAL_TLS_SERVER_CA_CERT_PATH)",
-        is_certificate,
-    )?;
-    check_pem(
-        tls.client_cert.as_ref(),
-        "your certificate (--tls-cert, TEMPORAL_TLS_CLIENT_CERT_PATH)",
-        is_certificate,
-    )?;
-    check_pem(
-        tls.client_key.as_ref(),
-        "your private key (--tls-key, TEMPORAL_TLS_CLIENT_KEY_PATH)",
-        is_key,
-    )
-}
-
-fn check_pem(
-    source: Option<&DataSource>,
-    what: &str,
-    is_good: impl Fn(&[u8]) -> bool,
-) -> Result<(), ConnectError> {
-    let (pem, origin) = match source {
-        Some(DataSource::Path(path)) => {
-            let pem = fs::read(path).map_err(|e| wrong(format!("{what}: {path}: {e}")))?;
-            (pem, path.as_str())
-        }
-        Some(DataSource::Data(pem)) => (pem.clone(), "the text given"),
-        _ => return Ok(()),
-    };
-    if is_good(&pem) {
-        Ok(())
-    } else {
-        Err(wrong(format!("{what}: {origin} holds none in PEM form")))
     }
 }
 

@@ -3,16 +3,19 @@
 use std::path::PathBuf;
 
 use activities::{Hold, faults::FaultRate};
-use clap::{Parser, ValueEnum};
-use temporal::ConnectArgs;
+use clap::{Parser, Subcommand, ValueEnum};
+use temporal::{CodecServerArgs, ConnectArgs};
 
 /// Runs the workflow ProcessOrder and its activities, until Ctrl-C.
 ///
 /// Needs a Temporal server: `cargo run -p demo -- server` starts one. Without one it says so and
 /// keeps trying. Orders come from the starter: `cargo run -p starter`.
 #[derive(Debug, Parser)]
-#[command(name = "worker", version)]
+#[command(name = "worker", version, args_conflicts_with_subcommands = true)]
 pub struct Args {
+    /// What to run other than a worker.
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// Where the Temporal server is.
     #[command(flatten)]
     pub connect: ConnectArgs,
@@ -35,6 +38,13 @@ pub struct Args {
     /// Runs code with a bug, for the demo that mends it
     #[arg(long, hide = true)]
     pub bug: Option<Bug>,
+}
+
+/// What to run other than a worker.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Decrypt orders for the Web UI and the Temporal CLI, until Ctrl-C; needs no server
+    CodecServer(CodecServerArgs),
 }
 
 /// Where the code has a bug.

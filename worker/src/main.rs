@@ -3,11 +3,17 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use worker::{Args, Command};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     worker::log::init();
-    match worker::run(worker::Args::parse()).await {
+    let args = Args::parse();
+    let ended = match &args.command {
+        Some(Command::CodecServer(args)) => worker::codec_server::run(args).await,
+        None => worker::run(args).await,
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

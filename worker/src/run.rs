@@ -10,7 +10,10 @@ use temporalio_sdk::{Runtime, Worker, WorkerOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use workflows::{ORDER_STATUS, ProcessOrder, ProcessOrderWithBug, ShipItem};
 
-use crate::args::{Args, Bug};
+use crate::{
+    args::{Args, Bug},
+    shifts::Shifts,
+};
 
 /// How long an order that this worker knew may wait for it before another worker gets it. It is
 /// how long an order stands still when its worker is killed between two steps; the SDK's own
@@ -37,16 +40,16 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut stop = Stop::listen()?;
     let connecting = args
         .connect
-        .connect_patiently("order-management-worker", stop.asked());
-    let Some(client) = connecting.await? else {
+        .connect_renewably("order-management-worker", stop.asked());
+    let Some(mut renewals) = connecting.await? else {
         return Ok(());
     };
     if let Err(error) = temporal::ensure_keyword(&client, ORDER_STATUS.name()).await {
         tracing::warn!("orders can be listed, but not by their status: {error}");
     }
     let runtime = Runtime::from_current_tokio(Default::default())?;
-    let mut worker = build(&runtime, client, &args)?;
-    let shut_down = worker.shutdown_handle();
+    let mut shifts = Shifts::default();
+    shifts.begin(build(&runtime, renewals.client().clone(), &args)?);
     tracing::info!(
         pid = std::process::id(),
         task_queue = args.task_queue,
@@ -54,16 +57,35 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         fault_rate = %args.fault_rate,
         "{READY}"
     );
-    let stopping = async {
-        stop.asked().await;
-        tracing::info!("stopping: what is under way is ended first; again to stop at once");
-        shut_down();
-        stop.asked().await;
-        std::process::exit(130);
-    };
-    tokio::select! {
-        ended = worker.run() => ended.context("the worker ended early")?,
-        () = stopping => {}
+    loop {
+        tokio::select! {
+            ended = shifts.ended() => {
+                let Err(error) = ended else { break };
+                // The SDK gives up on a server that refuses an API key for a minute.
+                let Some(refusal) = renewals.refusal().await else {
+                    return Err(error);
+                };
+                tracing::warn!("no orders are taken: {refusal}");
+                let Some(client) = renewals.reconnect(stop.asked()).await? else {
+                    break;
+                };
+                shifts.begin(build(&runtime, client, &args)?);
+                tracing::info!("orders are taken again");
+            }
+            client = renewals.next() => {
+                shifts.begin(build(&runtime, client, &args)?);
+                tracing::info!("certificates or encryption keys were renewed");
+            }
+            () = stop.asked() => {
+                tracing::info!("stopping: what is under way is ended first; again to stop at once");
+                shifts.stop();
+                tokio::select! {
+                    ended = shifts.ended() => ended?,
+                    () = stop.asked() => std::process::exit(130),
+                }
+                break;
+            }
+        }
     }
     tracing::info!("worker stopped");
     Ok(())
@@ -96,13 +118,13 @@ fn build(runtime: &Runtime, client: Client, args: &Args) -> anyhow::Result<Worke
 }
 
 /// The signals that ask a program to stop.
-struct Stop {
+pub(crate) struct Stop {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
 }
 
 impl Stop {
-    fn listen() -> anyhow::Result<Self> {
+    pub(crate) fn listen() -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("cannot listen for signals");
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
@@ -110,7 +132,7 @@ impl Stop {
         })
     }
 
-    async fn asked(&mut self) {
+    pub(crate) async fn asked(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

@@ -14,6 +14,8 @@ namespace = "orders.acct"
 api_key = "file-key"
 "#;
 
+const KEY: &str = "one=AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+
 struct Bench {
     folder: TempDir,
     args: ConnectArgs,
@@ -117,6 +119,26 @@ fn an_api_key_turns_tls_on_and_a_flag_off_again() {
 }
 
 #[test]
+fn an_api_key_is_read_from_its_file_without_the_end_of_its_line() {
+    let mut bench = Bench::new();
+    bench.args.api_key_file = Some(bench.file("api-key", "file-key\n"));
+    let settings = bench.load().unwrap();
+    assert_eq!(settings.options.api_key.as_deref(), Some("file-key"));
+    assert!(settings.uses_tls());
+
+    bench.args.api_key = secret("flag-key");
+    assert!(bench.error().contains("twice"), "{}", bench.error());
+
+    bench.args.api_key = None;
+    bench.args.api_key_file = Some("/nowhere/api-key".into());
+    assert!(bench.error().contains("/nowhere/api-key"));
+
+    bench.args.api_key_file = Some(bench.file("empty", "\n"));
+    let error = bench.error();
+    assert!(error.contains("TEMPORAL_API_KEY_FILE"), "{error}");
+}
+
+#[test]
 fn each_tls_flag_gets_where_it_belongs() {
     let mut bench = Bench::new();
     let (certificate, key) = certificate_and_key();
@@ -207,12 +229,41 @@ fn wrong_certificate_files_are_named() {
 }
 
 #[test]
+fn encryption_keys_come_from_a_file_or_a_variable_and_what_is_wrong_names_it() {
+    let mut bench = Bench::new();
+    assert!(bench.load().unwrap().encryption.is_empty());
+
+    bench.args.encryption.encryption_keys = secret(KEY);
+    let keys = bench.load().unwrap().encryption;
+    assert_eq!(keys.ids().collect::<Vec<_>>(), ["one"]);
+
+    bench.args.encryption.encryption_keys_file = Some(bench.file("keys", KEY));
+    assert!(bench.error().contains("twice"), "{}", bench.error());
+
+    bench.args.encryption.encryption_keys = None;
+    let keys = bench.load().unwrap().encryption;
+    assert_eq!(keys.ids().collect::<Vec<_>>(), ["one"]);
+
+    bench.args.encryption.encryption_keys_file = Some(bench.file("empty-keys", ""));
+    assert!(bench.error().contains("empty-keys"), "{}", bench.error());
+
+    bench.args.encryption.encryption_keys_file = None;
+    bench.args.encryption.encryption_keys = secret("one=c2hvcnQ=");
+    let error = bench.error();
+    assert!(error.contains("TEMPORAL_ENCRYPTION_KEYS"), "{error}");
+    assert!(!error.contains("c2hvcnQ="), "{error}");
+}
+
+#[test]
 fn secrets_are_never_printed() {
     let mut bench = Bench::new();
     bench.args.api_key = secret("hush-hush");
+    bench.args.encryption.encryption_keys = secret(KEY);
     let settings = bench.load().unwrap();
     for text in [format!("{:?}", bench.args), format!("{settings:?}")] {
         assert!(!text.contains("hush-hush"), "{text}");
+        assert!(!text.contains("AQEB"), "{text}");
+        assert!(!text.contains("[1, 1,"), "{text}");
     }
 }
 

@@ -247,18 +247,22 @@ pub struct WorkerProcess {
 
 impl WorkerProcess {
     pub fn start(address: &str, database: &Path, flags: &[&str], log: PathBuf) -> Self {
-        let file = File::create(&log).unwrap();
         let calm: &[&str] = if flags.contains(&"--fault-rate") {
             &[]
         } else {
             &["--fault-rate", "0"]
         };
+        let database = database.to_str().unwrap();
+        let usual = ["--address", address, "--task-queue", TASK_QUEUE];
+        let usual = [&usual[..], &["--database", database], calm, flags];
+        Self::command(&usual.concat(), log)
+    }
+
+    /// The program with these arguments and no others.
+    pub fn command(arguments: &[&str], log: PathBuf) -> Self {
+        let file = File::create(&log).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_worker"))
-            .args(["--address", address, "--task-queue", TASK_QUEUE])
-            .arg("--database")
-            .arg(database)
-            .args(calm)
-            .args(flags)
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
             .stderr(file)
@@ -283,6 +287,10 @@ impl WorkerProcess {
             .await
             .expect("the worker should end")
             .unwrap()
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     pub fn log(&self) -> String {

@@ -1,0 +1,55 @@
+//! One worker takes over from another within the process.
+//!
+//! A connection keeps the certificate it was made with, and the SDK's worker its connection. So a
+//! new certificate gets a worker of its own, which takes tasks from then on, while the one before
+//! it ends what it has under way.
+
+use anyhow::Context;
+use futures::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
+use temporalio_sdk::{Worker, WorkerRunError};
+
+/// The workers of this process: the one that takes tasks, and those that end what they have.
+#[derive(Default)]
+pub(crate) struct Shifts {
+    running: FuturesUnordered<LocalBoxFuture<'static, (usize, Result<(), WorkerRunError>)>>,
+    begun: usize,
+    shut_down: Option<Box<dyn Fn()>>,
+}
+
+impl Shifts {
+    /// Has `worker` take tasks from now on, and no other.
+    pub(crate) fn begin(&mut self, mut worker: Worker) {
+        self.stop();
+        self.shut_down = Some(Box::new(worker.shutdown_handle()));
+        self.begun += 1;
+        let number = self.begun;
+        let run = async move { (number, worker.run().await) };
+        self.running.push(run.boxed_local());
+    }
+
+    /// Has nobody take tasks any more.
+    pub(crate) fn stop(&mut self) {
+        if let Some(shut_down) = self.shut_down.take() {
+            shut_down();
+        }
+    }
+
+    /// Runs the workers until all have ended, which they do when they are stopped. May be dropped
+    /// and called again.
+    ///
+    /// # Errors
+    /// Where the newest ended by an error: nobody takes tasks then.
+    pub(crate) async fn ended(&mut self) -> anyhow::Result<()> {
+        while let Some((number, ended)) = self.running.next().await {
+            match ended {
+                Ok(()) => tracing::debug!(number, "a worker of this process has ended"),
+                Err(error) if number == self.begun => {
+                    return Err(error).context("the worker ended early");
+                }
+                // Its connection may be gone, and the next worker does again what it left undone.
+                Err(error) => tracing::warn!(%error, "the worker before this one ended early"),
+            }
+        }
+        Ok(())
+    }
+}
