@@ -8,13 +8,16 @@ use temporalio_client::grpc::WorkflowService;
 use temporalio_client::request_extensions::RetryConfigForCall;
 use temporalio_client::tonic::{IntoRequest, Request};
 use temporalio_client::{Client, ClientOptions, Connection, RetryOptions};
-use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest;
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    DescribeNamespaceRequest, GetSystemInfoRequest,
+};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::connect_error::ConnectError;
 use crate::settings::Settings;
+use crate::telemetry::traces;
 
 /// The whole of connecting takes no longer than this: a person waits for it, and is told within
 /// 5 seconds.
@@ -64,7 +67,9 @@ async fn try_connect(settings: &Settings, client_name: &str) -> Result<Client, C
         .map_err(|error| ConnectError::from_connect(settings, error))?;
     let client = Client::new(
         connection,
-        ClientOptions::new(settings.namespace.as_str()).build(),
+        ClientOptions::new(settings.namespace.as_str())
+            .plugins(traces::plugin())
+            .build(),
     )
     .map_err(|error| ConnectError::from_connect(settings, error.into()))?;
     find_namespace(settings, &client).await?;
@@ -80,6 +85,21 @@ async fn find_namespace(settings: &Settings, client: &Client) -> Result<(), Conn
         .await
         .map_err(|status| ConnectError::from_status(settings, &status))?;
     Ok(())
+}
+
+/// Whether the server answers on this connection, within `limit`.
+///
+/// # Errors
+/// What is wrong instead, in the connection's own words.
+pub async fn answers(client: &Client, limit: Duration) -> Result<(), String> {
+    let mut client = client.clone();
+    let request = once(GetSystemInfoRequest::default());
+    let asking = WorkflowService::get_system_info(&mut client, request);
+    match timeout(limit, asking).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(status)) => Err(status.message().to_owned()),
+        Err(_) => Err(format!("nothing within {limit:?}")),
+    }
 }
 
 /// A request that the client does not try again by itself, for some 10 seconds, when it fails.

@@ -6,8 +6,9 @@ use clap::Parser;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    worker::log::init();
-    match worker::run(worker::Args::parse()).await {
+    let args = worker::Args::parse();
+    worker::log::init(args.log_format);
+    match worker::run(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -1,16 +1,25 @@
 //! Connects, registers, runs, and stops in order.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use activities::{Activity, Faults, OrderActivities, Services};
 use anyhow::Context;
 use inventory::Inventory;
+use temporal::telemetry::{Metrics, Traces, replay};
 use temporalio_client::Client;
 use temporalio_sdk::{Runtime, Worker, WorkerOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use workflows::{ORDER_STATUS, ProcessOrder, ProcessOrderWithBug, ShipItem};
 
-use crate::args::{Args, Bug};
+use crate::{
+    args::{Args, Bug},
+    health::Health,
+    order_events,
+    order_metrics::OrderMetrics,
+};
 
 /// How long an order that this worker knew may wait for it before another worker gets it. It is
 /// how long an order stands still when its worker is killed between two steps; the SDK's own
@@ -21,78 +30,148 @@ const STICKY_TIMEOUT: Duration = Duration::from_secs(1);
 /// heartbeat timeout, leaves a busy machine too little time.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How long activities may go on after the worker was asked to stop. They take milliseconds; what
-/// is cut off is done again by another worker.
-const GRACE: Duration = Duration::from_secs(10);
-
 /// What the log says when the worker takes orders.
 pub const READY: &str = "worker ready";
 
 /// Runs a worker until Ctrl-C or SIGTERM. It stops in order: no new tasks are taken, those under
-/// way are ended. A second signal ends it at once.
+/// way are ended, as far as the limit allows. A second signal ends it at once.
 ///
 /// # Errors
-/// Where the settings are wrong, or the server refuses the worker.
+/// Where the settings are wrong, an address to serve at is in use, or the Temporal server refuses
+/// the worker.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut stop = Stop::listen()?;
-    let connecting = args
-        .connect
-        .connect_patiently("order-management-worker", stop.asked());
+    let traces = Traces::from_env("order-management-worker")?;
+    let ended = run_until(&mut stop, &args).await;
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
+    match ended? {
+        Ended::InOrder => Ok(()),
+        // What was cut off would hold up an orderly end.
+        Ended::CutOff => std::process::exit(1),
+    }
+}
+
+/// How a worker came to its end.
+enum Ended {
+    InOrder,
+    CutOff,
+}
+
+async fn run_until(stop: &mut Stop, args: &Args) -> anyhow::Result<Ended> {
+    let metrics = metrics(args)?;
+    let health = Health::new(metrics.polls().clone());
+    if let Some(address) = args.health_address {
+        let address = health.serve(address).await?;
+        tracing::info!("health: http://{address}/ready and http://{address}/live");
+    }
+    let mut settings = args.connect.settings()?;
+    settings.options.metrics_meter = metrics.client_meter();
+    let connecting =
+        temporal::connect_patiently(&settings, "order-management-worker", stop.asked());
     let Some(client) = connecting.await? else {
-        return Ok(());
+        return Ok(Ended::InOrder);
     };
     if let Err(error) = temporal::ensure_keyword(&client, ORDER_STATUS.name()).await {
         tracing::warn!("orders can be listed, but not by their status: {error}");
     }
-    let runtime = Runtime::from_current_tokio(Default::default())?;
-    let mut worker = build(&runtime, client, &args)?;
+    health.connected(client.clone());
+    let inventory = Inventory::at(&args.database, SystemTime::now);
+    let figures = OrderMetrics::new(&metrics);
+    let runtime = metrics.runtime()?;
+    let mut worker = build(&runtime, client, inventory.clone(), &figures, args)?;
+    if metrics.address().is_some() {
+        tokio::spawn(async move { figures.follow_stock(inventory).await });
+    }
     let shut_down = worker.shutdown_handle();
     tracing::info!(
         pid = std::process::id(),
         task_queue = args.task_queue,
         database = %args.database.display(),
         fault_rate = %args.fault_rate,
+        build_id = args.version.build_id,
         "{READY}"
     );
     let stopping = async {
         stop.asked().await;
         tracing::info!("stopping: what is under way is ended first; again to stop at once");
+        health.stopping();
         shut_down();
-        stop.asked().await;
-        std::process::exit(130);
+        tokio::select! {
+            () = tokio::time::sleep(args.shutdown_limit) => {}
+            () = stop.asked() => std::process::exit(130),
+        }
     };
     tokio::select! {
         ended = worker.run() => ended.context("the worker ended early")?,
-        () = stopping => {}
+        () = stopping => {
+            let limit = humantime::format_duration(args.shutdown_limit);
+            tracing::warn!(
+                "worker stopped after {limit}, and what was under way is cut off: another worker \
+                 does it again; --shutdown-limit allows more"
+            );
+            return Ok(Ended::CutOff);
+        }
     }
     tracing::info!("worker stopped");
-    Ok(())
+    Ok(Ended::InOrder)
 }
 
-fn build(runtime: &Runtime, client: Client, args: &Args) -> anyhow::Result<Worker> {
-    let inventory = Inventory::at(&args.database, SystemTime::now);
+fn metrics(args: &Args) -> anyhow::Result<Metrics> {
+    let Some(address) = args.metrics_address else {
+        return Ok(Metrics::unserved());
+    };
+    let metrics = Metrics::serve(address)?;
+    let address = metrics.address().unwrap_or(address);
+    tracing::info!("metrics: http://{address}/metrics");
+    Ok(metrics)
+}
+
+fn build(
+    runtime: &Runtime,
+    client: Client,
+    inventory: Inventory,
+    figures: &OrderMetrics,
+    args: &Args,
+) -> anyhow::Result<Worker> {
     let seed = args.fault_seed.unwrap_or_else(rand::random);
     tracing::debug!(seed, "faults");
+    let faults = figures.clone();
     let mut activities = OrderActivities::new(
         Services::new(inventory),
         Faults::new(args.fault_rate, seed),
         args.hold.clone(),
-    );
+    )
+    .with_on_fault(Arc::new(move |activity, point| {
+        faults.fault(activity, point)
+    }));
     if args.bug == Some(Bug::Activity) {
         activities = activities.with_bug(Activity::Ship);
     }
     let options = WorkerOptions::new(&args.task_queue)
         .sticky_queue_schedule_to_start_timeout(STICKY_TIMEOUT)
         .max_heartbeat_throttle_interval(HEARTBEAT_INTERVAL)
-        .graceful_shutdown_period(GRACE)
+        .graceful_shutdown_period(args.shutdown_limit)
         .register_activities(activities)
         .register_workflow::<ShipItem>()?;
     let options = match args.bug {
         Some(Bug::Workflow) => options.register_workflow::<ProcessOrderWithBug>()?,
         _ => options.register_workflow::<ProcessOrder>()?,
     };
-    let options = options.build();
+    let mut options = options.build();
+    args.tuning.apply(&mut options);
+    args.version.apply(&mut options);
+    observe(&mut options, figures);
     Ok(Worker::new(runtime, client, options)?)
+}
+
+/// Makes a worker tell what it does.
+fn observe(options: &mut WorkerOptions, figures: &OrderMetrics) {
+    options.workflow_interceptor(replay::interceptor());
+    figures.watch(options);
+    let figures = figures.clone();
+    order_events::watch(options, Arc::new(move |outcome| figures.ended(outcome)));
 }
 
 /// The signals that ask a program to stop.
