@@ -15,7 +15,11 @@ use async_trait::async_trait;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{SpanExporter, WithHttpConfig};
-use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
+use opentelemetry_sdk::{
+    Resource,
+    error::OTelSdkResult,
+    trace::{self, SdkTracerProvider, SpanData},
+};
 use temporalio_sdk::{
     SimplePlugin,
     opentelemetry::{INSTRUMENTATION_SCOPE, OpenTelemetryPlugin, WorkflowIdGenerator},
@@ -95,7 +99,7 @@ impl Traces {
             resource = resource.with_service_name(service);
         }
         let provider = SdkTracerProvider::builder()
-            .with_batch_exporter(exporter)
+            .with_batch_exporter(WithoutLooks(exporter))
             .with_id_generator(WorkflowIdGenerator::default())
             .with_resource(resource.build())
             .build();
@@ -162,6 +166,39 @@ fn endpoint(get: impl Fn(&str) -> Option<String>) -> Result<Option<String>, Trac
         }
     }
     Ok(Some(value))
+}
+
+/// Leaves out the spans of looking at a workflow. Who follows one looks many times a second, each
+/// look would be a trace of its own, and none of them is part of what happens.
+#[derive(Debug)]
+struct WithoutLooks(SpanExporter);
+
+impl trace::SpanExporter for WithoutLooks {
+    async fn export(&self, mut batch: Vec<SpanData>) -> OTelSdkResult {
+        batch.retain(|span| !is_look(&span.name));
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.0.export(batch).await
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.0.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.0.set_resource(resource);
+    }
+}
+
+fn is_look(span: &str) -> bool {
+    ["DescribeWorkflow", "QueryWorkflow:", "HandleQuery:"]
+        .iter()
+        .any(|look| span.starts_with(look))
 }
 
 /// Sends on the runtime, whichever thread asks for it: the exporter's own thread is none of a

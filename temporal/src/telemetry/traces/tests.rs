@@ -66,3 +66,11 @@ fn the_service_is_named_by_either_variable() {
     assert!(names_service(env(&attributes)));
     assert!(names_service(env(&[("OTEL_SERVICE_NAME", "shop")])));
 }
+
+#[test]
+fn looks_are_left_out_and_changes_are_not() {
+    assert!(is_look("DescribeWorkflow"));
+    assert!(is_look("QueryWorkflow:progress"));
+    assert!(!is_look("StartWorkflow:ProcessOrder"));
+    assert!(!is_look("SignalWorkflow:approve"));
+}
