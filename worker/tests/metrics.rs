@@ -9,7 +9,11 @@ use std::{collections::BTreeMap, net::SocketAddr, path::Path, process::Command};
 use common::{Scene, ended, history, order, reason, result, until};
 use http::{address, get};
 use temporal::{CliSearch, project_dir};
-use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
+use temporalio_client::{grpc::WorkflowService, tonic::IntoRequest};
+use temporalio_common::protos::temporal::api::{
+    common::v1::WorkflowExecution, enums::v1::WorkflowTaskFailedCause,
+    history::v1::history_event::Attributes, workflowservice::v1::SignalWorkflowExecutionRequest,
+};
 use workflows::OrderOutcome;
 
 const METRICS: [&str; 2] = ["--metrics-address", "127.0.0.1:0"];
@@ -86,6 +90,54 @@ async fn ask_about(scene: &Scene, order_id: &str) {
         .output()
         .unwrap();
     assert!(asked.status.success(), "{asked:?}");
+}
+
+/// The server refuses an end where a signal came in meanwhile; the workflow is run again, and ends
+/// again.
+#[tokio::test]
+async fn an_end_that_the_server_refused_counts_nothing() {
+    let scene = Scene::new().await;
+    let worker = scene.worker(&METRICS);
+    let metrics = address(&worker, "metrics").await;
+    let mut placed = 0_u32;
+    until("the server to refuse an end", async || {
+        placed += 1;
+        let order_id = format!("order-{placed}");
+        let handle = scene.place(&order(&order_id, 10)).await;
+        tokio::select! {
+            followed = ended(&handle) => drop(result(followed)),
+            () = signals_without_end(&scene, &order_id) => unreachable!(),
+        }
+        let mut events = history(&handle).await.into_iter();
+        events.find_map(|event| match event.attributes {
+            Some(Attributes::WorkflowTaskFailedEventAttributes(failed)) => {
+                (failed.cause() == WorkflowTaskFailedCause::UnhandledCommand).then_some(())
+            }
+            _ => None,
+        })
+    })
+    .await;
+    shows(metrics, &orders("managed"), placed.into()).await;
+    let said = worker.log().matches("order ended").count();
+    assert_eq!(said, usize::try_from(placed).unwrap());
+}
+
+async fn signals_without_end(scene: &Scene, order_id: &str) {
+    loop {
+        let signal = SignalWorkflowExecutionRequest {
+            namespace: "default".to_owned(),
+            workflow_execution: Some(WorkflowExecution {
+                workflow_id: order_id.to_owned(),
+                ..Default::default()
+            }),
+            signal_name: "nudge".to_owned(),
+            ..Default::default()
+        };
+        let mut client = scene.client.clone();
+        let request = signal.into_request();
+        // The last one comes too late.
+        let _ = WorkflowService::signal_workflow_execution(&mut client, request).await;
+    }
 }
 
 #[tokio::test]
