@@ -36,8 +36,17 @@ pub fn watch(options: &mut WorkerOptions, on_end: OnEnd) {
     let ended = Ended::default();
     let of_run = ended.clone();
     options
-        .workflow_interceptor(WorkflowInterceptorConstructor::new(move |_| Events {
-            ended: of_run.clone(),
+        .workflow_interceptor(WorkflowInterceptorConstructor::new(move |run| {
+            let root = run.root();
+            Events {
+                // A part of an order is a workflow of its own, with an ID of its own.
+                order_id: root.map_or_else(
+                    || run.workflow_id().to_owned(),
+                    |it| it.workflow_id().to_owned(),
+                ),
+                is_part: run.parent().is_some(),
+                ended: of_run.clone(),
+            }
         }))
         .worker_interceptor(Confirmation { ended, on_end });
 }
@@ -47,6 +56,7 @@ pub fn watch(options: &mut WorkerOptions, on_end: OnEnd) {
 struct Ended(Arc<Mutex<HashMap<String, End>>>);
 
 struct End {
+    what: &'static str,
     order_id: String,
     workflow: String,
     outcome: String,
@@ -67,7 +77,15 @@ impl Ended {
 
 /// One run's events.
 struct Events {
+    order_id: String,
+    is_part: bool,
     ended: Ended,
+}
+
+impl Events {
+    fn what(&self) -> &'static str {
+        if self.is_part { "part" } else { "order" }
+    }
 }
 
 impl WorkflowInterceptor for Events {
@@ -82,14 +100,15 @@ impl WorkflowInterceptor for Events {
         >,
     ) -> WorkflowInterceptorFuture<'a, ExecuteWorkflowResult> {
         WorkflowInterceptorFuture::new(async move {
-            let order_id = ctx.workflow_id().to_owned();
+            let order_id = self.order_id.clone();
             let workflow = ctx.workflow_type().to_owned();
-            tracing::info!(order_id, workflow, "order begun");
+            tracing::info!(order_id, workflow, "{} begun", self.what());
             let result = next.run(input).await;
             if !ctx.is_replaying_history_events()
                 && let Some((outcome, message)) = outcome(&result)
             {
                 let end = End {
+                    what: self.what(),
                     order_id,
                     workflow,
                     outcome,
@@ -103,7 +122,7 @@ impl WorkflowInterceptor for Events {
 
     fn schedule_activity(
         &self,
-        ctx: WorkflowInterceptorContext,
+        _: WorkflowInterceptorContext,
         input: ScheduleActivityInput,
         next: WorkflowNext<
             'static,
@@ -112,8 +131,8 @@ impl WorkflowInterceptor for Events {
         >,
     ) -> CancellableWorkflowOutboundFuture<ScheduleActivityResult> {
         let step = input.activity_type().to_owned();
+        let order_id = self.order_id.clone();
         next.run(input).map(move |result| {
-            let order_id = ctx.workflow_id();
             match &result {
                 Ok(_) => tracing::info!(order_id, step, "step done"),
                 Err(error) => {
@@ -186,12 +205,19 @@ impl WorkerInterceptor for Confirmation {
         ];
         if taken.contains(&reason) {
             let End {
+                what,
                 order_id,
                 workflow,
                 outcome,
                 message,
             } = end;
-            tracing::info!(order_id, workflow, outcome, result = message, "order ended");
+            tracing::info!(
+                order_id,
+                workflow,
+                outcome,
+                result = message,
+                "{what} ended"
+            );
             if workflow == ProcessOrder::run.name() {
                 (self.on_end)(&outcome);
             }

@@ -65,7 +65,7 @@ impl OrderMetrics {
 
     /// A counter that is there before its first event shows that event as a rise.
     fn begin_at_zero(&self) {
-        for outcome in ["managed", "duplicate", "failed", "cancelled"] {
+        for outcome in ["managed", "duplicate", "rejected", "failed", "cancelled"] {
             self.count(outcome, 0);
         }
         for activity in Activity::ALL {
@@ -160,5 +160,24 @@ impl ActivityInboundInterceptor for ActivityEnds {
             self.0.notify_one();
             result
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn looking_at_an_inventory_that_is_not_there_does_not_make_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("inventory.json");
+        let inventory = Inventory::at(&file, SystemTime::now);
+        assert_eq!(read(&inventory).await, None);
+        assert!(!file.exists());
+        inventory.products().unwrap();
+        let stock = read(&inventory).await;
+        assert_eq!(stock, Some(vec![("123456".to_owned(), 1000)]));
     }
 }

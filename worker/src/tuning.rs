@@ -96,9 +96,9 @@ mod tests {
             ("--max-workflow-tasks", "1", "one is for new orders"),
             ("--workflow-pollers", "1", "one is for new orders"),
             ("--workflow-pollers", "many", "a whole number"),
-            ("--max-activities", "-3", "a whole number"),
+            ("--max-activities", "1.5", "a whole number"),
         ] {
-            let text = refusal(flag, &format!("{value}"));
+            let text = refusal(flag, value);
             assert!(text.contains(reason), "{flag} {value}: {text}");
         }
     }
