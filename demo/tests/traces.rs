@@ -156,7 +156,8 @@ impl Scene {
             .unwrap()
     }
 
-    fn worker(&self, args: &[&str]) -> Child {
+    /// A worker that takes orders: it has told the server by then what an order needs of it.
+    async fn worker(&self, args: &[&str]) -> Child {
         let database = self.folder.path().join("inventory.json");
         let database = [
             "--database",
@@ -164,7 +165,10 @@ impl Scene {
             "--fault-rate",
             "0",
         ];
-        self.program("worker", &[&database[..], args].concat())
+        let worker = self.program("worker", &[&database[..], args].concat());
+        let log = || std::fs::read_to_string(self.folder.path().join("worker.log"));
+        until("the worker", || log().unwrap().contains(worker::READY)).await;
+        worker
     }
 }
 
@@ -177,14 +181,14 @@ async fn an_order_is_one_trace_and_a_workers_death_repeats_no_span() {
     let (scene, collector) = Scene::new().await;
     let held = scene.folder.path().join("held");
     let hold = format!("Ship:before={}", held.display());
-    let mut first = scene.worker(&["--hold", &hold]);
+    let mut first = scene.worker(&["--hold", &hold]).await;
     let starter = scene.program("starter", &["1", "123456", "999", "VISA-123456"]);
     exists(&held).await;
     let charged = || !collector.named("RunActivity:Charge").is_empty();
     until("the first worker's spans", charged).await;
     first.kill().await.unwrap();
 
-    let second = scene.worker(&[]);
+    let second = scene.worker(&[]).await;
     succeeds(starter).await;
     stops(second).await;
 
@@ -210,7 +214,7 @@ async fn an_order_is_one_trace_and_a_workers_death_repeats_no_span() {
 #[tokio::test]
 async fn each_span_of_an_order_is_under_the_one_that_asked_for_it() {
     let (scene, collector) = Scene::new().await;
-    let worker = scene.worker(&[]);
+    let worker = scene.worker(&[]).await;
     let starter = scene.program("starter", &["1", "123456", "999", "VISA-123456"]);
     succeeds(starter).await;
     stops(worker).await;
@@ -233,7 +237,7 @@ async fn an_order_does_not_wait_for_a_collector_that_is_not_there() {
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
     scene.collector = gone.local_addr().unwrap();
     drop(gone);
-    let worker = scene.worker(&[]);
+    let worker = scene.worker(&[]).await;
     let starter = scene.program("starter", &["1", "123456", "10", "VISA-123456"]);
     succeeds(starter).await;
     let log = scene.folder.path().join("worker.log");

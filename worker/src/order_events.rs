@@ -120,6 +120,7 @@ impl WorkflowInterceptor for Events {
         })
     }
 
+    #[expect(clippy::result_large_err, reason = "the error is the SDK's")]
     fn schedule_activity(
         &self,
         _: WorkflowInterceptorContext,

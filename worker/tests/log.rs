@@ -88,3 +88,20 @@ async fn an_order_that_fails_says_why() {
     let why = last["result"].as_str().unwrap();
     assert!(why.contains("more than the capacity"), "{why}");
 }
+
+#[tokio::test]
+async fn a_part_of_an_order_is_logged_under_the_orders_id() {
+    let scene = Scene::new().await;
+    let worker = scene.worker(&JSON);
+    let mut order = order("order-1", 10);
+    order.ship_apart = true;
+    result(scene.process(&order).await);
+    worker.says("order ended").await;
+    let said = events(&worker, "order-1");
+    for event in ["part begun", "step done Ship", "part ended"] {
+        assert!(
+            said.contains(&event.to_owned()),
+            "{event} is not in {said:?}"
+        );
+    }
+}
