@@ -182,6 +182,9 @@ impl OrderActivities {
             hold.wait(activity, point, order_id).await;
         }
         if fault == Some(point) {
+            if let Some(on_fault) = &self.on_fault {
+                on_fault(activity, point);
+            }
             let messages = activity.fault_messages();
             return Err(StepError::Fault(match point {
                 FaultPoint::Before => messages.before,

@@ -12,7 +12,8 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use crate::{
     Activity, Attempted, Checked, Confirmation, Faults, Hold, OrderTask, Preparation, Released,
     Restocking, Services, Shelf, Shipping, SupplierDelivery, Undone, charge, check_fraud,
-    look_up_items, prepare_shipment, recall, refund, release, ship, supplier_order,
+    faults::FaultPoint, look_up_items, prepare_shipment, recall, refund, release, ship,
+    supplier_order,
 };
 
 /// The activities of `ProcessOrder`, as a worker registers them.
@@ -21,7 +22,11 @@ pub struct OrderActivities {
     pub(crate) faults: Faults,
     pub(crate) holds: Vec<Hold>,
     pub(crate) bug: Option<Activity>,
+    pub(crate) on_fault: Option<OnFault>,
 }
+
+/// Called at each simulated fault.
+pub type OnFault = Arc<dyn Fn(Activity, FaultPoint) + Send + Sync>;
 
 impl OrderActivities {
     /// Activities that call `services`, fail as `faults` says, and stop at each of `holds`.
@@ -31,7 +36,14 @@ impl OrderActivities {
             faults,
             holds,
             bug: None,
+            on_fault: None,
         }
+    }
+
+    /// The same activities, which tell of each fault that they simulate.
+    pub fn with_on_fault(mut self, on_fault: OnFault) -> Self {
+        self.on_fault = Some(on_fault);
+        self
     }
 
     /// The same activities, one of them with a bug: it panics at each attempt. For showing how an

@@ -31,7 +31,7 @@ async fn main() -> ExitCode {
     let done = match command {
         // The demos' own processes: the very worker and starter, under this program's name.
         Some(Command::Worker(args)) => {
-            worker::log::init();
+            worker::log::init(args.log_format);
             worker::run(args).await.map(|()| ExitCode::SUCCESS)
         }
         Some(Command::Starter(args)) => starter::run(args).await,

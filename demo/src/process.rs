@@ -23,6 +23,15 @@ use crate::voice::Voice;
 /// How long a process that was asked to stop may take. A worker ends what is under way.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 
+/// What a presenter's shell may say for one worker, and several cannot share: addresses, and a
+/// version that the demo's server has never heard of.
+const ONE_WORKERS_OWN: [&str; 4] = [
+    "METRICS_ADDRESS",
+    "HEALTH_ADDRESS",
+    "TEMPORAL_DEPLOYMENT_NAME",
+    "TEMPORAL_WORKER_BUILD_ID",
+];
+
 /// Variables that a process is started with.
 pub type Environment = Vec<(&'static str, OsString)>;
 
@@ -43,7 +52,11 @@ impl WorkerProcess {
         log: PathBuf,
     ) -> anyhow::Result<Self> {
         let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        let child = this_program("worker")?
+        let mut program = this_program("worker")?;
+        for variable in ONE_WORKERS_OWN {
+            program.env_remove(variable);
+        }
+        let child = program
             .args(arguments)
             .envs(environment)
             // The log is read: it has to say when the worker is ready.

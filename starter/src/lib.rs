@@ -34,7 +34,7 @@ pub mod submit;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use temporal::ConnectArgs;
+use temporal::{ConnectArgs, telemetry::Traces};
 use temporalio_client::Client;
 use workflows::OrderOutcome;
 
@@ -52,7 +52,8 @@ use crate::{
 /// # Errors
 /// Where there is no server, or it does not answer as it should.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    match args.command {
+    let traces = Traces::from_env("order-management-starter")?;
+    let done = match args.command {
         None => place(args.order).await,
         Some(Command::Follow(args)) => follow(*args).await,
         Some(Command::Status(args)) => status::status(&args).await,
@@ -65,7 +66,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Load(args)) => load::load(&args).await,
         Some(Command::History(args)) => history::history(&args).await,
         Some(Command::Audit(args)) => audit::audit(&args),
+    };
+    if let Some(traces) = traces {
+        traces.end().await;
     }
+    done
 }
 
 async fn place(args: OrderArgs) -> anyhow::Result<ExitCode> {

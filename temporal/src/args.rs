@@ -9,6 +9,7 @@ use std::str::FromStr;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use temporalio_client::Client;
+use temporalio_common::telemetry::metrics::TemporalMeter;
 
 use crate::connect::{connect, connect_patiently};
 use crate::connect_error::ConnectError;
@@ -156,9 +157,10 @@ impl ConnectArgs {
     pub async fn connect_renewably(
         &self,
         client_name: &str,
+        meter: Option<TemporalMeter>,
         stop: impl Future<Output = ()>,
     ) -> Result<Option<Renewals>, ConnectError> {
-        Renewals::connect(self, client_name, stop).await
+        Renewals::connect(self, client_name, meter, stop).await
     }
 }
 

@@ -8,7 +8,9 @@ use temporalio_client::grpc::WorkflowService;
 use temporalio_client::request_extensions::RetryConfigForCall;
 use temporalio_client::tonic::{IntoRequest, Request};
 use temporalio_client::{Client, Connection, RetryOptions};
-use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest;
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    DescribeNamespaceRequest, GetSystemInfoRequest,
+};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
@@ -81,6 +83,21 @@ async fn find_namespace(settings: &Settings, client: &Client) -> Result<(), Conn
         .await
         .map_err(|status| ConnectError::from_status(settings, &status))?;
     Ok(())
+}
+
+/// Whether the server answers on this connection, within `limit`.
+///
+/// # Errors
+/// What is wrong instead, in the connection's own words.
+pub async fn answers(client: &Client, limit: Duration) -> Result<(), String> {
+    let mut client = client.clone();
+    let request = once(GetSystemInfoRequest::default());
+    let asking = WorkflowService::get_system_info(&mut client, request);
+    match timeout(limit, asking).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(status)) => Err(status.message().to_owned()),
+        Err(_) => Err(format!("nothing within {limit:?}")),
+    }
 }
 
 /// A request that the client does not try again by itself, for some 10 seconds, when it fails.

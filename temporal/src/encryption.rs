@@ -25,7 +25,9 @@ use codec::EncryptionCodec;
 use keys::Keys;
 use plain_text::WithoutPlainText;
 
-/// The options of a client that encrypts with `keys`, and, where there are none, does not, but
+use crate::telemetry::traces;
+
+/// The options of a client that is traced where this process is, and that encrypts with `keys`, and, where there are none, does not, but
 /// still knows an encrypted payload when it sees one.
 ///
 /// With keys, what a failure says is encrypted too, and a workflow is started without the summary
@@ -44,5 +46,6 @@ pub(crate) fn client_options(namespace: &str, keys: &Keys) -> ClientOptions {
     ClientOptions::new(namespace)
         .data_converter(converter)
         .client_interceptors(interceptors)
+        .plugins(traces::plugin())
         .build()
 }

@@ -13,6 +13,7 @@
 //! | [`ui`] | addresses in Temporal's Web UI |
 //! | [`cli`] | finding the Temporal CLI, or fetching it once |
 //! | [`dev_server`] | the real dev server as a process: started, killed, stopped, started again |
+//! | [`telemetry`] | what a process tells of itself: metrics, traces, the polls under way |
 //! | [`project`] | where this project's folder is |
 
 pub mod args;
@@ -26,12 +27,13 @@ pub mod project;
 pub mod renewals;
 pub mod search_attributes;
 pub mod settings;
+pub mod telemetry;
 pub mod ui;
 
 pub use args::{ConnectArgs, Secret};
 pub use cli::{CliError, CliSearch, find_or_fetch};
 pub use codec_server::{CodecServer, CodecServerArgs};
-pub use connect::{Listener, connect, connect_patiently, what_listens};
+pub use connect::{Listener, answers, connect, connect_patiently, what_listens};
 pub use connect_error::ConnectError;
 pub use dev_server::{DevServer, DevServerBuilder, DevServerError, Ended};
 pub use encryption::args::EncryptionArgs;

@@ -9,6 +9,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use temporalio_client::Client;
+use temporalio_common::telemetry::metrics::TemporalMeter;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tracing::{info, warn};
@@ -33,10 +34,11 @@ impl Renewals {
     pub(crate) async fn connect(
         args: &ConnectArgs,
         client_name: &str,
+        meter: Option<TemporalMeter>,
         stop: impl Future<Output = ()>,
     ) -> Result<Option<Self>, ConnectError> {
-        let mut settings = args.settings()?;
-        let mut files = Files::new(args);
+        let mut files = Files::new(args, meter);
+        let mut settings = files.metered(args.settings()?);
         let client = connected(&mut files, &mut settings, client_name, stop).await?;
         Ok(client.map(|client| Self {
             client,
@@ -125,14 +127,17 @@ async fn connected(
 #[derive(Debug)]
 struct Files {
     args: ConnectArgs,
+    /// Counts the requests of whatever is connected with what the files say.
+    meter: Option<TemporalMeter>,
     looks: Looks,
     complaint: String,
 }
 
 impl Files {
-    fn new(args: &ConnectArgs) -> Self {
+    fn new(args: &ConnectArgs, meter: Option<TemporalMeter>) -> Self {
         Self {
             args: args.clone(),
+            meter,
             looks: Looks::default(),
             complaint: String::new(),
         }
@@ -151,9 +156,14 @@ impl Files {
                 Look::AsBefore => self.complaint.clear(),
                 Look::Unsettled => {}
                 Look::Wrong(error) => self.complain(&error),
-                Look::New(found) => return *found,
+                Look::New(found) => return self.metered(*found),
             }
         }
+    }
+
+    fn metered(&self, mut settings: Settings) -> Settings {
+        settings.options.metrics_meter = self.meter.clone();
+        settings
     }
 
     fn complain(&mut self, what: &str) {

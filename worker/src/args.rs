@@ -1,10 +1,16 @@
 //! What the command line takes.
 
-use std::path::PathBuf;
+use std::{
+    net::{SocketAddr, ToSocketAddrs},
+    path::PathBuf,
+    time::Duration,
+};
 
 use activities::{Hold, faults::FaultRate};
 use clap::{Parser, Subcommand, ValueEnum};
 use temporal::{CodecServerArgs, ConnectArgs};
+
+use crate::{log::LogFormat, tuning::TuningArgs, version::VersionArgs};
 
 /// Runs the workflow ProcessOrder and its activities, until Ctrl-C.
 ///
@@ -31,6 +37,32 @@ pub struct Args {
     /// Makes the faults repeatable: the same number fails the same attempts [default: random]
     #[arg(long, value_name = "NUMBER")]
     pub fault_seed: Option<u64>,
+    /// How long what is under way may go on after Ctrl-C or SIGTERM, such as 30s or 0s; what is not
+    /// done then is cut off, and another worker does it again
+    #[arg(long, env = "SHUTDOWN_LIMIT", value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub shutdown_limit: Duration,
+    /// How the log is written
+    #[arg(
+        long,
+        env = "LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
+    pub log_format: LogFormat,
+    /// Serves metrics for Prometheus at http://ADDRESS/metrics, such as 127.0.0.1:9464
+    /// [default: none are served]
+    #[arg(long, env = "METRICS_ADDRESS", value_name = "HOST:PORT", value_parser = listen_address)]
+    pub metrics_address: Option<SocketAddr>,
+    /// Says at http://ADDRESS/ready whether the worker polls for orders, such as 127.0.0.1:8080
+    /// [default: nowhere]
+    #[arg(long, env = "HEALTH_ADDRESS", value_name = "HOST:PORT", value_parser = listen_address)]
+    pub health_address: Option<SocketAddr>,
+    /// How much to take on at once.
+    #[command(flatten)]
+    pub tuning: TuningArgs,
+    /// Which version of the code this is.
+    #[command(flatten)]
+    pub version: VersionArgs,
     /// Holds an activity at a point: ACTIVITY:before=FILE or ACTIVITY:after=FILE; for tests and
     /// demos
     #[arg(long, value_name = "POINT=FILE", hide = true)]
@@ -56,6 +88,11 @@ pub enum Bug {
     Workflow,
 }
 
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let found = text.to_socket_addrs().ok().and_then(|mut all| all.next());
+    found.ok_or_else(|| "an address of this machine and a port are needed, HOST:PORT".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -71,5 +108,15 @@ mod tests {
     fn a_fault_rate_that_ends_no_order_is_refused() {
         assert!(Args::try_parse_from(["worker", "--fault-rate", "1"]).is_err());
         assert!(Args::try_parse_from(["worker", "--fault-rate", "0.99"]).is_ok());
+    }
+
+    #[test]
+    fn an_address_to_listen_at_has_a_host_and_a_port() {
+        for good in ["127.0.0.1:0", "localhost:9464", "[::1]:9464"] {
+            assert!(listen_address(good).is_ok(), "{good}");
+        }
+        for bad in ["9464", ":9464x", "localhost", "127.0.0.1:99999", ""] {
+            assert!(listen_address(bad).is_err(), "{bad}");
+        }
     }
 }

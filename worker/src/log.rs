@@ -2,22 +2,57 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+use clap::ValueEnum;
+use temporal::telemetry::replay;
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry,
+    filter::{FilterExt, LevelFilter, dynamic_filter_fn},
+    fmt,
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 /// What is logged where `RUST_LOG` says nothing: all of the orders' events, and of the SDK what
 /// goes wrong.
 const DEFAULT_FILTER: &str =
     "info,temporalio_sdk=warn,temporalio_sdk_core=warn,temporalio_client=warn";
 
-/// Sends log lines to standard output, in colour on a terminal. `RUST_LOG` chooses what is logged.
-pub fn init() {
-    let filter = EnvFilter::builder()
+/// How a log line is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people: in colour on a terminal.
+    #[default]
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+/// Sends log lines to standard output. `RUST_LOG` chooses what is logged; workflow code says
+/// nothing while it is replayed.
+pub fn init(format: LogFormat) {
+    let lines = fmt::layer().with_target(false);
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .boxed(),
+        LogFormat::Text => {
+            let terminal = std::io::stdout().is_terminal();
+            let colours = terminal && std::env::var_os("NO_COLOR").is_none();
+            lines.with_ansi(colours).boxed()
+        }
+    };
+    let chosen = EnvFilter::builder()
         .with_default_directive(LevelFilter::INFO.into())
         .parse_lossy(std::env::var("RUST_LOG").unwrap_or_else(|_| DEFAULT_FILTER.to_owned()));
-    let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(colours)
-        .with_target(false)
+    // What the SDK itself has to say of a replay, such as that the code no longer fits the history,
+    // is news.
+    let news = dynamic_filter_fn(|line, _| {
+        !replay::is_replaying() || line.target().starts_with("temporalio")
+    });
+    tracing_subscriber::registry()
+        .with(lines.with_filter(chosen.and(news)))
         .init();
 }

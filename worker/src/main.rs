@@ -7,8 +7,8 @@ use worker::{Args, Command};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    worker::log::init();
     let args = Args::parse();
+    worker::log::init(args.log_format);
     let ended = match &args.command {
         Some(Command::CodecServer(args)) => worker::codec_server::run(args).await,
         None => worker::run(args).await,

@@ -1,10 +1,14 @@
 //! Connects, registers, runs, and stops in order.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use activities::{Activity, Faults, OrderActivities, Services};
 use anyhow::Context;
 use inventory::Inventory;
+use temporal::telemetry::{Metrics, Traces, replay};
 use temporalio_client::Client;
 use temporalio_sdk::{Runtime, Worker, WorkerOptions};
 use tokio::signal::unix::{SignalKind, signal};
@@ -12,6 +16,9 @@ use workflows::{ORDER_STATUS, ProcessOrder, ProcessOrderWithBug, ShipItem};
 
 use crate::{
     args::{Args, Bug},
+    health::Health,
+    order_events,
+    order_metrics::OrderMetrics,
     shifts::Shifts,
 };
 
@@ -24,37 +31,73 @@ const STICKY_TIMEOUT: Duration = Duration::from_secs(1);
 /// heartbeat timeout, leaves a busy machine too little time.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How long activities may go on after the worker was asked to stop. They take milliseconds; what
-/// is cut off is done again by another worker.
-const GRACE: Duration = Duration::from_secs(10);
-
 /// What the log says when the worker takes orders.
 pub const READY: &str = "worker ready";
 
 /// Runs a worker until Ctrl-C or SIGTERM. It stops in order: no new tasks are taken, those under
-/// way are ended. A second signal ends it at once.
+/// way are ended, as far as the limit allows. A second signal ends it at once.
 ///
 /// # Errors
-/// Where the settings are wrong, or the server refuses the worker.
+/// Where the settings are wrong, an address to serve at is in use, or the Temporal server refuses
+/// the worker.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut stop = Stop::listen()?;
-    let connecting = args
-        .connect
-        .connect_renewably("order-management-worker", stop.asked());
+    let traces = Traces::from_env("order-management-worker")?;
+    let ended = run_until(&mut stop, &args).await;
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
+    match ended? {
+        Ended::InOrder => Ok(()),
+        // What was cut off would hold up an orderly end.
+        Ended::CutOff => std::process::exit(1),
+    }
+}
+
+/// How a worker came to its end.
+enum Ended {
+    InOrder,
+    CutOff,
+}
+
+async fn run_until(stop: &mut Stop, args: &Args) -> anyhow::Result<Ended> {
+    let metrics = metrics(args)?;
+    let health = Health::new(metrics.polls().clone());
+    if let Some(address) = args.health_address {
+        let address = health.serve(address).await?;
+        tracing::info!("health: http://{address}/ready and http://{address}/live");
+    }
+    let connecting = args.connect.connect_renewably(
+        "order-management-worker",
+        metrics.client_meter(),
+        stop.asked(),
+    );
     let Some(mut renewals) = connecting.await? else {
-        return Ok(());
+        return Ok(Ended::InOrder);
     };
-    if let Err(error) = temporal::ensure_keyword(&client, ORDER_STATUS.name()).await {
+    if let Err(error) = temporal::ensure_keyword(renewals.client(), ORDER_STATUS.name()).await {
         tracing::warn!("orders can be listed, but not by their status: {error}");
     }
-    let runtime = Runtime::from_current_tokio(Default::default())?;
+    let inventory = Inventory::at(&args.database, SystemTime::now);
+    let figures = OrderMetrics::new(&metrics);
+    let runtime = metrics.runtime()?;
     let mut shifts = Shifts::default();
-    shifts.begin(build(&runtime, renewals.client().clone(), &args)?);
+    let begin = |shifts: &mut Shifts, client: Client| {
+        health.connected(client.clone());
+        shifts.begin(build(&runtime, client, inventory.clone(), &figures, args)?);
+        anyhow::Ok(())
+    };
+    begin(&mut shifts, renewals.client().clone())?;
+    if metrics.address().is_some() {
+        let (figures, inventory) = (figures.clone(), inventory.clone());
+        tokio::spawn(async move { figures.follow_stock(inventory).await });
+    }
     tracing::info!(
         pid = std::process::id(),
         task_queue = args.task_queue,
         database = %args.database.display(),
         fault_rate = %args.fault_rate,
+        build_id = args.version.build_id,
         "{READY}"
     );
     loop {
@@ -69,18 +112,21 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
                 let Some(client) = renewals.reconnect(stop.asked()).await? else {
                     break;
                 };
-                shifts.begin(build(&runtime, client, &args)?);
+                begin(&mut shifts, client)?;
                 tracing::info!("orders are taken again");
             }
             client = renewals.next() => {
-                shifts.begin(build(&runtime, client, &args)?);
+                begin(&mut shifts, client)?;
                 tracing::info!("certificates or encryption keys were renewed");
             }
             () = stop.asked() => {
                 tracing::info!("stopping: what is under way is ended first; again to stop at once");
+                health.stopping();
                 shifts.stop();
+                let limit = tokio::time::sleep(args.shutdown_limit);
                 tokio::select! {
                     ended = shifts.ended() => ended?,
+                    () = limit => return Ok(cut_off(args)),
                     () = stop.asked() => std::process::exit(130),
                 }
                 break;
@@ -88,33 +134,72 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         }
     }
     tracing::info!("worker stopped");
-    Ok(())
+    Ok(Ended::InOrder)
 }
 
-fn build(runtime: &Runtime, client: Client, args: &Args) -> anyhow::Result<Worker> {
-    let inventory = Inventory::at(&args.database, SystemTime::now);
+fn cut_off(args: &Args) -> Ended {
+    let limit = humantime::format_duration(args.shutdown_limit);
+    tracing::warn!(
+        "worker stopped after {limit}, and what was under way is cut off: another worker does it \
+         again; --shutdown-limit allows more"
+    );
+    Ended::CutOff
+}
+
+fn metrics(args: &Args) -> anyhow::Result<Metrics> {
+    let Some(address) = args.metrics_address else {
+        return Ok(Metrics::unserved());
+    };
+    let metrics = Metrics::serve(address)?;
+    let address = metrics.address().unwrap_or(address);
+    tracing::info!("metrics: http://{address}/metrics");
+    Ok(metrics)
+}
+
+fn build(
+    runtime: &Runtime,
+    client: Client,
+    inventory: Inventory,
+    figures: &OrderMetrics,
+    args: &Args,
+) -> anyhow::Result<Worker> {
     let seed = args.fault_seed.unwrap_or_else(rand::random);
     tracing::debug!(seed, "faults");
+    let faults = figures.clone();
     let mut activities = OrderActivities::new(
         Services::new(inventory),
         Faults::new(args.fault_rate, seed),
         args.hold.clone(),
-    );
+    )
+    .with_on_fault(Arc::new(move |activity, point| {
+        faults.fault(activity, point)
+    }));
     if args.bug == Some(Bug::Activity) {
         activities = activities.with_bug(Activity::Ship);
     }
     let options = WorkerOptions::new(&args.task_queue)
         .sticky_queue_schedule_to_start_timeout(STICKY_TIMEOUT)
         .max_heartbeat_throttle_interval(HEARTBEAT_INTERVAL)
-        .graceful_shutdown_period(GRACE)
+        .graceful_shutdown_period(args.shutdown_limit)
         .register_activities(activities)
         .register_workflow::<ShipItem>()?;
     let options = match args.bug {
         Some(Bug::Workflow) => options.register_workflow::<ProcessOrderWithBug>()?,
         _ => options.register_workflow::<ProcessOrder>()?,
     };
-    let options = options.build();
+    let mut options = options.build();
+    args.tuning.apply(&mut options);
+    args.version.apply(&mut options);
+    observe(&mut options, figures);
     Ok(Worker::new(runtime, client, options)?)
+}
+
+/// Makes a worker tell what it does.
+fn observe(options: &mut WorkerOptions, figures: &OrderMetrics) {
+    options.workflow_interceptor(replay::interceptor());
+    figures.watch(options);
+    let figures = figures.clone();
+    order_events::watch(options, Arc::new(move |outcome| figures.ended(outcome)));
 }
 
 /// The signals that ask a program to stop.

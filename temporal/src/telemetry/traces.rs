@@ -1,0 +1,271 @@
+//! OpenTelemetry traces, switched on by the standard `OTEL_*` variables.
+//!
+//! An order is one trace: the starter's request, the workflow, and each attempt at an activity. The
+//! SDK's plugin makes the spans and carries the trace along; spans of replayed workflow code are not
+//! sent again. They go out over HTTP as protobuf (OTLP), in the background; an order does not wait
+//! for them.
+
+use std::{
+    env, fmt,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
+use opentelemetry_otlp::{SpanExporter, WithHttpConfig};
+use opentelemetry_sdk::{
+    Resource,
+    error::OTelSdkResult,
+    trace::{self, SdkTracerProvider, SpanData},
+};
+use temporalio_sdk::{
+    SimplePlugin,
+    opentelemetry::{INSTRUMENTATION_SCOPE, OpenTelemetryPlugin, WorkflowIdGenerator},
+};
+use tokio::runtime::Handle;
+
+/// How long the end of a process may be held up by the last spans.
+const LAST_SPANS: Duration = Duration::from_secs(3);
+
+/// Why traces cannot be sent as the variables ask.
+#[derive(Debug, thiserror::Error)]
+pub enum TracesError {
+    /// The address is none.
+    #[error(
+        "{variable}: {value:?} is no http:// or https:// address, such as http://localhost:4318"
+    )]
+    Endpoint {
+        /// The variable's name.
+        variable: &'static str,
+        /// What it says.
+        value: String,
+    },
+    /// Another form is asked for than this program has.
+    #[error("{variable}: {value:?} is not supported, only {supported:?} is")]
+    Unsupported {
+        /// The variable's name.
+        variable: &'static str,
+        /// What it says.
+        value: String,
+        /// What it may say.
+        supported: &'static str,
+    },
+    /// The exporter could not be made.
+    #[error("cannot send traces: {0}")]
+    Exporter(String),
+}
+
+/// A process has one of it, as it has one environment; each connection made later on is traced.
+static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
+
+/// Traces what a client asks for, and what its workers run, in a process that has [`Traces`].
+pub(crate) fn plugin() -> Option<SimplePlugin> {
+    let tracer = PROVIDER.get()?.tracer(INSTRUMENTATION_SCOPE);
+    Some(OpenTelemetryPlugin::builder().tracer(tracer).build())
+}
+
+/// The traces of a process: of whatever is asked for, or run, on connections made from then on.
+#[derive(Debug)]
+pub struct Traces {
+    provider: SdkTracerProvider,
+}
+
+impl Traces {
+    /// As the environment says: `None` unless `OTEL_EXPORTER_OTLP_ENDPOINT` or
+    /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is set, or where `OTEL_SDK_DISABLED` is `true` or
+    /// `OTEL_TRACES_EXPORTER` is `none`. `service` is the service's name unless `OTEL_SERVICE_NAME`
+    /// or `OTEL_RESOURCE_ATTRIBUTES` has another. Sampler, batches, headers and timeouts are by
+    /// their standard variables.
+    ///
+    /// # Errors
+    /// A variable asks for what cannot be.
+    ///
+    /// # Panics
+    /// Outside a Tokio runtime.
+    pub fn from_env(service: &'static str) -> Result<Option<Self>, TracesError> {
+        let get = |name: &str| env::var(name).ok();
+        let Some(endpoint) = endpoint(get)? else {
+            return Ok(None);
+        };
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(Sender::to(endpoint)?)
+            .build()
+            .map_err(|error| TracesError::Exporter(error.to_string()))?;
+        let mut resource = Resource::builder();
+        if !names_service(get) {
+            resource = resource.with_service_name(service);
+        }
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(WithoutLooks(exporter))
+            .with_id_generator(WorkflowIdGenerator::default())
+            .with_resource(resource.build())
+            .build();
+        let provider = PROVIDER.get_or_init(|| provider).clone();
+        Ok(Some(Self { provider }))
+    }
+
+    /// Sends the last spans. A collector that does not answer holds it up for 3 seconds at most.
+    pub async fn end(self) {
+        // It blocks, and what it waits for runs on this runtime.
+        let ended =
+            tokio::task::spawn_blocking(move || self.provider.shutdown_with_timeout(LAST_SPANS));
+        if let Ok(Err(error)) = ended.await {
+            tracing::debug!(%error, "the last spans were not sent");
+        }
+    }
+}
+
+fn names_service(get: impl Fn(&str) -> Option<String>) -> bool {
+    let is_set = |name| get(name).is_some_and(|value| !value.is_empty());
+    let attributes = get("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();
+    let named = |attribute: &str| attribute.trim_start().starts_with("service.name=");
+    is_set("OTEL_SERVICE_NAME") || attributes.split(',').any(named)
+}
+
+/// Where the spans go, `None` for nowhere.
+fn endpoint(get: impl Fn(&str) -> Option<String>) -> Result<Option<String>, TracesError> {
+    let get = |name: &'static str| get(name).filter(|value| !value.is_empty());
+    let says = |name, value: &str| get(name).is_some_and(|v| v.eq_ignore_ascii_case(value));
+    if says("OTEL_SDK_DISABLED", "true") || says("OTEL_TRACES_EXPORTER", "none") {
+        return Ok(None);
+    }
+    let found = [
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+    ]
+    .into_iter()
+    .find_map(|name| Some((name, get(name)?)));
+    let Some((variable, value)) = found else {
+        return Ok(None);
+    };
+    // The exporter would take its default address for one that it cannot read.
+    let url = reqwest::Url::parse(&value).ok();
+    if !url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+        return Err(TracesError::Endpoint { variable, value });
+    }
+    for (names, supported) in [
+        (
+            &[
+                "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+                "OTEL_EXPORTER_OTLP_PROTOCOL",
+            ][..],
+            "http/protobuf",
+        ),
+        (&["OTEL_TRACES_EXPORTER"][..], "otlp"),
+    ] {
+        let asked = names.iter().find_map(|name| Some((*name, get(name)?)));
+        if let Some((variable, value)) = asked.filter(|(_, value)| value != supported) {
+            return Err(TracesError::Unsupported {
+                variable,
+                value,
+                supported,
+            });
+        }
+    }
+    Ok(Some(value))
+}
+
+/// Leaves out the spans of looking at a workflow. Who follows one looks many times a second, each
+/// look would be a trace of its own, and none of them is part of what happens.
+#[derive(Debug)]
+struct WithoutLooks(SpanExporter);
+
+impl trace::SpanExporter for WithoutLooks {
+    async fn export(&self, mut batch: Vec<SpanData>) -> OTelSdkResult {
+        batch.retain(|span| !is_look(&span.name));
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.0.export(batch).await
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.0.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.0.set_resource(resource);
+    }
+}
+
+fn is_look(span: &str) -> bool {
+    ["DescribeWorkflow", "QueryWorkflow:", "HandleQuery:"]
+        .iter()
+        .any(|look| span.starts_with(look))
+}
+
+/// Sends on the runtime, whichever thread asks for it: the exporter's own thread is none of a
+/// runtime's. Says once when a collector does not answer, and once when it does again.
+struct Sender {
+    runtime: Handle,
+    client: reqwest::Client,
+    endpoint: String,
+    trouble: Arc<Mutex<Option<String>>>,
+}
+
+impl Sender {
+    fn to(endpoint: String) -> Result<Self, TracesError> {
+        // What is encrypted elsewhere in this process is so with the same library; where it is
+        // set already, that is it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .build()
+            .map_err(|error| TracesError::Exporter(error.to_string()))?;
+        Ok(Self {
+            runtime: Handle::current(),
+            client,
+            endpoint,
+            trouble: Arc::default(),
+        })
+    }
+
+    fn note(&self, trouble: Option<String>) {
+        let mut before = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if *before == trouble {
+            return;
+        }
+        match &trouble {
+            Some(trouble) => tracing::warn!(
+                "traces cannot be sent to {}: {trouble}. Orders go on; spans are lost until it works",
+                self.endpoint
+            ),
+            None => tracing::info!("traces are sent to {} again", self.endpoint),
+        }
+        *before = trouble;
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl HttpClient for Sender {
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let client = self.client.clone();
+        let sending = self
+            .runtime
+            .spawn(async move { client.send_bytes(request).await });
+        let sent = sending.await?;
+        self.note(sent.as_ref().err().map(|error| innermost(error.as_ref())));
+        sent
+    }
+}
+
+/// The cause that a person can do something about; what wraps it only repeats the address.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.last().map(ToString::to_string).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

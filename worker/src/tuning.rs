@@ -1,0 +1,111 @@
+//! How much a worker takes on at once.
+
+use clap::Args;
+use temporalio_sdk::{
+    WorkerOptions,
+    runtime::{
+        PollerBehavior,
+        worker_tuner::{FixedSizeSlotSupplier, TunerHolder},
+    },
+};
+
+/// Slots and pollers. The defaults suit a laptop: enough for some 50 orders at a time, and small
+/// beside what else runs there.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Slots and pollers")]
+pub struct TuningArgs {
+    /// How many orders to keep in memory between their steps; those beyond are replayed from
+    /// their history. 0 keeps none
+    #[arg(
+        long,
+        env = "MAX_CACHED_WORKFLOWS",
+        value_name = "NUMBER",
+        default_value_t = 500
+    )]
+    pub max_cached_workflows: usize,
+    /// How many workflow tasks to work on at the same time, at least 2
+    #[arg(long, env = "MAX_WORKFLOW_TASKS", value_name = "NUMBER", default_value_t = 50, value_parser = two_or_more)]
+    pub max_workflow_tasks: usize,
+    /// How many activities to run at the same time, at least 1
+    #[arg(long, env = "MAX_ACTIVITIES", value_name = "NUMBER", default_value_t = 50, value_parser = one_or_more)]
+    pub max_activities: usize,
+    /// How many polls for workflow tasks to have open, at least 2
+    #[arg(long, env = "WORKFLOW_POLLERS", value_name = "NUMBER", default_value_t = 5, value_parser = two_or_more)]
+    pub workflow_pollers: usize,
+    /// How many polls for activities to have open, at least 1
+    #[arg(long, env = "ACTIVITY_POLLERS", value_name = "NUMBER", default_value_t = 5, value_parser = one_or_more)]
+    pub activity_pollers: usize,
+}
+
+impl TuningArgs {
+    /// Sets a worker's options accordingly.
+    pub fn apply(&self, options: &mut WorkerOptions) {
+        let activities = FixedSizeSlotSupplier::new(self.max_activities);
+        options.max_cached_workflows = self.max_cached_workflows;
+        options.tuner = TunerHolder::builder()
+            .workflow_task_slot_supplier(FixedSizeSlotSupplier::new(self.max_workflow_tasks))
+            .activity_task_slot_supplier(activities)
+            .local_activity_task_slot_supplier(activities)
+            // The SDK serves no Nexus operations, and wants a number nevertheless.
+            .nexus_task_slot_supplier(FixedSizeSlotSupplier::new(1))
+            .build()
+            .into();
+        options.workflow_task_poller_behavior =
+            Some(PollerBehavior::SimpleMaximum(self.workflow_pollers));
+        options.activity_task_poller_behavior =
+            Some(PollerBehavior::SimpleMaximum(self.activity_pollers));
+    }
+}
+
+fn one_or_more(text: &str) -> Result<usize, String> {
+    at_least(text, 1, "with none, no step of any order would be run")
+}
+
+fn two_or_more(text: &str) -> Result<usize, String> {
+    at_least(
+        text,
+        2,
+        "one is for new orders and one for those this worker knows",
+    )
+}
+
+fn at_least(text: &str, least: usize, reason: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number >= least => Ok(number),
+        Ok(_) => Err(format!("at least {least}: {reason}")),
+        Err(_) => Err(format!("a whole number of at least {least} is needed")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use crate::Args;
+
+    fn refusal(flag: &str, value: &str) -> String {
+        let error = Args::try_parse_from(["worker", flag, value]).unwrap_err();
+        error.to_string()
+    }
+
+    #[test]
+    fn what_would_run_no_order_is_refused_with_the_reason() {
+        for (flag, value, reason) in [
+            ("--max-activities", "0", "at least 1"),
+            ("--activity-pollers", "0", "at least 1"),
+            ("--max-workflow-tasks", "1", "one is for new orders"),
+            ("--workflow-pollers", "1", "one is for new orders"),
+            ("--workflow-pollers", "many", "a whole number"),
+            ("--max-activities", "1.5", "a whole number"),
+        ] {
+            let text = refusal(flag, value);
+            assert!(text.contains(reason), "{flag} {value}: {text}");
+        }
+    }
+
+    #[test]
+    fn no_cache_is_a_choice() {
+        let args = Args::try_parse_from(["worker", "--max-cached-workflows", "0"]).unwrap();
+        assert_eq!(args.tuning.max_cached_workflows, 0);
+    }
+}

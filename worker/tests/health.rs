@@ -1,0 +1,102 @@
+//! Whether a worker says that it is ready when it is, and only then.
+
+mod common;
+#[path = "common/http.rs"]
+mod http;
+
+use std::net::SocketAddr;
+
+use common::{Scene, WorkerProcess, order, until};
+use http::{address, get};
+use nix::sys::signal::Signal;
+use temporal::{CliSearch, DevServer, project_dir};
+
+const HEALTH: [&str; 2] = ["--health-address", "127.0.0.1:0"];
+
+/// Waits until the worker says this of itself.
+async fn says(health: SocketAddr, status: u16, text: &str) {
+    until(&format!("{status} {text:?}"), async || {
+        let (said, why) = get(health, "/ready").await;
+        (said == status && why.contains(text)).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_worker_is_ready_while_there_is_a_server_and_only_then() {
+    let cli = CliSearch::from_env(&project_dir())
+        .find_or_fetch(|_| ())
+        .await
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = DevServer::builder(cli)
+        .db_file(folder.path().join("server.db"))
+        .start()
+        .await
+        .unwrap();
+    server.stop().await.unwrap();
+    let worker = WorkerProcess::start(
+        &server.address(),
+        &folder.path().join("inventory.json"),
+        &HEALTH,
+        folder.path().join("worker.log"),
+    );
+    let health = address(&worker, "health").await;
+    says(health, 503, "not connected").await;
+    server.restart().await.unwrap();
+    says(health, 200, "ready").await;
+    server.kill().await.unwrap();
+    says(health, 503, "does not answer").await;
+    assert_eq!(get(health, "/live").await.0, 200);
+    server.restart().await.unwrap();
+    says(health, 200, "ready").await;
+}
+
+#[tokio::test]
+async fn a_worker_that_stops_is_not_ready() {
+    let scene = Scene::new().await;
+    let held = scene.path("held");
+    let hold = format!("Charge:before={}", held.display());
+    let mut worker = scene.worker(&[&HEALTH[..], &["--hold", &hold]].concat());
+    let health = address(&worker, "health").await;
+    says(health, 200, "ready").await;
+    scene.place(&order("order-1", 10)).await;
+    until("the charge", async || held.exists().then_some(())).await;
+    worker.signal(Signal::SIGTERM);
+    worker.says("stopping").await;
+    says(health, 503, "stopping").await;
+    std::fs::remove_file(&held).unwrap();
+    assert!(worker.ended().await.success(), "{}", worker.log());
+}
+
+/// The server is there, and still nobody polls for activities.
+#[tokio::test]
+async fn a_worker_whose_slots_are_all_taken_is_not_ready() {
+    let scene = Scene::new().await;
+    let held = scene.path("held");
+    let hold = format!("Charge:before={}", held.display());
+    let flags = ["--max-activities", "1", "--hold", &hold];
+    let worker = scene.worker(&[&HEALTH[..], &flags].concat());
+    let health = address(&worker, "health").await;
+    says(health, 200, "ready").await;
+    scene.place(&order("order-1", 10)).await;
+    until("the charge", async || held.exists().then_some(())).await;
+    says(health, 503, "no poll for activity tasks").await;
+    std::fs::remove_file(&held).unwrap();
+    says(health, 200, "ready").await;
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_an_error_that_says_which_flag() {
+    let scene = Scene::new().await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for flag in ["--health-address", "--metrics-address"] {
+        let mut worker = scene.worker(&[flag, &address]);
+        assert!(!worker.ended().await.success());
+        let log = worker.log();
+        for word in [flag, &address, "in use"] {
+            assert!(log.contains(word), "{log}");
+        }
+    }
+}
