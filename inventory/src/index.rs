@@ -4,8 +4,8 @@
 //! little memory; the ledger's own line says whether a hit is the one looked
 //! for.
 //!
-//! What the ledger held when it was opened is sorted, which takes half the
-//! memory of a map and is made faster; what came since is in a map.
+//! What the ledger held when it was opened is a sorted list, which takes less
+//! memory than a map and is made faster; what came since is in a map.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
@@ -18,8 +18,7 @@ use crate::error::InventoryError;
 /// under the next free number.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    /// By hash.
-    past: Vec<(u64, u64)>,
+    past: Sorted,
     /// Goes before what stands under the same number in `past`.
     recent: HashMap<u64, u64, BuildHasherDefault<AsIs>>,
 }
@@ -53,17 +52,14 @@ impl Index {
         });
         pairs.shrink_to_fit();
         Ok(all_replaced?.then(|| Self {
-            past: pairs,
+            past: Sorted::new(pairs),
             recent: HashMap::default(),
         }))
     }
 
     fn get(&self, number: u64) -> Option<u64> {
-        if let Some(&offset) = self.recent.get(&number) {
-            return Some(offset);
-        }
-        let past = self.past.binary_search_by_key(&number, |(hash, _)| *hash);
-        past.ok().map(|at| self.past[at].1)
+        let recent = self.recent.get(&number).copied();
+        recent.or_else(|| self.past.get(number))
     }
 
     /// Looks for a name. `read` gives what the line at an offset holds if the
@@ -93,6 +89,54 @@ impl Index {
     /// Puts an offset at a number that [`Index::find`] gave.
     pub fn set(&mut self, number: u64, offset: u64) {
         self.recent.insert(number, offset);
+    }
+}
+
+/// Pairs of hash and offset by hash, with a table of where to look: halving the
+/// list again and again would leave the processor's cache at each step, and a
+/// change would take longer the longer the past is.
+#[derive(Debug, Default)]
+struct Sorted {
+    pairs: Vec<(u64, u64)>,
+    /// For each value of a hash's first bits, where the pairs with it start;
+    /// and at last the end. Empty if there are no pairs.
+    starts: Vec<usize>,
+    /// The other bits of a hash.
+    shift: u32,
+}
+
+impl Sorted {
+    /// So many hashes have the same first bits, about.
+    const TOGETHER: usize = 8;
+
+    fn new(pairs: Vec<(u64, u64)>) -> Self {
+        if pairs.is_empty() {
+            return Self::default();
+        }
+        let bits = (pairs.len() / Self::TOGETHER).max(2).ilog2();
+        let mut sorted = Self {
+            starts: Vec::with_capacity((1 << bits) + 1),
+            shift: u64::BITS - bits,
+            pairs,
+        };
+        for (at, (hash, _)) in sorted.pairs.iter().enumerate() {
+            let first_bits = (hash >> sorted.shift) as usize;
+            while sorted.starts.len() <= first_bits {
+                sorted.starts.push(at);
+            }
+        }
+        sorted.starts.resize((1 << bits) + 1, sorted.pairs.len());
+        sorted
+    }
+
+    fn get(&self, number: u64) -> Option<u64> {
+        let first_bits = (number >> self.shift) as usize;
+        let start = *self.starts.get(first_bits)?;
+        let end = *self.starts.get(first_bits + 1)?;
+        let mut together = self.pairs[start..end].iter();
+        together
+            .find(|(hash, _)| *hash == number)
+            .map(|(_, offset)| *offset)
     }
 }
 
@@ -173,5 +217,28 @@ mod tests {
         index.set(6, 60);
         let found = [5, 6, 7, 9].map(|number| at(&index, number));
         assert_eq!(found, [Some(10), Some(60), Some(50), Some(40)]);
+    }
+
+    #[test]
+    fn every_pair_is_found_and_nothing_else() {
+        for count in [0, 1, 2, 15, 16, 17, 1_000] {
+            // Odd, so that no even number is among them; and both ends.
+            let spread = |at: u64| at.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+            let mut pairs: Vec<_> = (0..count).map(|at| (spread(at), at)).collect();
+            pairs.extend(
+                [(0, count), (u64::MAX - 1, count + 1)]
+                    .iter()
+                    .take(count as usize),
+            );
+            pairs.sort_unstable();
+            let sorted = Sorted::new(pairs.clone());
+            for (hash, offset) in &pairs {
+                assert_eq!(sorted.get(*hash), Some(*offset), "{count}");
+            }
+            for at in 0..count {
+                assert_eq!(sorted.get(spread(at) + 1), None, "{count}");
+            }
+            assert_eq!(sorted.get(2), None, "{count}");
+        }
     }
 }
