@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use crate::entry::{Entry, Line};
 use crate::error::{InventoryError, without_position};
-use crate::quick_line;
 
 const REMEDY: &str = "mend that line or restore the file from a copy";
 
@@ -230,10 +229,7 @@ impl Ledger {
         number: Option<u64>,
         text: &'a [u8],
     ) -> Result<Line<'a>, InventoryError> {
-        if let Some(line) = quick_line::read(text) {
-            return Ok(line);
-        }
-        serde_json::from_slice(text).map_err(|error| self.unreadable(number, &error))
+        Line::read(text).map_err(|error| self.unreadable(number, &error))
     }
 
     fn unreadable(&self, number: Option<u64>, error: &serde_json::Error) -> InventoryError {
