@@ -125,7 +125,7 @@ struct Effect {
 impl Auditor {
     fn read(&mut self, text: &[u8]) {
         self.lines += 1;
-        let line: Line<'_> = match serde_json::from_slice(text) {
+        let line: Line<'_> = match Line::read(text) {
             Ok(line) => line,
             Err(error) => {
                 let problem = format!("column {}: {}", error.column(), without_position(&error));
@@ -175,8 +175,8 @@ impl Auditor {
     }
 
     fn effect(&mut self, line: &Line<'_>, product: u32) {
-        let placement = placement_of(&line.key).filter(|it| it.order_id == line.order_id);
-        let Some(name) = placement.map(|placement| placement.submission) else {
+        let placement = placement_of(&line.key).filter(|(order_id, _)| *order_id == line.order_id);
+        let Some((_, name)) = placement else {
             return self.damaged_line(format!("key {:?} is not this order's", line.key));
         };
         let effect = Effect {
@@ -207,7 +207,7 @@ impl Auditor {
             self.findings.push(Finding::ReservedTwice {
                 order_id: line.order_id.clone().into_owned(),
                 first: holder.name.to_string(),
-                second: name.clone(),
+                second: name.clone().into_owned(),
             });
         }
         let known = order
@@ -216,7 +216,7 @@ impl Auditor {
             .position(|submission| *submission.name == *name);
         let known = known.unwrap_or_else(|| {
             order.submissions.push(Submission {
-                name: name.into_boxed_str(),
+                name: name.into(),
                 effects: Vec::with_capacity(4),
             });
             order.submissions.len() - 1
@@ -269,7 +269,8 @@ impl Auditor {
     }
 
     fn into_audit(mut self) -> Audit {
-        let mut orders: Vec<_> = self.orders.drain().collect();
+        // The map goes before as much again is made of what it held.
+        let mut orders: Vec<_> = std::mem::take(&mut self.orders).into_iter().collect();
         orders.sort_unstable_by_key(|(_, order)| order.first_line);
         let mut audited = Vec::with_capacity(orders.len());
         for (order_id, order) in orders {

@@ -6,7 +6,8 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use crate::placement::{Placement, unescape};
+use crate::placement::unescape;
+use crate::quick_line;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -130,15 +131,16 @@ impl Entry {
 
 /// The submission in an idempotency key.
 pub(crate) fn submission_of(key: &str) -> Option<String> {
-    placement_of(key).map(|placement| placement.submission)
+    placement_of(key).map(|(_, submission)| submission.into_owned())
 }
 
-/// The placement in an idempotency key; an edit by hand has none.
-pub(crate) fn placement_of(key: &str) -> Option<Placement> {
+/// The order's ID and the submission in an idempotency key; an edit by hand has
+/// none.
+pub(crate) fn placement_of(key: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
     let mut parts = key.splitn(3, '/');
     let (order_id, submission) = (parts.next()?, parts.next()?);
     parts.next()?;
-    Some(Placement::new(unescape(order_id), unescape(submission)))
+    Some((unescape(order_id), unescape(submission)))
 }
 
 /// What reading a whole ledger needs of a line, borrowed from its text: a
@@ -160,6 +162,13 @@ pub(crate) struct Line<'a> {
     pub more: bool,
     #[serde(default)]
     pub removed: bool,
+}
+
+impl<'a> Line<'a> {
+    /// Reads a line's text.
+    pub fn read(text: &'a [u8]) -> Result<Self, serde_json::Error> {
+        quick_line::read(text).map_or_else(|| serde_json::from_slice(text), Ok)
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

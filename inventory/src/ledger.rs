@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use crate::entry::{Entry, Line};
 use crate::error::{InventoryError, without_position};
-use crate::quick_line;
 
 const REMEDY: &str = "mend that line or restore the file from a copy";
 
@@ -85,7 +84,12 @@ impl Ledger {
 
     /// Whether there are bytes that have not been read.
     pub fn has_more(&self) -> Result<bool, InventoryError> {
-        Ok(self.file.metadata().map_err(self.reading())?.len() > self.len)
+        Ok(self.size()? > self.len)
+    }
+
+    /// Bytes in the file, read or not.
+    pub fn size(&self) -> Result<u64, InventoryError> {
+        Ok(self.file.metadata().map_err(self.reading())?.len())
     }
 
     /// Hands out every line that has not been read, in order. Nothing counts as
@@ -165,22 +169,46 @@ impl Ledger {
         Ok(())
     }
 
+    /// Reads some of the bytes at an offset; 0 at the end of the file.
+    pub fn bytes_at(&self, offset: u64, bytes: &mut [u8]) -> Result<usize, InventoryError> {
+        loop {
+            match self.file.read_at(bytes, offset) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return read.map_err(self.reading()),
+            }
+        }
+    }
+
     /// The entry at an offset, and where the next one starts.
     pub fn entry_at(&self, offset: u64) -> Result<(Entry, u64), InventoryError> {
+        let (text, next) = self.line_at(offset)?;
+        let entry = serde_json::from_slice(&text).map_err(|error| self.unreadable(None, &error))?;
+        Ok((entry, next))
+    }
+
+    /// What `tell` makes of the line at an offset. Other than
+    /// [`Ledger::entry_at`], this reads what opening the ledger reads of it.
+    pub fn look_at<T>(
+        &self,
+        offset: u64,
+        tell: impl FnOnce(&Line<'_>) -> T,
+    ) -> Result<T, InventoryError> {
+        let (text, _) = self.line_at(offset)?;
+        Ok(tell(&self.parse(None, &text)?))
+    }
+
+    /// The text from an offset to the end of its line, and where the next line
+    /// starts.
+    pub fn line_at(&self, offset: u64) -> Result<(Vec<u8>, u64), InventoryError> {
         let mut text = Vec::with_capacity(512);
         loop {
             let from = text.len();
             text.resize(from + 512, 0);
-            let read = self
-                .file
-                .read_at(&mut text[from..], offset + from as u64)
-                .map_err(self.reading())?;
+            let read = self.bytes_at(offset + from as u64, &mut text[from..])?;
             text.truncate(from + read);
             if let Some(end) = text.iter().position(|&byte| byte == b'\n') {
                 text.truncate(end);
-                let entry =
-                    serde_json::from_slice(&text).map_err(|error| self.unreadable(None, &error))?;
-                return Ok((entry, offset + end as u64 + 1));
+                return Ok((text, offset + end as u64 + 1));
             }
             if read == 0 {
                 return Err(self.damaged(None, None, format!("no line at byte {offset}")));
@@ -194,12 +222,14 @@ impl Ledger {
         Ok(BufReader::with_capacity(1 << 18, file.take(len)))
     }
 
-    /// Reads a line's text, or says what is wrong with it.
-    pub fn parse<'a>(&self, number: u64, text: &'a [u8]) -> Result<Line<'a>, InventoryError> {
-        if let Some(line) = quick_line::read(text) {
-            return Ok(line);
-        }
-        serde_json::from_slice(text).map_err(|error| self.unreadable(Some(number), &error))
+    /// Reads a line's text, or says what is wrong with it, and with which line
+    /// if its number is given.
+    pub fn parse<'a>(
+        &self,
+        number: Option<u64>,
+        text: &'a [u8],
+    ) -> Result<Line<'a>, InventoryError> {
+        Line::read(text).map_err(|error| self.unreadable(number, &error))
     }
 
     fn unreadable(&self, number: Option<u64>, error: &serde_json::Error) -> InventoryError {

@@ -12,6 +12,11 @@ pub(crate) struct Level {
     /// The last order that changed it.
     pub order_id: String,
     pub in_stock: u32,
+    /// Units in stock before the first line read of it.
+    opening: u32,
+    /// Whether a line changed the stock; else `order_id` and `listed` say
+    /// nothing yet.
+    changed: bool,
     /// False once somebody took the product out of the inventory file; what
     /// comes back to it afterwards is counted from 0.
     listed: bool,
@@ -55,6 +60,8 @@ impl Levels {
         let level = Level {
             order_id: record.order_id.clone(),
             in_stock: record.in_stock,
+            opening: record.in_stock,
+            changed: true,
             listed: true,
         };
         self.0.insert(record.product_id.clone(), level);
@@ -65,6 +72,8 @@ impl Levels {
         let level = Level {
             order_id: line.order_id.clone().into_owned(),
             in_stock: line.in_stock,
+            opening: line.in_stock,
+            changed: true,
             listed: true,
         };
         self.0.insert(line.product_id.clone().into_owned(), level);
@@ -100,12 +109,15 @@ impl Levels {
                         line.change, line.quantity
                     ));
                 }
+                let opening = u32::try_from(after - difference)
+                    .map_err(|_| "the stock before it is too large".to_owned())?;
                 self.0
                     .entry(line.product_id.clone().into_owned())
                     .or_insert(Level {
                         order_id: String::new(),
-                        in_stock: u32::try_from(after - difference)
-                            .map_err(|_| "the stock before it is too large".to_owned())?,
+                        in_stock: opening,
+                        opening,
+                        changed: false,
                         listed: true,
                     })
             }
@@ -121,8 +133,34 @@ impl Levels {
         if difference != 0 || signed_by_kind {
             level.order_id.clear();
             level.order_id.push_str(&line.order_id);
+            level.changed = true;
             level.listed = !line.removed;
         }
         Ok(())
+    }
+
+    /// Goes on with the levels of later lines that were followed by themselves;
+    /// false, and nothing changed, if they do not follow from these.
+    pub fn join(&mut self, later: Self) -> bool {
+        let follows = |(product, level): (&String, &Level)| {
+            let before = self.0.get(product);
+            before.is_none_or(|before| before.in_stock == level.opening)
+        };
+        if !later.0.iter().all(follows) {
+            return false;
+        }
+        for (product, level) in later.0 {
+            match self.0.get_mut(&product) {
+                None => {
+                    self.0.insert(product, level);
+                }
+                Some(before) if level.changed => {
+                    let opening = before.opening;
+                    *before = Level { opening, ..level };
+                }
+                Some(_) => {}
+            }
+        }
+        true
     }
 }

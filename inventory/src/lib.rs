@@ -24,8 +24,9 @@
 //! - `edits`: tells edits by hand from what this program wrote.
 //! - `batch`, `steps`: work the changes out in memory.
 //! - `state`, `levels`, `index`: what is known of the past.
-//! - `ledger`, `quick_line`, `stock_file`, `lock`: one for each file, and a
-//!   fast reader of lines.
+//! - `ledger`, `stock_file`, `lock`: one for each file.
+//! - `quick_read`, `quick_line`: a ledger read from its start, fast enough for
+//!   a million orders; whatever is not plain is left to `state`.
 //!
 //! # Files
 //!
@@ -90,6 +91,7 @@ mod lock;
 mod order;
 mod placement;
 mod quick_line;
+mod quick_read;
 mod state;
 mod steps;
 mod stock_file;

@@ -51,8 +51,12 @@ fn escape(part: &str) -> Cow<'_, str> {
 }
 
 /// Undoes [`escape`].
-pub(crate) fn unescape(part: &str) -> String {
-    part.replace("%2F", "/").replace("%25", "%")
+pub(crate) fn unescape(part: &str) -> Cow<'_, str> {
+    if part.contains('%') {
+        part.replace("%2F", "/").replace("%25", "%").into()
+    } else {
+        part.into()
+    }
 }
 
 /// So many units of a product.

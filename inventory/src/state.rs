@@ -7,6 +7,7 @@ use crate::error::InventoryError;
 use crate::index::{Index, Slot};
 use crate::ledger::{Found, Ledger};
 use crate::levels::Levels;
+use crate::quick_read;
 use crate::stock_file::StockFile;
 
 /// The state after the lines read so far.
@@ -56,6 +57,18 @@ impl State {
         if !self.ledger.has_more()? {
             return Ok(false);
         }
+        if self.seq == 0
+            && let Some(read) = quick_read::read(&self.ledger)?
+        {
+            self.start_from(read)?;
+        }
+        self.read_carefully()?;
+        Ok(true)
+    }
+
+    /// Reads what has not been read line by line, and repairs or reports what is
+    /// wrong with it.
+    fn read_carefully(&mut self) -> Result<(), InventoryError> {
         // The borrow of the ledger ends when its lines are read; the rest of
         // the state changes while they are.
         let Self {
@@ -89,7 +102,7 @@ impl State {
                 if !complete && !group.is_empty() {
                     return Ok(());
                 }
-                let line = match ledger.parse(number, text) {
+                let line = match ledger.parse(Some(number), text) {
                     Err(error) if !complete => {
                         torn = Some(error);
                         return Ok(());
@@ -103,7 +116,7 @@ impl State {
                 let parts = std::mem::take(&mut group);
                 let first = parts.first().map_or(offset, |(offset, _)| *offset);
                 for (offset, text) in parts {
-                    let part = ledger.parse(*past.seq + 1, &text)?;
+                    let part = ledger.parse(Some(*past.seq + 1), &text)?;
                     if (&part.order_id, part.change) != (&line.order_id, line.change) {
                         let problem =
                             "the next line should belong to the same change, and does not";
@@ -141,7 +154,18 @@ impl State {
             );
             ledger.truncate()?;
         }
-        Ok(true)
+        Ok(())
+    }
+
+    /// Takes over what was read of a ledger's beginning.
+    fn start_from(&mut self, read: quick_read::Read) -> Result<(), InventoryError> {
+        let (last, _) = self.ledger.line_at(read.last)?;
+        self.ledger.accept(read.end, &last);
+        self.levels = read.levels;
+        self.seq = read.seq;
+        self.keys = read.keys;
+        self.reservations = read.reservations;
+        Ok(())
     }
 
     /// Appends entries to the ledger and takes them in; an error leaves both as
@@ -231,8 +255,7 @@ impl Past<'_> {
             return Err(damaged(format!("seq is {}, expected {number}", line.seq)));
         }
         let slot = self.keys.find(&line.key, |other| {
-            let (entry, _) = ledger.entry_at(other)?;
-            Ok((entry.key == line.key).then_some(entry.seq))
+            ledger.look_at(other, |other| (other.key == line.key).then_some(other.seq))
         })?;
         let key = match slot {
             Slot::Free(key) => key,
@@ -247,13 +270,176 @@ impl Past<'_> {
         self.keys.set(key, offset);
         if line.change == Change::Reserved && starts {
             let slot = self.reservations.find(&line.order_id, |other| {
-                let (entry, _) = ledger.entry_at(other)?;
-                Ok((entry.order_id == line.order_id).then_some(()))
+                ledger.look_at(other, |other| {
+                    (other.order_id == line.order_id).then_some(())
+                })
             })?;
             let (Slot::Free(number) | Slot::Taken(number, ())) = slot;
             self.reservations.set(number, offset);
         }
         *self.seq = number;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::LazyLock;
+    use std::time::SystemTime;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Inventory, Item, Placement};
+
+    /// A ledger with a line of every kind, and changes of several lines.
+    static EVERY_KIND: LazyLock<String> = LazyLock::new(every_kind);
+
+    fn every_kind() -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("inventory.json");
+        let write = |text: &str| fs::write(&path, text).unwrap();
+        let record =
+            |id, stock| format!(r#"{{"orderID":"","productID":"{id}","inStock":{stock}}}"#);
+        write(&format!("[{},{}]", record("a", 100), record("b", 100)));
+        let inventory = Inventory::open(&path, SystemTime::now).unwrap();
+        for round in 0..3 {
+            for number in 0..3 {
+                // Placed again in each round, once it was released.
+                let order = Placement::new(format!("order \\ {number}"), format!("run-{round}"));
+                let items = [Item::new("a", 2), Item::new("b", 1)];
+                inventory.reserve(&order, &items).unwrap();
+                inventory.record_charge(&order, "VISA").unwrap();
+                let to = Some("Rue de l'Été 1");
+                inventory.record_shipment(&order, &items[0], to).unwrap();
+                inventory.restock(&order, "b", round, 0).unwrap();
+                inventory.record_recall(&order, "a").unwrap();
+                inventory.record_refund(&order).unwrap();
+                inventory.release(&order).unwrap();
+            }
+            // By hand: other stock, and a product that comes and goes.
+            write(&format!("[{},{}]", record("a", 90 + round), record("c", 7)));
+            inventory.products().unwrap();
+            write(&format!("[{},{}]", record("a", 80), record("b", 9)));
+            inventory.products().unwrap();
+        }
+        fs::read_to_string(inventory.ledger_path()).unwrap()
+    }
+
+    /// What reading a ledger comes to: what is known of the past, or the error;
+    /// and the file afterwards. In so many stretches at first, or carefully
+    /// from the start.
+    fn outcome(ledger: &[u8], stretches: Option<u64>) -> (String, Vec<u8>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.jsonl");
+        fs::write(&path, ledger).unwrap();
+        let mut state = State::open(&path, None).unwrap();
+        let len = ledger.len() as u64;
+        let read = stretches
+            .and_then(|stretches| quick_read::read_in(&state.ledger, len, stretches).unwrap());
+        if let Some(read) = read {
+            state.start_from(read).unwrap();
+        }
+        let told = match state.read_carefully() {
+            Err(error) => error.to_string(),
+            Ok(()) => {
+                assert!(state.ledger.is_current().unwrap());
+                let after = fs::read(&path).unwrap();
+                let found = after.split_inclusive(|byte| *byte == b'\n').map(|text| {
+                    let line = state.ledger.parse(None, &text[..text.len() - 1]).unwrap();
+                    let own = state.entry(&line.key);
+                    let latest = state.latest_reservation(&line.order_id);
+                    format!("{own:?} {latest:?}\n")
+                });
+                let found: String = found.collect();
+                let State {
+                    levels,
+                    seq,
+                    ledger,
+                    ..
+                } = &state;
+                format!("{:?} {seq} {}\n{found}", levels.sorted(), ledger.len())
+            }
+        };
+        let told = told.replace(folder.path().to_str().unwrap(), "");
+        (told, fs::read(&path).unwrap())
+    }
+
+    #[test]
+    fn a_ledger_read_in_stretches_tells_what_its_lines_tell() {
+        let ledger = EVERY_KIND.as_str();
+        let careful = outcome(ledger.as_bytes(), None);
+        assert!(careful.0.contains("order"), "{}", careful.0);
+        for stretches in 1..40 {
+            assert_eq!(outcome(ledger.as_bytes(), Some(stretches)), careful);
+        }
+    }
+
+    #[test]
+    fn what_is_plain_is_read_in_stretches_up_to_its_end() {
+        let ledger = EVERY_KIND.as_str();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.jsonl");
+        fs::write(&path, ledger).unwrap();
+        let (opened, _) = Ledger::open(&path).unwrap();
+        let len = ledger.len() as u64;
+        for stretches in 1..40 {
+            let read = quick_read::read_in(&opened, len, stretches).unwrap();
+            assert_eq!(read.unwrap().end, len, "{stretches}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn a_damaged_ledger_is_read_in_stretches_as_line_by_line(
+            stretches in 1..12u64,
+            kind in 0..6,
+            at in any::<prop::sample::Index>(),
+            other in any::<prop::sample::Index>(),
+            with in any::<u8>(),
+        ) {
+            let ledger = EVERY_KIND.as_str();
+            let mut lines: Vec<_> = ledger.split_inclusive('\n').collect();
+            let (from, to) = (at.index(lines.len()), other.index(lines.len()));
+            let damaged = match kind {
+                0 => ledger.as_bytes()[..at.index(ledger.len())].to_vec(),
+                1 => {
+                    let mut bytes = ledger.as_bytes().to_vec();
+                    let at = at.index(bytes.len());
+                    bytes[at] = with;
+                    bytes
+                }
+                2 => {
+                    lines.remove(from);
+                    lines.concat().into_bytes()
+                }
+                3 => {
+                    lines.swap(from, to);
+                    lines.concat().into_bytes()
+                }
+                4 => {
+                    let with_next = lines[from].replace("}\n", ",\"more\":true}\n");
+                    lines[from] = &with_next;
+                    lines.concat().into_bytes()
+                }
+                _ => {
+                    // The same effect once more, counted as a line of its own.
+                    let again = lines[from].replacen(
+                        &format!("\"seq\":{}", from + 1),
+                        &format!("\"seq\":{}", lines.len() + 1),
+                        1,
+                    );
+                    lines.push(&again);
+                    lines.concat().into_bytes()
+                }
+            };
+            prop_assert_eq!(outcome(&damaged, Some(stretches)), outcome(&damaged, None));
+        }
     }
 }
