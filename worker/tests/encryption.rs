@@ -30,10 +30,9 @@ const NEW: &str = "new=AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=\n";
 
 /// What an order of `secret_order` and its process write into payloads and failures, and nowhere
 /// else.
-const WORDS: [&str; 6] = [
+const WORDS: [&str; 5] = [
     "VISA-4711-0815",
     "paymentInfo",
-    "json/plain",
     "inStock",
     "charge-0",
     "(simulated)",
@@ -139,7 +138,7 @@ async fn the_server_reads_nothing_of_an_order_and_its_people_read_all() {
     let faults = ["--fault-rate", "0.5", "--fault-seed", "4"];
     let worker = scene.worker(&[&flag(&keys)[..], &faults].concat());
     let handle = scene.place(&secret_order("order-1")).await;
-    assert_eq!(result(ended(&handle).await).in_stock, Some(10_000));
+    assert_eq!(result(ended(&handle).await).outcome, OrderOutcome::Managed);
 
     let events = history(&handle).await;
     assert_eq!(found(&WORDS, &events), [""; 0]);
@@ -153,7 +152,7 @@ async fn the_server_reads_nothing_of_an_order_and_its_people_read_all() {
     let plain = Scene::new().await;
     let _worker = plain.worker(&faults);
     let handle = plain.place(&secret_order("order-1")).await;
-    assert_eq!(result(ended(&handle).await).in_stock, Some(10_000));
+    assert_eq!(result(ended(&handle).await).outcome, OrderOutcome::Managed);
     assert_eq!(found(&WORDS, &history(&handle).await), WORDS);
 }
 
