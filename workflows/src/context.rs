@@ -4,7 +4,9 @@ use std::{cell::RefCell, fmt::Display, rc::Rc, time::Duration};
 
 use activities::OrderTask;
 use inventory::Order;
-use temporalio_common::{ActivityDefinition, protos::temporal::api::failure::v1::Failure};
+use temporalio_common::{
+    ActivityDefinition, error::IncomingError, protos::temporal::api::failure::v1::Failure,
+};
 use temporalio_sdk::{
     TimerOptions, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext,
     workflows::select,
@@ -69,7 +71,7 @@ impl Steps {
         self.ctx
             .execute_activity(activity, input, options)
             .await
-            .map_err(|error| self.stopped(error.failure(), &error))
+            .map_err(|error| self.stopped(error.failure(), error.cause(), &error))
     }
 
     /// Notes that a step is begun. Returns its place.
@@ -148,11 +150,16 @@ impl Steps {
 
     /// What the failure of a step means. One that ended because the order is to stop says so in
     /// several ways: cancelled, or not tried again.
-    pub(crate) fn stopped(&self, failure: Option<&Failure>, error: &impl Display) -> Stopped {
+    pub(crate) fn stopped(
+        &self,
+        failure: Option<&Failure>,
+        cause: Option<&IncomingError>,
+        error: &impl Display,
+    ) -> Stopped {
         if self.stop.is_cancelled() {
             Stopped::Cancelled
         } else {
-            failed(failure, error)
+            failed(failure, cause, error)
         }
     }
 }

@@ -33,7 +33,9 @@ impl ShipItem {
             .await;
         shipped.map_err(|error| match error {
             ActivityExecutionError::Cancelled(_) => WorkflowTermination::cancelled(),
-            error => failed(error.failure(), &error).into_failure().into(),
+            error => failed(error.failure(), error.cause(), &error)
+                .into_failure()
+                .into(),
         })
     }
 }

@@ -69,7 +69,7 @@ impl Steps {
                 policies::local_activity_options(&self.stop),
             )
             .await
-            .map_err(|error| self.stopped(error.failure(), &error));
+            .map_err(|error| self.stopped(error.failure(), error.cause(), &error));
         let shelf = self.end(step, shelf, |shelf| (shelf.attempts, None))?;
         let short = |item: &Stock| item.in_stock < item.quantity;
         let short = shelf.answer.items.into_iter().filter(short);
@@ -143,11 +143,11 @@ impl Steps {
             .ctx
             .start_child_workflow(ShipItem::run, shipping, options)
             .await
-            .map_err(|error| self.stopped(error.failure(), &error))?;
+            .map_err(|error| self.stopped(error.failure(), error.cause(), &error))?;
         let shipped = child
             .result()
             .await
-            .map_err(|error| self.stopped(error.failure(), &error))?;
+            .map_err(|error| self.stopped(error.failure(), error.cause(), &error))?;
         Ok((shipped.answer, shipped.attempts))
     }
 

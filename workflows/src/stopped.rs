@@ -1,8 +1,8 @@
 //! Why an order stopped before its end.
 
-use std::fmt::Display;
+use std::{fmt::Display, iter};
 
-use temporalio_common::protos::temporal::api::failure::v1::Failure;
+use temporalio_common::{error::IncomingError, protos::temporal::api::failure::v1::Failure};
 use temporalio_sdk::ApplicationFailure;
 
 /// Why an order stopped before its end.
@@ -35,16 +35,21 @@ impl Stopped {
 
 /// What the failure of a step means for the order: the innermost cause, for those above it say only
 /// that something failed.
-pub(crate) fn failed(failure: Option<&Failure>, error: &impl Display) -> Stopped {
-    let Some(mut failure) = failure else {
+///
+/// It is looked for among the SDK's errors and not in the failure that the server keeps: what that
+/// says of its causes may be encrypted.
+pub(crate) fn failed(
+    failure: Option<&Failure>,
+    cause: Option<&IncomingError>,
+    error: &impl Display,
+) -> Stopped {
+    let innermost = iter::successors(cause, |cause| cause.cause()).last();
+    let Some(failure) = innermost.map(IncomingError::failure).or(failure) else {
         return Stopped::Failed {
             message: error.to_string(),
             type_name: String::new(),
         };
     };
-    while let Some(cause) = &failure.cause {
-        failure = cause;
-    }
     Stopped::Failed {
         message: failure.message.clone(),
         type_name: failure
