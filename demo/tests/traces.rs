@@ -120,6 +120,8 @@ struct Scene {
     server: DevServer,
     folder: tempfile::TempDir,
     collector: SocketAddr,
+    /// Milliseconds between two batches of spans.
+    delay: &'static str,
 }
 
 impl Scene {
@@ -133,6 +135,7 @@ impl Scene {
             server: DevServer::builder(cli).start().await.unwrap(),
             folder: tempfile::tempdir().unwrap(),
             collector: address,
+            delay: "50",
         };
         (scene, collector)
     }
@@ -147,7 +150,7 @@ impl Scene {
                 "OTEL_EXPORTER_OTLP_ENDPOINT",
                 format!("http://{}", self.collector),
             )
-            .env("OTEL_BSP_SCHEDULE_DELAY", "50")
+            .env("OTEL_BSP_SCHEDULE_DELAY", self.delay)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -213,7 +216,9 @@ async fn an_order_is_one_trace_and_a_workers_death_repeats_no_span() {
 
 #[tokio::test]
 async fn each_span_of_an_order_is_under_the_one_that_asked_for_it() {
-    let (scene, collector) = Scene::new().await;
+    let (mut scene, collector) = Scene::new().await;
+    // Longer than the test: all of them are sent at the programs' end.
+    scene.delay = "600000";
     let worker = scene.worker(&[]).await;
     let starter = scene.program("starter", &["1", "123456", "999", "VISA-123456"]);
     succeeds(starter).await;
