@@ -18,7 +18,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use crate::voice::Voice;
+use crate::{parts::Part, voice::Voice};
 
 /// How long a process that was asked to stop may take. A worker ends what is under way.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
@@ -43,7 +43,7 @@ impl WorkerProcess {
         log: PathBuf,
     ) -> anyhow::Result<Self> {
         let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        let child = this_program("worker")?
+        let child = this_program(Part::Worker)?
             .args(arguments)
             .envs(environment)
             // The log is read: it has to say when the worker is ready.
@@ -121,7 +121,7 @@ impl StarterProcess {
         environment: Environment,
         voice: Voice,
     ) -> anyhow::Result<Self> {
-        let mut child = this_program("starter")?
+        let mut child = this_program(Part::Starter)?
             .args(arguments)
             .envs(environment)
             .stdin(Stdio::null())
@@ -150,10 +150,13 @@ impl StarterProcess {
     }
 }
 
-/// This program's file, under the name of one of its parts. A process that is dropped is killed.
-pub fn this_program(part: &str) -> anyhow::Result<Command> {
+/// This program's file, as one of its parts. A process that is dropped is killed.
+///
+/// # Errors
+/// Where the file cannot be found.
+pub fn this_program(part: Part) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe().context("cannot find this program")?);
-    command.arg(part).kill_on_drop(true);
+    command.arg(part.name()).kill_on_drop(true);
     Ok(command)
 }
 

@@ -160,6 +160,15 @@ fn chaos_loses_nothing_and_doubles_nothing() {
 }
 
 #[test]
+fn what_a_demo_is_made_of_is_not_suggested() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = demo(&["workers"], folder.path());
+    assert_eq!(output.status.code(), Some(2));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!errors.contains("'worker'"), "{errors}");
+}
+
+#[test]
 fn the_demos_are_listed() {
     let folder = tempfile::tempdir().unwrap();
     let text = stdout(&demo(&["list"], folder.path()));
