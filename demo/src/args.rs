@@ -48,6 +48,14 @@ pub enum Demo {
     Errors,
     /// An order that is placed twice happens once
     DuplicateOrder,
+    /// An order is asked how it stands while it runs, and orders are listed by their status
+    Progress,
+    /// An order waits for another delivery address, and gets it
+    ChangeAddress,
+    /// A large order waits for a person's approval
+    Approval,
+    /// A cancelled order is undone, and the worker dies in the middle of it
+    Cancel,
     /// Orders hang on a bug, and the fixed worker takes them on to the end
     FixABug,
     /// The same steps as plain function calls, beside the Temporal ones

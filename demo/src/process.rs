@@ -14,8 +14,9 @@ use nix::{
     unistd::Pid,
 };
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, Command},
+    task::JoinHandle,
 };
 
 use crate::{parts::Part, voice::Voice};
@@ -108,7 +109,16 @@ impl WorkerProcess {
 /// A starter process, whose lines are shown as they come.
 pub struct StarterProcess {
     child: Child,
-    showing: tokio::task::JoinHandle<()>,
+    showing: [JoinHandle<String>; 2],
+}
+
+/// How a starter ended.
+#[derive(Debug)]
+pub struct Said {
+    /// Its exit status.
+    pub status: ExitStatus,
+    /// All its lines.
+    pub text: String,
 }
 
 impl StarterProcess {
@@ -126,16 +136,13 @@ impl StarterProcess {
             .envs(environment)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .envs(voice.is_coloured().then_some(("CLICOLOR_FORCE", "1")))
             .spawn()
             .context("cannot start a starter")?;
         let lines = child.stdout.take().context("a starter without output")?;
-        let showing = tokio::spawn(async move {
-            let mut lines = BufReader::new(lines).lines();
-            while let Ok(Some(line)) = lines.next_line().await {
-                voice.quote(&line);
-            }
-        });
+        let errors = child.stderr.take().context("a starter without errors")?;
+        let showing = [show(lines, voice), show(errors, voice)];
         Ok(Self { child, showing })
     }
 
@@ -143,11 +150,36 @@ impl StarterProcess {
     ///
     /// # Errors
     /// Where the process cannot be waited for.
-    pub async fn wait(mut self) -> anyhow::Result<ExitStatus> {
-        let status = self.child.wait().await?;
-        self.showing.await?;
-        Ok(status)
+    pub async fn wait(self) -> anyhow::Result<ExitStatus> {
+        Ok(self.said().await?.status)
     }
+
+    /// Waits for its end, as [`wait`](Self::wait) does, and tells what it said.
+    ///
+    /// # Errors
+    /// Where the process cannot be waited for.
+    pub async fn said(mut self) -> anyhow::Result<Said> {
+        let status = self.child.wait().await?;
+        let mut text = String::new();
+        for showing in self.showing {
+            text += &showing.await?;
+        }
+        Ok(Said { status, text })
+    }
+}
+
+/// Shows the lines as they come, and keeps them.
+fn show(output: impl AsyncRead + Unpin + Send + 'static, voice: Voice) -> JoinHandle<String> {
+    tokio::spawn(async move {
+        let mut text = String::new();
+        let mut lines = BufReader::new(output).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            voice.quote(&line);
+            text += &line;
+            text += "\n";
+        }
+        text
+    })
 }
 
 /// This program's file, as one of its parts. A process that is dropped is killed.

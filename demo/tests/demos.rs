@@ -160,6 +160,46 @@ fn chaos_loses_nothing_and_doubles_nothing() {
 }
 
 #[test]
+fn an_order_is_asked_how_it_stands() {
+    let text = shown(&["progress"]);
+    assert!(text.contains("order-3001: Charging, 40 %"), "{text}");
+    assert!(text.contains("order-3001: Completed, 100 %"), "{text}");
+}
+
+#[test]
+fn an_order_is_sent_to_another_address() {
+    let text = shown(&["change-address"]);
+    assert!(text.contains("\"Main Street\" is no address"), "{text}");
+    for order in [
+        "order-3101 was charged and shipped to 12 Main Street",
+        "order-3102 was charged and shipped to 12 Main Street",
+        "order-3103 was charged and shipped to 7 Low Road",
+    ] {
+        assert!(text.contains(order), "{text}");
+    }
+}
+
+#[test]
+fn a_large_order_waits_for_a_person() {
+    let text = shown(&["approval"]);
+    assert!(text.contains("managed: order-3201"), "{text}");
+    assert!(text.contains("was approved already"), "{text}");
+    assert!(text.contains("rejected: order-3202"), "{text}");
+    assert!(text.contains("rejected: order-3203"), "{text}");
+    assert!(text.contains("managed: order-3204"), "{text}");
+}
+
+#[test]
+fn a_cancelled_order_is_undone_by_two_workers() {
+    let text = shown(&["cancel"]);
+    assert!(
+        text.contains("cancelled: what was done is undone"),
+        "{text}"
+    );
+    assert!(text.contains("the whole order has shipped"), "{text}");
+}
+
+#[test]
 fn what_a_demo_is_made_of_is_not_suggested() {
     let folder = tempfile::tempdir().unwrap();
     let output = demo(&["workers"], folder.path());
@@ -176,6 +216,10 @@ fn the_demos_are_listed() {
         "first-order",
         "kill-worker",
         "errors",
+        "progress",
+        "change-address",
+        "approval",
+        "cancel",
         "fix-a-bug",
         "without-temporal",
         "chaos",

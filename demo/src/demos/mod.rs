@@ -1,12 +1,17 @@
 //! One file for each demo. Each sets what it needs, tells its story, and checks its own ending.
 
+mod approval;
+mod cancel;
+mod change_address;
 mod chaos;
+mod checks;
 mod duplicate_order;
 mod errors;
 mod first_order;
 mod fix_a_bug;
 mod kill_worker;
 mod order;
+mod progress;
 mod storm;
 mod without_temporal;
 
@@ -82,6 +87,10 @@ async fn play(demo: Demo, show: &ShowArgs) -> anyhow::Result<()> {
         Demo::Order(args) => order::play(&mut stage, args).await?,
         Demo::Errors => errors::play(&mut stage).await?,
         Demo::DuplicateOrder => duplicate_order::play(&mut stage).await?,
+        Demo::Progress => progress::play(&mut stage).await?,
+        Demo::ChangeAddress => change_address::play(&mut stage).await?,
+        Demo::Approval => approval::play(&mut stage).await?,
+        Demo::Cancel => cancel::play(&mut stage).await?,
         Demo::FixABug => fix_a_bug::play(&mut stage).await?,
         Demo::WithoutTemporal(args) => without_temporal::play(&mut stage, args).await?,
         Demo::Chaos(args) => chaos::play(&mut stage, args).await?,
