@@ -56,6 +56,10 @@ pub enum Demo {
     Approval,
     /// A cancelled order is undone, and the worker dies in the middle of it
     Cancel,
+    /// The payment service is down, and the order waits for it
+    PaymentDown,
+    /// A declined card is not tried again, and the stock is released
+    DeclinedCard,
     /// Orders hang on a bug, and the fixed worker takes them on to the end
     FixABug,
     /// The same steps as plain function calls, beside the Temporal ones

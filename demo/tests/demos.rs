@@ -200,6 +200,18 @@ fn a_cancelled_order_is_undone_by_two_workers() {
 }
 
 #[test]
+fn an_order_waits_for_the_payment_service() {
+    let text = shown(&["payment-down"]);
+    assert!(text.contains("managed: order-3401"), "{text}");
+}
+
+#[test]
+fn a_declined_card_is_not_tried_again() {
+    let text = shown(&["declined-card"]);
+    assert!(text.contains("order-3501 was declined"), "{text}");
+}
+
+#[test]
 fn what_a_demo_is_made_of_is_not_suggested() {
     let folder = tempfile::tempdir().unwrap();
     let output = demo(&["workers"], folder.path());
@@ -220,6 +232,8 @@ fn the_demos_are_listed() {
         "change-address",
         "approval",
         "cancel",
+        "payment-down",
+        "declined-card",
         "fix-a-bug",
         "without-temporal",
         "chaos",

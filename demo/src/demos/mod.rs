@@ -5,12 +5,14 @@ mod cancel;
 mod change_address;
 mod chaos;
 mod checks;
+mod declined_card;
 mod duplicate_order;
 mod errors;
 mod first_order;
 mod fix_a_bug;
 mod kill_worker;
 mod order;
+mod payment_down;
 mod progress;
 mod storm;
 mod without_temporal;
@@ -91,6 +93,8 @@ async fn play(demo: Demo, show: &ShowArgs) -> anyhow::Result<()> {
         Demo::ChangeAddress => change_address::play(&mut stage).await?,
         Demo::Approval => approval::play(&mut stage).await?,
         Demo::Cancel => cancel::play(&mut stage).await?,
+        Demo::PaymentDown => payment_down::play(&mut stage).await?,
+        Demo::DeclinedCard => declined_card::play(&mut stage).await?,
         Demo::FixABug => fix_a_bug::play(&mut stage).await?,
         Demo::WithoutTemporal(args) => without_temporal::play(&mut stage, args).await?,
         Demo::Chaos(args) => chaos::play(&mut stage, args).await?,
