@@ -60,6 +60,8 @@ pub enum Demo {
     PaymentDown,
     /// A declined card is not tried again, and the stock is released
     DeclinedCard,
+    /// An order of three products, reserved as a whole and shipped side by side
+    SeveralItems,
     /// Orders hang on a bug, and the fixed worker takes them on to the end
     FixABug,
     /// The same steps as plain function calls, beside the Temporal ones

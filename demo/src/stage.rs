@@ -133,6 +133,29 @@ impl Stage {
         Ok(())
     }
 
+    /// Goes on with an inventory of the demo's own that holds these units of these products.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn stock(&mut self, shelves: &[(&str, u32)]) -> anyhow::Result<()> {
+        let records: Vec<String> = shelves
+            .iter()
+            .map(|(product, in_stock)| {
+                format!(
+                    r#"    {{ "orderID": "000", "productID": "{product}", "inStock": {in_stock} }}"#
+                )
+            })
+            .collect();
+        let content = format!("[\n{}\n]\n", records.join(",\n"));
+        self.database = self.path("products").join("inventory.json");
+        let folder = self.database.parent().context("a file in a folder")?;
+        std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::write(&self.database, content))
+            .with_context(|| format!("cannot write {}", self.database.display()))?;
+        self.inventory().products()?;
+        Ok(())
+    }
+
     /// A file of the demo's own.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

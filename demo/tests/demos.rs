@@ -212,6 +212,13 @@ fn a_declined_card_is_not_tried_again() {
 }
 
 #[test]
+fn several_items_are_ordered_as_one() {
+    let text = shown(&["several-items"]);
+    assert!(text.contains("managed: order-3602"), "{text}");
+    assert!(text.contains("managed: order-3604"), "{text}");
+}
+
+#[test]
 fn what_a_demo_is_made_of_is_not_suggested() {
     let folder = tempfile::tempdir().unwrap();
     let output = demo(&["workers"], folder.path());
@@ -234,6 +241,7 @@ fn the_demos_are_listed() {
         "cancel",
         "payment-down",
         "declined-card",
+        "several-items",
         "fix-a-bug",
         "without-temporal",
         "chaos",
