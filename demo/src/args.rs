@@ -62,6 +62,8 @@ pub enum Demo {
     DeclinedCard,
     /// An order of three products, reserved as a whole and shipped side by side
     SeveralItems,
+    /// An order that is placed every second, until it is paused and deleted
+    RecurringOrder,
     /// Orders hang on a bug, and the fixed worker takes them on to the end
     FixABug,
     /// The same steps as plain function calls, beside the Temporal ones

@@ -16,7 +16,8 @@ use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowTerminateOption
 
 use crate::{
     args::ShowArgs,
-    process::{StarterProcess, WorkerProcess},
+    parts::Part,
+    process::{StarterProcess, WorkerProcess, this_program},
     voice::Voice,
 };
 
@@ -185,6 +186,16 @@ impl Stage {
     /// Where it cannot be started.
     pub fn starter(&self, arguments: &[&str]) -> anyhow::Result<StarterProcess> {
         StarterProcess::start(arguments, self.environment(), self.voice)
+    }
+
+    /// The same, for whoever starts it at a time when nobody can wait for it in step.
+    ///
+    /// # Errors
+    /// Where this program's file cannot be found.
+    pub fn starter_command(&self, arguments: &[&str]) -> anyhow::Result<std::process::Command> {
+        let mut command = this_program(Part::Starter)?.into_std();
+        command.args(arguments).envs(self.environment());
+        Ok(command)
     }
 
     /// Frees an order ID that an earlier demo, cut short, left under way on its own task queue.

@@ -219,6 +219,13 @@ fn several_items_are_ordered_as_one() {
 }
 
 #[test]
+fn an_order_comes_again_and_again_until_it_is_told_to_stop() {
+    let text = shown(&["recurring-order"]);
+    assert!(text.contains("none of them in the pause"), "{text}");
+    assert!(text.contains("there are no recurring orders"), "{text}");
+}
+
+#[test]
 fn what_a_demo_is_made_of_is_not_suggested() {
     let folder = tempfile::tempdir().unwrap();
     let output = demo(&["workers"], folder.path());
@@ -242,6 +249,7 @@ fn the_demos_are_listed() {
         "payment-down",
         "declined-card",
         "several-items",
+        "recurring-order",
         "fix-a-bug",
         "without-temporal",
         "chaos",

@@ -14,6 +14,7 @@ mod kill_worker;
 mod order;
 mod payment_down;
 mod progress;
+mod recurring_order;
 mod several_items;
 mod storm;
 mod without_temporal;
@@ -97,6 +98,7 @@ async fn play(demo: Demo, show: &ShowArgs) -> anyhow::Result<()> {
         Demo::PaymentDown => payment_down::play(&mut stage).await?,
         Demo::DeclinedCard => declined_card::play(&mut stage).await?,
         Demo::SeveralItems => several_items::play(&mut stage).await?,
+        Demo::RecurringOrder => recurring_order::play(&mut stage).await?,
         Demo::FixABug => fix_a_bug::play(&mut stage).await?,
         Demo::WithoutTemporal(args) => without_temporal::play(&mut stage, args).await?,
         Demo::Chaos(args) => chaos::play(&mut stage, args).await?,
