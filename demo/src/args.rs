@@ -66,6 +66,8 @@ pub enum Demo {
     RecurringOrder,
     /// Orders hang on a bug, and the fixed worker takes them on to the end
     FixABug,
+    /// Histories of orders say whether orders under way go on with changed code
+    ChangeCode,
     /// The same steps as plain function calls, beside the Temporal ones
     WithoutTemporal(WithoutTemporalArgs),
     /// Many orders, while workers and the server are killed at random; then all is checked

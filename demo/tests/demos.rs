@@ -226,6 +226,16 @@ fn an_order_comes_again_and_again_until_it_is_told_to_stop() {
 }
 
 #[test]
+fn changed_code_is_replayed() {
+    let text = shown(&["change-code"]);
+    assert!(text.contains("before-undo/managed.json"), "{text}");
+    assert!(
+        text.contains("scheduled event 'PrepareShipment' does not match"),
+        "{text}"
+    );
+}
+
+#[test]
 fn what_a_demo_is_made_of_is_not_suggested() {
     let folder = tempfile::tempdir().unwrap();
     let output = demo(&["workers"], folder.path());
@@ -251,6 +261,7 @@ fn the_demos_are_listed() {
         "several-items",
         "recurring-order",
         "fix-a-bug",
+        "change-code",
         "without-temporal",
         "chaos",
         "all",

@@ -3,6 +3,7 @@
 mod approval;
 mod cancel;
 mod change_address;
+mod change_code;
 mod chaos;
 mod checks;
 mod declined_card;
@@ -32,6 +33,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     args::{Args, Command, Demo, ShowArgs},
     stage::Stage,
+    voice::Voice,
 };
 
 /// Names the demos.
@@ -80,6 +82,10 @@ async fn play_all(demo: Demo, show: ShowArgs) -> anyhow::Result<()> {
 }
 
 async fn play(demo: Demo, show: &ShowArgs) -> anyhow::Result<()> {
+    // It plays on files alone.
+    if matches!(demo, Demo::ChangeCode) {
+        return change_code::play(Voice::new(show.step, show.slow)).await;
+    }
     let mut stage = match &demo {
         // They kill what they play on, or measure it.
         Demo::Chaos(_) | Demo::WithoutTemporal(_) => Stage::with_own_server(show).await?,
@@ -102,7 +108,7 @@ async fn play(demo: Demo, show: &ShowArgs) -> anyhow::Result<()> {
         Demo::FixABug => fix_a_bug::play(&mut stage).await?,
         Demo::WithoutTemporal(args) => without_temporal::play(&mut stage, args).await?,
         Demo::Chaos(args) => chaos::play(&mut stage, args).await?,
-        Demo::All => {}
+        Demo::ChangeCode | Demo::All => {}
     }
     stage.strike().await
 }
