@@ -1,13 +1,24 @@
 //! The demos, as a presenter runs them: each checks its own ending.
 
 use std::{
+    io::{BufRead, BufReader},
     net::TcpListener,
     path::Path,
-    process::{Command, Output},
+    process::{Child, ChildStdout, Command, Output, Stdio},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
 };
 
 /// A demo with a server of its own.
 fn demo(arguments: &[&str], folder: &Path) -> Output {
+    demo_on(free_port(), arguments, folder).output().unwrap()
+}
+
+/// A demo on the server at this port, or with one of its own there.
+fn demo_on(port: u16, arguments: &[&str], folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_demo"));
     command
         .args(arguments)
@@ -15,13 +26,47 @@ fn demo(arguments: &[&str], folder: &Path) -> Output {
         .env("TEMPORAL_CONFIG_FILE", folder.join("temporal.toml"));
     std::fs::write(
         folder.join("temporal.toml"),
-        format!(
-            "[profile.default]\naddress = \"127.0.0.1:{}\"\n",
-            free_port()
-        ),
+        format!("[profile.default]\naddress = \"127.0.0.1:{port}\"\n"),
     )
     .unwrap();
-    command.output().unwrap()
+    command
+}
+
+/// A process that is asked to stop when it is dropped.
+struct Running {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Self { child, lines }
+    }
+
+    /// Reads on until a line has these words.
+    fn until(&mut self, words: &str) {
+        let mut line = String::new();
+        while !line.contains(words) {
+            line.clear();
+            assert_ne!(self.lines.read_line(&mut line).unwrap(), 0, "no {words:?}");
+        }
+    }
+
+    /// Asks it to stop, and waits until it has.
+    fn stop(&mut self) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap());
+        // One that has ended already cannot be asked.
+        let _ = kill(pid, Signal::SIGTERM);
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+    }
 }
 
 /// A port that was free a moment ago, and whose neighbour 1000 above is too.
@@ -223,6 +268,24 @@ fn an_order_comes_again_and_again_until_it_is_told_to_stop() {
     let text = shown(&["recurring-order"]);
     assert!(text.contains("none of them in the pause"), "{text}");
     assert!(text.contains("there are no recurring orders"), "{text}");
+}
+
+#[test]
+fn a_recurring_order_ends_with_a_demo_that_is_stopped_halfway() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let number = port.to_string();
+    let server = ["server", "--port", &number, "--in-memory"];
+    let mut server = Running::start(demo_on(port, &server, folder.path()));
+    server.until("Ctrl-C stops it");
+
+    let mut demo = Running::start(demo_on(port, &["recurring-order"], folder.path()));
+    demo.until("orders were charged");
+    let list = ["starter", "schedule", "list"];
+    let listed = || stdout(&demo_on(port, &list, folder.path()).output().unwrap());
+    assert!(listed().contains("standing-order-"), "{}", listed());
+    demo.stop();
+    assert_eq!(listed(), "there are no recurring orders\n");
 }
 
 #[test]

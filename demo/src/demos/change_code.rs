@@ -48,7 +48,8 @@ pub async fn play(voice: Voice) -> anyhow::Result<()> {
     let mut before_undo = false;
     for (name, result) in replayed(&replayer, &kept).await? {
         if let Some(failure) = result.replay_failure {
-            bail!("{name} does not go on with the code as it is: {failure}");
+            let why = failure.to_string();
+            bail!("{name} does not go on with the code as it is: {}", place(&why));
         }
         let events = result.history.events();
         voice.quote(&format!("{name:<36} {:>2} events  goes on", events.len()));
