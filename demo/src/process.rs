@@ -24,6 +24,9 @@ use crate::{parts::Part, voice::Voice};
 /// How long a process that was asked to stop may take. A worker ends what is under way.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 
+/// How long a starter may take: longer than any order of a demo.
+const END_WITHIN: Duration = Duration::from_secs(120);
+
 /// Variables that a process is started with.
 pub type Environment = Vec<(&'static str, OsString)>;
 
@@ -149,7 +152,7 @@ impl StarterProcess {
     /// Waits until the order is done and all lines are shown.
     ///
     /// # Errors
-    /// Where the process cannot be waited for.
+    /// Where the process does not end in time.
     pub async fn wait(self) -> anyhow::Result<ExitStatus> {
         Ok(self.said().await?.status)
     }
@@ -157,9 +160,11 @@ impl StarterProcess {
     /// Waits for its end, as [`wait`](Self::wait) does, and tells what it said.
     ///
     /// # Errors
-    /// Where the process cannot be waited for.
+    /// Where the process does not end in time.
     pub async fn said(mut self) -> anyhow::Result<Said> {
-        let status = self.child.wait().await?;
+        let status = tokio::time::timeout(END_WITHIN, self.child.wait())
+            .await
+            .with_context(|| format!("the starter did not end within {END_WITHIN:?}"))??;
         let mut text = String::new();
         for showing in self.showing {
             text += &showing.await?;

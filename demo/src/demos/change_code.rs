@@ -49,7 +49,10 @@ pub async fn play(voice: Voice) -> anyhow::Result<()> {
     for (name, result) in replayed(&replayer, &kept).await? {
         if let Some(failure) = result.replay_failure {
             let why = failure.to_string();
-            bail!("{name} does not go on with the code as it is: {}", place(&why));
+            bail!(
+                "{name} does not go on with the code as it is: {}",
+                place(&why)
+            );
         }
         let events = result.history.events();
         voice.quote(&format!("{name:<36} {:>2} events  goes on", events.len()));
