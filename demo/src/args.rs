@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use activities::faults::FaultRate;
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Arg, Args as ClapArgs, Parser, Subcommand};
 use temporal::{ConnectArgs, UiArgs};
 
 /// Shows what Temporal does for an order, one command for each demo.
@@ -28,18 +28,11 @@ pub enum Command {
     #[command(flatten)]
     Demo(Demo),
     /// Name the demos
+    #[command(args(hidden()))]
     List,
     /// Start the dev server with its Web UI, until Ctrl-C
+    #[command(args(hidden()))]
     Server(ServerArgs),
-    /// A worker, as `cargo run -p worker` runs it
-    #[command(hide = true)]
-    Worker(worker::Args),
-    /// A starter, as `cargo run -p starter` runs it
-    #[command(hide = true)]
-    Starter(starter::Args),
-    /// Orders as plain function calls, without Temporal
-    #[command(hide = true)]
-    Plain(PlainArgs),
 }
 
 /// The demos.
@@ -55,8 +48,26 @@ pub enum Demo {
     Errors,
     /// An order that is placed twice happens once
     DuplicateOrder,
+    /// An order is asked how it stands while it runs, and orders are listed by their status
+    Progress,
+    /// An order waits for another delivery address, and gets it
+    ChangeAddress,
+    /// A large order waits for a person's approval
+    Approval,
+    /// A cancelled order is undone, and the worker dies in the middle of it
+    Cancel,
+    /// The payment service is down, and the order waits for it
+    PaymentDown,
+    /// A declined card is not tried again, and the stock is released
+    DeclinedCard,
+    /// An order of three products, reserved as a whole and shipped side by side
+    SeveralItems,
+    /// An order that is placed every second, until it is paused and deleted
+    RecurringOrder,
     /// Orders hang on a bug, and the fixed worker takes them on to the end
     FixABug,
+    /// Histories of orders say whether orders under way go on with changed code
+    ChangeCode,
     /// The same steps as plain function calls, beside the Temporal ones
     WithoutTemporal(WithoutTemporalArgs),
     /// Many orders, while workers and the server are killed at random; then all is checked
@@ -103,7 +114,8 @@ pub struct WithoutTemporalArgs {
 }
 
 /// Orders as plain function calls.
-#[derive(Clone, Debug, ClapArgs)]
+#[derive(Clone, Debug, Parser)]
+#[command(name = "plain")]
 pub struct PlainArgs {
     /// The first order's number
     #[arg(long)]
@@ -142,20 +154,21 @@ pub struct ChaosArgs {
     pub seed: Option<u64>,
 }
 
-/// How a demo is shown, and on what.
+/// How a demo is shown, and on what. Each flag may stand before the demo's name or after it.
 #[derive(Clone, Debug, ClapArgs)]
+#[command(mut_args(|arg| arg.global(true)))]
 pub struct ShowArgs {
     /// Wait for Enter before each step
-    #[arg(long, global = true)]
+    #[arg(long)]
     pub step: bool,
     /// Wait this long before each step, such as 3s
-    #[arg(long, global = true, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub slow: Option<Duration>,
     /// The inventory file [default: one in a folder of the demo's own, at its first state]
-    #[arg(long, global = true, env = "DATABASE")]
+    #[arg(long, env = "DATABASE")]
     pub database: Option<PathBuf>,
     /// The task queue [default: one of the demo's own]
-    #[arg(long, global = true, env = "ORDER_MANAGEMENT_TASK_QUEUE")]
+    #[arg(long, env = "ORDER_MANAGEMENT_TASK_QUEUE")]
     pub task_queue: Option<String>,
     /// The Temporal server to use, where one listens.
     #[command(flatten)]
@@ -183,11 +196,50 @@ pub struct ServerArgs {
     pub in_memory: bool,
 }
 
+/// The flags of [`ShowArgs`], for a command whose help is shorter without them: nothing is shown.
+fn hidden() -> Vec<Arg> {
+    let flags = ShowArgs::augment_args(clap::Command::new("demo"));
+    let flags = flags.get_arguments().cloned();
+    flags.map(|flag| flag.hide(true)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    fn parsed(words: &[&str]) -> Args {
+        Args::try_parse_from(std::iter::once("demo").chain(words.iter().copied())).unwrap()
+    }
+
+    #[test]
+    fn a_flag_may_stand_before_the_demo_and_after_it() {
+        for words in [
+            ["--address", "127.0.0.1:1", "errors"],
+            ["errors", "--address", "127.0.0.1:1"],
+        ] {
+            let address = parsed(&words).show.connect.address;
+            assert_eq!(address.as_deref(), Some("127.0.0.1:1"), "{words:?}");
+        }
+        let ui = parsed(&["order", "--ui-address", "http://127.0.0.1:2"])
+            .show
+            .ui;
+        assert_eq!(ui.ui_address, "http://127.0.0.1:2");
+        assert!(parsed(&["chaos", "--step"]).show.step);
+    }
+
+    #[test]
+    fn the_servers_help_has_the_servers_flags_only() {
+        let mut command = Args::command();
+        command.build();
+        let server = command.find_subcommand_mut("server").unwrap();
+        let help = server.render_long_help().to_string();
+        assert!(help.contains("--port"), "{help}");
+        for flag in ["--address", "--api-key", "--step", "--database"] {
+            assert!(!help.contains(flag), "{help}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

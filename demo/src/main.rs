@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`args`] | what the command line takes |
 //! | [`stage`] | what a demo plays on: a server, a folder, a task queue |
+//! | [`parts`] | what else this program can be: a demo's worker, its starter, its plain orders |
 //! | [`process`] | worker and starter processes, and how they end |
 //! | [`voice`] | what the audience sees |
 //! | [`demos`] | one file for each demo |
@@ -13,6 +14,7 @@
 
 mod args;
 mod demos;
+mod parts;
 mod plain;
 mod process;
 mod server;
@@ -23,19 +25,25 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Args, Command};
+use crate::{
+    args::{Args, Command},
+    parts::Part,
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Args { command, show } = Args::parse();
-    let done = match command {
-        // The demos' own processes: the very worker and starter, under this program's name.
-        Some(Command::Worker(args)) => {
-            worker::log::init(args.log_format);
-            worker::run(args).await.map(|()| ExitCode::SUCCESS)
-        }
-        Some(Command::Starter(args)) => starter::run(args).await,
-        Some(Command::Plain(args)) => plain::run(&args).map(|()| ExitCode::SUCCESS),
+    let done = match Part::of(std::env::args_os()) {
+        Some((part, arguments)) => part.run(arguments).await,
+        None => run(Args::parse()).await,
+    };
+    done.unwrap_or_else(|error| {
+        anstream::eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn run(Args { command, show }: Args) -> anyhow::Result<ExitCode> {
+    match command {
         Some(Command::Server(args)) => server::run(args).await.map(|()| ExitCode::SUCCESS),
         Some(Command::List) => {
             demos::list();
@@ -45,9 +53,5 @@ async fn main() -> ExitCode {
         None => demos::run(args::Demo::FirstOrder, show)
             .await
             .map(|()| ExitCode::SUCCESS),
-    };
-    done.unwrap_or_else(|error| {
-        anstream::eprintln!("error: {error:#}");
-        ExitCode::FAILURE
-    })
+    }
 }

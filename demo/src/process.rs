@@ -14,11 +14,12 @@ use nix::{
     unistd::Pid,
 };
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, Command},
+    task::JoinHandle,
 };
 
-use crate::voice::Voice;
+use crate::{parts::Part, voice::Voice};
 
 /// How long a process that was asked to stop may take. A worker ends what is under way.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
@@ -31,6 +32,9 @@ const ONE_WORKERS_OWN: [&str; 4] = [
     "TEMPORAL_DEPLOYMENT_NAME",
     "TEMPORAL_WORKER_BUILD_ID",
 ];
+
+/// How long a starter may take: longer than any order of a demo.
+const END_WITHIN: Duration = Duration::from_secs(120);
 
 /// Variables that a process is started with.
 pub type Environment = Vec<(&'static str, OsString)>;
@@ -52,7 +56,7 @@ impl WorkerProcess {
         log: PathBuf,
     ) -> anyhow::Result<Self> {
         let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        let mut program = this_program("worker")?;
+        let mut program = this_program(Part::Worker)?;
         for variable in ONE_WORKERS_OWN {
             program.env_remove(variable);
         }
@@ -121,7 +125,16 @@ impl WorkerProcess {
 /// A starter process, whose lines are shown as they come.
 pub struct StarterProcess {
     child: Child,
-    showing: tokio::task::JoinHandle<()>,
+    showing: [JoinHandle<String>; 2],
+}
+
+/// How a starter ended.
+#[derive(Debug)]
+pub struct Said {
+    /// Its exit status.
+    pub status: ExitStatus,
+    /// All its lines.
+    pub text: String,
 }
 
 impl StarterProcess {
@@ -134,39 +147,66 @@ impl StarterProcess {
         environment: Environment,
         voice: Voice,
     ) -> anyhow::Result<Self> {
-        let mut child = this_program("starter")?
+        let mut child = this_program(Part::Starter)?
             .args(arguments)
             .envs(environment)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .envs(voice.is_coloured().then_some(("CLICOLOR_FORCE", "1")))
             .spawn()
             .context("cannot start a starter")?;
         let lines = child.stdout.take().context("a starter without output")?;
-        let showing = tokio::spawn(async move {
-            let mut lines = BufReader::new(lines).lines();
-            while let Ok(Some(line)) = lines.next_line().await {
-                voice.quote(&line);
-            }
-        });
+        let errors = child.stderr.take().context("a starter without errors")?;
+        let showing = [show(lines, voice), show(errors, voice)];
         Ok(Self { child, showing })
     }
 
     /// Waits until the order is done and all lines are shown.
     ///
     /// # Errors
-    /// Where the process cannot be waited for.
-    pub async fn wait(mut self) -> anyhow::Result<ExitStatus> {
-        let status = self.child.wait().await?;
-        self.showing.await?;
-        Ok(status)
+    /// Where the process does not end in time.
+    pub async fn wait(self) -> anyhow::Result<ExitStatus> {
+        Ok(self.said().await?.status)
+    }
+
+    /// Waits for its end, as [`wait`](Self::wait) does, and tells what it said.
+    ///
+    /// # Errors
+    /// Where the process does not end in time.
+    pub async fn said(mut self) -> anyhow::Result<Said> {
+        let status = tokio::time::timeout(END_WITHIN, self.child.wait())
+            .await
+            .with_context(|| format!("the starter did not end within {END_WITHIN:?}"))??;
+        let mut text = String::new();
+        for showing in self.showing {
+            text += &showing.await?;
+        }
+        Ok(Said { status, text })
     }
 }
 
-/// This program's file, under the name of one of its parts. A process that is dropped is killed.
-pub fn this_program(part: &str) -> anyhow::Result<Command> {
+/// Shows the lines as they come, and keeps them.
+fn show(output: impl AsyncRead + Unpin + Send + 'static, voice: Voice) -> JoinHandle<String> {
+    tokio::spawn(async move {
+        let mut text = String::new();
+        let mut lines = BufReader::new(output).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            voice.quote(&line);
+            text += &line;
+            text += "\n";
+        }
+        text
+    })
+}
+
+/// This program's file, as one of its parts. A process that is dropped is killed.
+///
+/// # Errors
+/// Where the file cannot be found.
+pub fn this_program(part: Part) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe().context("cannot find this program")?);
-    command.arg(part).kill_on_drop(true);
+    command.arg(part.name()).kill_on_drop(true);
     Ok(command)
 }
 

@@ -16,7 +16,8 @@ use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowTerminateOption
 
 use crate::{
     args::ShowArgs,
-    process::{StarterProcess, WorkerProcess},
+    parts::Part,
+    process::{StarterProcess, WorkerProcess, this_program},
     voice::Voice,
 };
 
@@ -135,6 +136,29 @@ impl Stage {
         Ok(())
     }
 
+    /// Goes on with an inventory of the demo's own that holds these units of these products.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn stock(&mut self, shelves: &[(&str, u32)]) -> anyhow::Result<()> {
+        let records: Vec<String> = shelves
+            .iter()
+            .map(|(product, in_stock)| {
+                format!(
+                    r#"    {{ "orderID": "000", "productID": "{product}", "inStock": {in_stock} }}"#
+                )
+            })
+            .collect();
+        let content = format!("[\n{}\n]\n", records.join(",\n"));
+        self.database = self.path("products").join("inventory.json");
+        let folder = self.database.parent().context("a file in a folder")?;
+        std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::write(&self.database, content))
+            .with_context(|| format!("cannot write {}", self.database.display()))?;
+        self.inventory().products()?;
+        Ok(())
+    }
+
     /// A file of the demo's own.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -164,6 +188,16 @@ impl Stage {
     /// Where it cannot be started.
     pub fn starter(&self, arguments: &[&str]) -> anyhow::Result<StarterProcess> {
         StarterProcess::start(arguments, self.environment(), self.voice)
+    }
+
+    /// The same, for whoever starts it at a time when nobody can wait for it in step.
+    ///
+    /// # Errors
+    /// Where this program's file cannot be found.
+    pub fn starter_command(&self, arguments: &[&str]) -> anyhow::Result<std::process::Command> {
+        let mut command = this_program(Part::Starter)?.into_std();
+        command.args(arguments).envs(self.environment());
+        Ok(command)
     }
 
     /// Frees an order ID that an earlier demo, cut short, left under way on its own task queue.

@@ -1,13 +1,24 @@
 //! The demos, as a presenter runs them: each checks its own ending.
 
 use std::{
+    io::{BufRead, BufReader},
     net::TcpListener,
     path::Path,
-    process::{Command, Output},
+    process::{Child, ChildStdout, Command, Output, Stdio},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
 };
 
 /// A demo with a server of its own.
 fn demo(arguments: &[&str], folder: &Path) -> Output {
+    demo_on(free_port(), arguments, folder).output().unwrap()
+}
+
+/// A demo on the server at this port, or with one of its own there.
+fn demo_on(port: u16, arguments: &[&str], folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_demo"));
     command
         .args(arguments)
@@ -15,13 +26,47 @@ fn demo(arguments: &[&str], folder: &Path) -> Output {
         .env("TEMPORAL_CONFIG_FILE", folder.join("temporal.toml"));
     std::fs::write(
         folder.join("temporal.toml"),
-        format!(
-            "[profile.default]\naddress = \"127.0.0.1:{}\"\n",
-            free_port()
-        ),
+        format!("[profile.default]\naddress = \"127.0.0.1:{port}\"\n"),
     )
     .unwrap();
-    command.output().unwrap()
+    command
+}
+
+/// A process that is asked to stop when it is dropped.
+struct Running {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Self { child, lines }
+    }
+
+    /// Reads on until a line has these words.
+    fn until(&mut self, words: &str) {
+        let mut line = String::new();
+        while !line.contains(words) {
+            line.clear();
+            assert_ne!(self.lines.read_line(&mut line).unwrap(), 0, "no {words:?}");
+        }
+    }
+
+    /// Asks it to stop, and waits until it has.
+    fn stop(&mut self) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap());
+        // One that has ended already cannot be asked.
+        let _ = kill(pid, Signal::SIGTERM);
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+    }
 }
 
 /// A port that was free a moment ago, and whose neighbour 1000 above is too.
@@ -161,6 +206,109 @@ fn chaos_loses_nothing_and_doubles_nothing() {
 }
 
 #[test]
+fn an_order_is_asked_how_it_stands() {
+    let text = shown(&["progress"]);
+    assert!(text.contains("order-3001: Charging, 40 %"), "{text}");
+    assert!(text.contains("order-3001: Completed, 100 %"), "{text}");
+}
+
+#[test]
+fn an_order_is_sent_to_another_address() {
+    let text = shown(&["change-address"]);
+    assert!(text.contains("\"Main Street\" is no address"), "{text}");
+    for order in [
+        "order-3101 was charged and shipped to 12 Main Street",
+        "order-3102 was charged and shipped to 12 Main Street",
+        "order-3103 was charged and shipped to 7 Low Road",
+    ] {
+        assert!(text.contains(order), "{text}");
+    }
+}
+
+#[test]
+fn a_large_order_waits_for_a_person() {
+    let text = shown(&["approval"]);
+    assert!(text.contains("managed: order-3201"), "{text}");
+    assert!(text.contains("was approved already"), "{text}");
+    assert!(text.contains("rejected: order-3202"), "{text}");
+    assert!(text.contains("rejected: order-3203"), "{text}");
+    assert!(text.contains("managed: order-3204"), "{text}");
+}
+
+#[test]
+fn a_cancelled_order_is_undone_by_two_workers() {
+    let text = shown(&["cancel"]);
+    assert!(
+        text.contains("cancelled: what was done is undone"),
+        "{text}"
+    );
+    assert!(text.contains("the whole order has shipped"), "{text}");
+}
+
+#[test]
+fn an_order_waits_for_the_payment_service() {
+    let text = shown(&["payment-down"]);
+    assert!(text.contains("managed: order-3401"), "{text}");
+}
+
+#[test]
+fn a_declined_card_is_not_tried_again() {
+    let text = shown(&["declined-card"]);
+    assert!(text.contains("order-3501 was declined"), "{text}");
+}
+
+#[test]
+fn several_items_are_ordered_as_one() {
+    let text = shown(&["several-items"]);
+    assert!(text.contains("managed: order-3602"), "{text}");
+    assert!(text.contains("managed: order-3604"), "{text}");
+}
+
+#[test]
+fn an_order_comes_again_and_again_until_it_is_told_to_stop() {
+    let text = shown(&["recurring-order"]);
+    assert!(text.contains("none of them in the pause"), "{text}");
+    assert!(text.contains("there are no recurring orders"), "{text}");
+}
+
+#[test]
+fn a_recurring_order_ends_with_a_demo_that_is_stopped_halfway() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let number = port.to_string();
+    let server = ["server", "--port", &number, "--in-memory"];
+    let mut server = Running::start(demo_on(port, &server, folder.path()));
+    server.until("Ctrl-C stops it");
+
+    let mut demo = Running::start(demo_on(port, &["recurring-order"], folder.path()));
+    demo.until("orders were charged");
+    let list = ["starter", "schedule", "list"];
+    let listed = || stdout(&demo_on(port, &list, folder.path()).output().unwrap());
+    assert!(listed().contains("standing-order-"), "{}", listed());
+    demo.stop();
+    assert_eq!(listed(), "there are no recurring orders\n");
+}
+
+#[test]
+fn changed_code_is_replayed() {
+    let text = shown(&["change-code"]);
+    assert!(text.contains("before-undo/managed.json"), "{text}");
+    assert!(
+        text.contains("scheduled event 'PrepareShipment' does not match"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_a_demo_is_made_of_is_not_suggested() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = demo(&["workers"], folder.path());
+    assert_eq!(output.status.code(), Some(2));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!errors.contains("'worker'"), "{errors}");
+}
+
+#[test]
 fn the_demos_are_listed() {
     let folder = tempfile::tempdir().unwrap();
     let text = stdout(&demo(&["list"], folder.path()));
@@ -168,7 +316,16 @@ fn the_demos_are_listed() {
         "first-order",
         "kill-worker",
         "errors",
+        "progress",
+        "change-address",
+        "approval",
+        "cancel",
+        "payment-down",
+        "declined-card",
+        "several-items",
+        "recurring-order",
         "fix-a-bug",
+        "change-code",
         "without-temporal",
         "chaos",
         "all",

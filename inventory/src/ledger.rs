@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::entry::{Entry, Line};
 use crate::error::{InventoryError, without_position};
+use crate::store::folder_of;
 
 const REMEDY: &str = "mend that line or restore the file from a copy";
 
@@ -42,8 +43,9 @@ impl Ledger {
             .create(true)
             .open(path)
             .map_err(InventoryError::io("open", path))?;
-        if !existed && let Some(folder) = path.parent() {
-            // The name itself must last as long as the lines do.
+        if !existed {
+            // The name itself must last as long as the lines do. A bare name is in this folder.
+            let folder = folder_of(path).unwrap_or(Path::new("."));
             File::open(folder)
                 .and_then(|folder| folder.sync_all())
                 .map_err(InventoryError::io("write to", folder))?;

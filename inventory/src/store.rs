@@ -289,7 +289,7 @@ pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, InventoryErr
     }
 }
 
-fn folder_of(path: &Path) -> Option<&Path> {
+pub(crate) fn folder_of(path: &Path) -> Option<&Path> {
     path.parent()
         .filter(|folder| !folder.as_os_str().is_empty())
 }

@@ -3,6 +3,10 @@
     missing_docs,
     reason = "the macro writes a constant for each method and gives it no words"
 )]
+#![allow(
+    clippy::ptr_arg,
+    reason = "the macro hands a validator its update's input as it is"
+)]
 
 use std::error::Error;
 

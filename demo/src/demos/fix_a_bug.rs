@@ -1,11 +1,11 @@
 //! Fixing a bug under running orders: they wait for better code, and none fails.
 
-use starter::{follow::OrderHandle, progress::innermost, submit::submit};
+use starter::{follow::OrderHandle, progress::innermost};
 use temporalio_client::{WorkflowDescribeOptions, WorkflowFetchHistoryOptions};
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 
 use crate::{
-    demos::{check_once, numbered_order},
+    demos::{check_once, checks::place, numbered_order},
     stage::{Stage, check_success},
 };
 
@@ -64,13 +64,7 @@ async fn mended(
 async fn placed(stage: &Stage, first: u32) -> anyhow::Result<Vec<OrderHandle>> {
     let mut handles = Vec::new();
     for number in first..first + ORDERS {
-        let order = numbered_order(number, 10);
-        stage.free(&order.order_id).await?;
-        let submitted = submit(&stage.client, stage.task_queue(), &order).await?;
-        stage
-            .voice
-            .quote(&format!("{} is placed: {order}", order.order_id));
-        handles.push(submitted.into_handle());
+        handles.push(place(stage, &numbered_order(number, 10)).await?);
     }
     Ok(handles)
 }

@@ -1,6 +1,12 @@
 //! One file for each demo. Each sets what it needs, tells its story, and checks its own ending.
 
+mod approval;
+mod cancel;
+mod change_address;
+mod change_code;
 mod chaos;
+mod checks;
+mod declined_card;
 mod duplicate_order;
 mod errors;
 mod fate;
@@ -8,6 +14,10 @@ mod first_order;
 mod fix_a_bug;
 mod kill_worker;
 mod order;
+mod payment_down;
+mod progress;
+mod recurring_order;
+mod several_items;
 mod storm;
 mod without_temporal;
 
@@ -24,6 +34,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     args::{Args, Command, Demo, ShowArgs},
     stage::Stage,
+    voice::Voice,
 };
 
 /// Names the demos.
@@ -72,6 +83,10 @@ async fn play_all(demo: Demo, show: ShowArgs) -> anyhow::Result<()> {
 }
 
 async fn play(demo: Demo, show: &ShowArgs) -> anyhow::Result<()> {
+    // It plays on files alone.
+    if matches!(demo, Demo::ChangeCode) {
+        return change_code::play(Voice::new(show.step, show.slow)).await;
+    }
     let mut stage = match &demo {
         // They kill what they play on, or measure it.
         Demo::Chaos(_) | Demo::WithoutTemporal(_) => Stage::with_own_server(show).await?,
@@ -83,10 +98,18 @@ async fn play(demo: Demo, show: &ShowArgs) -> anyhow::Result<()> {
         Demo::Order(args) => order::play(&mut stage, args).await?,
         Demo::Errors => errors::play(&mut stage).await?,
         Demo::DuplicateOrder => duplicate_order::play(&mut stage).await?,
+        Demo::Progress => progress::play(&mut stage).await?,
+        Demo::ChangeAddress => change_address::play(&mut stage).await?,
+        Demo::Approval => approval::play(&mut stage).await?,
+        Demo::Cancel => cancel::play(&mut stage).await?,
+        Demo::PaymentDown => payment_down::play(&mut stage).await?,
+        Demo::DeclinedCard => declined_card::play(&mut stage).await?,
+        Demo::SeveralItems => several_items::play(&mut stage).await?,
+        Demo::RecurringOrder => recurring_order::play(&mut stage).await?,
         Demo::FixABug => fix_a_bug::play(&mut stage).await?,
         Demo::WithoutTemporal(args) => without_temporal::play(&mut stage, args).await?,
         Demo::Chaos(args) => chaos::play(&mut stage, args).await?,
-        Demo::All => {}
+        Demo::ChangeCode | Demo::All => {}
     }
     stage.strike().await
 }

@@ -18,6 +18,7 @@ use crate::{
         numbered_order,
         storm::{self, Storm},
     },
+    parts::Part,
     plain::QUANTITY,
     process::this_program,
     stage::Stage,
@@ -132,7 +133,7 @@ async fn plain(database: &Path, args: &WithoutTemporalArgs) -> anyhow::Result<u3
     let mut random = StdRng::seed_from_u64(args.seed);
     let (mut next, mut killed) = (1, 0);
     while next <= args.orders {
-        let mut child = this_program("plain")?
+        let mut child = this_program(Part::Plain)?
             .args([
                 "--from",
                 &next.to_string(),

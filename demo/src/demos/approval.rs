@@ -1,0 +1,100 @@
+//! Approval: a large order waits for a person, and not for ever.
+
+use anyhow::ensure;
+use temporalio_common::protos::temporal::api::enums::v1::EventType;
+use workflows::OrderStatus;
+
+use crate::{
+    demos::{
+        check_once,
+        checks::{ask, check_effects, count_events, refused, until_status},
+    },
+    process::StarterProcess,
+    stage::{Stage, check_success},
+};
+
+/// Plays it.
+pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
+    let voice = stage.voice;
+    voice.title("approval", "a large order waits for a person");
+    for order_id in ["order-3201", "order-3202", "order-3203", "order-3204"] {
+        stage.free(order_id).await?;
+    }
+    let hold = stage.path("preparing");
+    let at_hold = format!("PrepareShipment:before={}", hold.display());
+    let worker = stage
+        .worker(&["--fault-rate", "0", "--hold", &at_hold])
+        .await?;
+
+    voice
+        .scene("An order of 600 units. Above 500 it needs approval: the rule comes with the order.")
+        .await;
+    let starter = large_order(stage, "3201", "10m")?;
+    until_status(stage, "order-3201", OrderStatus::AwaitingApproval).await?;
+    voice.scene("Somebody approves.").await;
+    ask(stage, &["approve", "order-3201"]).await?;
+    stage
+        .until("the order to go on", async || Ok(hold.exists()))
+        .await?;
+    voice
+        .scene("Somebody else approves too, a moment later.")
+        .await;
+    let twice = ["approve", "order-3201"];
+    refused(stage, &twice, "the order was approved already").await?;
+    std::fs::remove_file(&hold)?;
+    check_success("order-3201", starter.wait().await?)?;
+    check_once(stage, "order-3201")?;
+
+    voice.scene("Another large order is rejected.").await;
+    let starter = large_order(stage, "3202", "10m")?;
+    until_status(stage, "order-3202", OrderStatus::AwaitingApproval).await?;
+    let reason = "too many for a new customer";
+    ask(stage, &["reject", "order-3202", "--reason", reason]).await?;
+    rejected(stage, starter, "order-3202", reason).await?;
+
+    voice.scene("Nobody decides within 2 seconds.").await;
+    let starter = large_order(stage, "3203", "2s")?;
+    let reason = "nobody decided within 2 seconds";
+    rejected(stage, starter, "order-3203", reason).await?;
+
+    voice.scene("A small order needs no approval.").await;
+    let small = [
+        "3204",
+        "123456",
+        "10",
+        "VISA-123456",
+        "--approval-above",
+        "500",
+    ];
+    ask(stage, &small).await?;
+    let order = stage.find_order("order-3204").await?;
+    let timers = count_events(&order, EventType::TimerStarted).await?;
+    ensure!(timers == 0, "order-3204 waited for something");
+    check_once(stage, "order-3204")?;
+    worker.stop().await?;
+
+    voice.shown("one was approved, one rejected, one not decided in time; one needed none.");
+    Ok(())
+}
+
+fn large_order(stage: &Stage, number: &str, within: &str) -> anyhow::Result<StarterProcess> {
+    let order = [number, "123456", "600", "VISA-123456"];
+    let approval = ["--approval-above", "500", "--approval-within", within];
+    stage.starter(&[&order[..], &approval[..]].concat())
+}
+
+/// Waits until an order has ended without approval, which changed nothing in the world.
+async fn rejected(
+    stage: &Stage,
+    starter: StarterProcess,
+    order_id: &str,
+    reason: &str,
+) -> anyhow::Result<()> {
+    let said = starter.said().await?;
+    ensure!(!said.status.success(), "{order_id} was not rejected");
+    ensure!(
+        said.text.contains("rejected:") && said.text.contains(reason),
+        "{order_id} does not say why it was rejected"
+    );
+    check_effects(stage, order_id, &[])
+}

@@ -1,0 +1,187 @@
+//! Changing the workflow's code: histories of orders say whether orders under way go on with it.
+#![allow(
+    missing_docs,
+    reason = "the macro writes a constant for each method and gives it no words"
+)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use activities::{Activity, OrderActivities, OrderTask};
+use anyhow::{Context, bail, ensure};
+use inventory::Order;
+use temporal::project_dir;
+use temporalio_client::WorkflowHistory;
+use temporalio_common::protos::temporal::api::history::v1::{
+    HistoryEvent, history_event::Attributes,
+};
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_sdk::{
+    ApplicationFailure, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
+    WorkflowResult,
+    workflow_replayer::{
+        WorkflowReplayFailure, WorkflowReplayResult, WorkflowReplayer, WorkflowReplayerOptions,
+    },
+};
+use workflows::{OrderInput, ProcessOrder, policies};
+
+use crate::voice::Voice;
+
+/// Where the histories are kept, below the project's folder: a folder for each version.
+const HISTORIES: &str = "workflows/tests/histories";
+
+/// The history of an order that failed before orders were undone.
+const BEFORE_UNDO: &str = "before-undo/unknown-product.json";
+
+/// Plays it. Replaying needs no server and no worker.
+pub async fn play(voice: Voice) -> anyhow::Result<()> {
+    voice.title("change-code", "new code, and orders that old code began");
+    let kept = kept(&project_dir().join(HISTORIES))?;
+
+    voice
+        .scene("Histories of orders that an earlier version ran, replayed with the code as it is.")
+        .await;
+    let today = WorkflowReplayerOptions::new().register_workflow::<ProcessOrder>()?;
+    let replayer = WorkflowReplayer::new(today.build())?;
+    let mut before_undo = false;
+    for (name, result) in replayed(&replayer, &kept).await? {
+        if let Some(failure) = result.replay_failure {
+            let why = failure.to_string();
+            bail!(
+                "{name} does not go on with the code as it is: {}",
+                place(&why)
+            );
+        }
+        let events = result.history.events();
+        voice.quote(&format!("{name:<36} {:>2} events  goes on", events.len()));
+        before_undo |= name == BEFORE_UNDO && !asked_for(events, Activity::Release);
+    }
+    ensure!(
+        before_undo,
+        "{BEFORE_UNDO} is gone, or is no order that failed and was not undone"
+    );
+    voice.say(&format!(
+        "The order of {BEFORE_UNDO} failed when nothing was undone yet.\n\
+         Today's code would release its stock, which its history does not hold. A patch tells the\n\
+         orders from before and after that change apart: see workflows/src/patches.rs."
+    ));
+
+    voice
+        .scene("A careless change: the order is charged before it is reserved.")
+        .await;
+    let careless = WorkflowReplayerOptions::new().register_workflow::<ChargesFirst>()?;
+    let replayer = WorkflowReplayer::new(careless.build())?;
+    let mut found = 0;
+    for (name, result) in replayed(&replayer, &kept).await? {
+        let reserved = asked_for(result.history.events(), Activity::PrepareShipment);
+        match result.replay_failure {
+            None if reserved => bail!("{name} went on with code that asks for other things"),
+            None => voice.quote(&format!("{name:<36} not affected")),
+            Some(WorkflowReplayFailure::Nondeterminism { message }) => {
+                found += 1;
+                voice.quote(&format!("{name:<36} STOP: {}", place(&message)));
+            }
+            Some(other) => bail!("{name}: {other}"),
+        }
+    }
+    ensure!(found > 0, "no history was affected");
+    voice.shown(&format!(
+        "{found} of {} orders would have hung; the replay says so before the release, and where.",
+        kept.len()
+    ));
+    Ok(())
+}
+
+/// The histories that are kept, by version and name.
+fn kept(folder: &Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
+    let mut found = Vec::new();
+    for version in entries(folder)? {
+        if !version.is_dir() {
+            continue;
+        }
+        for file in entries(&version)? {
+            let name = file.strip_prefix(folder)?.display().to_string();
+            found.push((name, file));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let unreadable = || format!("cannot read {}", folder.display());
+    let entries = fs::read_dir(folder).with_context(unreadable)?;
+    entries
+        .map(|entry| Ok(entry.with_context(unreadable)?.path()))
+        .collect()
+}
+
+/// Replays the histories, in their order.
+async fn replayed(
+    replayer: &WorkflowReplayer,
+    kept: &[(String, PathBuf)],
+) -> anyhow::Result<Vec<(String, WorkflowReplayResult)>> {
+    let mut histories = Vec::new();
+    for (name, file) in kept {
+        let json = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let history = WorkflowHistory::from_json(&json)
+            .with_context(|| format!("{name} is no history of an order"))?;
+        histories.push(history);
+    }
+    let results = replayer.replay_workflows(histories).await?;
+    let names = kept.iter().map(|(name, _)| name.clone());
+    Ok(names.zip(results).collect())
+}
+
+fn asked_for(events: &[HistoryEvent], activity: Activity) -> bool {
+    events.iter().any(|event| match &event.attributes {
+        Some(Attributes::ActivityTaskScheduledEventAttributes(scheduled)) => scheduled
+            .activity_type
+            .as_ref()
+            .is_some_and(|kind| kind.name == activity.name()),
+        _ => false,
+    })
+}
+
+/// The place where code and history part, out of all that the SDK says of it.
+fn place(message: &str) -> &str {
+    let place = message.split_once("Nondeterminism error: ");
+    place
+        .and_then(|(_, place)| place.split('"').next())
+        .unwrap_or(message)
+}
+
+/// `ProcessOrder` after a careless change.
+#[workflow]
+struct ChargesFirst {
+    order: Result<Order, String>,
+}
+
+#[workflow_methods]
+impl ChargesFirst {
+    #[init]
+    fn new(ctx: &WorkflowContextView, input: OrderInput) -> Self {
+        Self {
+            order: input.order(ctx.workflow_id()),
+        }
+    }
+
+    #[run(name = "ProcessOrder")]
+    async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
+        let order = ctx.state(|workflow| workflow.order.clone());
+        let task = OrderTask {
+            order: order.map_err(|reason| ApplicationFailure::builder(reason).build())?,
+            submission: ctx.info().first_execution_run_id().to_owned(),
+        };
+        let options = policies::activity_options(&WorkflowCancellationToken::new(), None);
+        ctx.execute_activity(OrderActivities::check_fraud, task.clone(), options.clone())
+            .await?;
+        ctx.execute_activity(OrderActivities::charge, task.clone(), options.clone())
+            .await?;
+        ctx.execute_activity(OrderActivities::prepare_shipment, task, options)
+            .await?;
+        Ok(())
+    }
+}

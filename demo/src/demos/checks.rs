@@ -1,0 +1,152 @@
+//! What demos ask of an order, and what they hold it to.
+
+use anyhow::{bail, ensure};
+use inventory::{Change, Order};
+use starter::{follow::OrderHandle, submit::submit};
+use temporalio_client::{
+    WorkflowCountOptions, WorkflowDescribeOptions, WorkflowFetchHistoryOptions,
+    WorkflowQueryOptions,
+};
+use temporalio_common::protos::temporal::api::enums::v1::EventType;
+use workflows::{ORDER_STATUS, OrderProgress, OrderStatus, ProcessOrder};
+
+use crate::stage::{Stage, check_success};
+
+/// Places an order, and does not wait for it.
+///
+/// # Errors
+/// Where its ID is not free, or the server does not take it.
+pub async fn place(stage: &Stage, order: &Order) -> anyhow::Result<OrderHandle> {
+    stage.free(&order.order_id).await?;
+    let submitted = submit(&stage.client, stage.task_queue(), order).await?;
+    stage
+        .voice
+        .quote(&format!("{} is placed: {order}", order.order_id));
+    Ok(submitted.into_handle())
+}
+
+/// Has a starter do something, and shows what it says.
+///
+/// # Errors
+/// Where it does not succeed.
+pub async fn ask(stage: &Stage, arguments: &[&str]) -> anyhow::Result<String> {
+    let said = stage.starter(arguments)?.said().await?;
+    check_success(&format!("`starter {}`", arguments.join(" ")), said.status)?;
+    Ok(said.text)
+}
+
+/// Has a starter try something that is to be refused for this reason.
+///
+/// # Errors
+/// Where it succeeds, or fails for another reason.
+pub async fn refused(stage: &Stage, arguments: &[&str], reason: &str) -> anyhow::Result<()> {
+    let said = stage.starter(arguments)?.said().await?;
+    let what = format!("`starter {}`", arguments.join(" "));
+    ensure!(!said.status.success(), "{what} was not refused");
+    ensure!(
+        said.text.contains(reason),
+        "{what} was refused, but not because {reason:?}"
+    );
+    Ok(())
+}
+
+/// Waits until an order of this demo stands so, by its own word.
+///
+/// # Errors
+/// Where it never does.
+pub async fn until_status(
+    stage: &Stage,
+    order_id: &str,
+    status: OrderStatus,
+) -> anyhow::Result<OrderProgress> {
+    stage
+        .until_some(&format!("{order_id} to be {status}"), async || {
+            let Ok(order) = stage.find_order(order_id).await else {
+                return Ok(None);
+            };
+            // One of this number may have been processed on this server before.
+            let description = order.describe(WorkflowDescribeOptions::default()).await?;
+            if description.task_queue() != stage.task_queue() {
+                return Ok(None);
+            }
+            let options = WorkflowQueryOptions::default();
+            let asked = order.query(ProcessOrder::status, (), options).await;
+            Ok(asked.ok().filter(|progress| progress.status == status))
+        })
+        .await
+}
+
+/// Waits until the server lists an order of this demo under this status. It does so a moment later
+/// than the order says it.
+///
+/// # Errors
+/// Where it never does.
+pub async fn until_listed(
+    stage: &Stage,
+    order_id: &str,
+    status: OrderStatus,
+) -> anyhow::Result<()> {
+    let query = format!(
+        "WorkflowId = '{order_id}' AND TaskQueue = '{}' AND {} = '{status}'",
+        stage.task_queue(),
+        ORDER_STATUS.name(),
+    );
+    stage
+        .until(
+            &format!("{order_id} to be listed as {status}"),
+            async || {
+                let options = WorkflowCountOptions::default();
+                let listed = stage.client.count_workflows(query.clone(), options).await?;
+                Ok(listed.count() > 0)
+            },
+        )
+        .await
+}
+
+/// How many events of this kind an order's history has.
+///
+/// # Errors
+/// Where the server does not answer.
+pub async fn count_events(order: &OrderHandle, kind: EventType) -> anyhow::Result<usize> {
+    let history = order.fetch_history(WorkflowFetchHistoryOptions::default());
+    let events = history.into_events().await?;
+    Ok(events
+        .iter()
+        .filter(|event| event.event_type() == kind)
+        .count())
+}
+
+/// Fails the demo unless the ledger has exactly these lines of an order, in this order, and it all
+/// adds up. The supplier's deliveries are left out: they are the shelf's, not the order's.
+///
+/// # Errors
+/// Where it has others.
+pub fn check_effects(stage: &Stage, order_id: &str, expected: &[Change]) -> anyhow::Result<()> {
+    let effects: Vec<Change> = stage
+        .inventory()
+        .effects(order_id)?
+        .into_iter()
+        .map(|entry| entry.change)
+        .filter(|change| *change != Change::Restocked)
+        .collect();
+    if effects != expected {
+        bail!("{order_id} left {effects:?} in the ledger, and not {expected:?}");
+    }
+    stage.check_audit()
+}
+
+/// Fails the demo unless all that an order shipped went to this address.
+///
+/// # Errors
+/// Where it did not.
+pub fn check_address(stage: &Stage, order_id: &str, address: &str) -> anyhow::Result<()> {
+    for entry in stage.inventory().effects(order_id)? {
+        let there = entry.address.as_deref() == Some(address);
+        ensure!(
+            entry.change != Change::Shipped || there,
+            "{order_id} was shipped to {:?}, and not to {address:?}",
+            entry.address
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! A declined card: what no attempt can mend is not tried again.
+
+use activities::Activity;
+use anyhow::ensure;
+use inventory::{Change, DEFAULT_PRODUCT};
+use workflows::OrderStatus;
+
+use crate::{
+    demos::{
+        attempts,
+        checks::{check_effects, refused, until_status},
+    },
+    stage::Stage,
+};
+
+const ORDER_ID: &str = "order-3501";
+
+/// Payment info that the simulated payment service declines.
+const DECLINED: &str = "VISA-DECLINED";
+
+/// Plays it.
+pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
+    let voice = stage.voice;
+    voice.title("declined-card", "the customer's card is declined");
+    stage.free(ORDER_ID).await?;
+    let before = stage.inventory().stock(DEFAULT_PRODUCT)?;
+    let worker = stage.worker(&["--fault-rate", "0"]).await?;
+
+    voice
+        .scene("An order is reserved, and then its card is declined. Trying again cannot help.")
+        .await;
+    let order = ["3501", "123456", "999", DECLINED];
+    let reason = "failed: the payment for order-3501 was declined";
+    refused(stage, &order, reason).await?;
+
+    voice
+        .scene("The order has failed, and its units are back on the shelf.")
+        .await;
+    stage.show_inventory()?;
+    stage.show_ledger()?;
+    until_status(stage, ORDER_ID, OrderStatus::Failed).await?;
+    worker.stop().await?;
+
+    let attempts = attempts(&stage.find_order(ORDER_ID).await?).await?;
+    let charges = attempts.get(Activity::Charge.name()).copied();
+    ensure!(charges == Some(1), "the charge took {charges:?} attempts");
+    check_effects(stage, ORDER_ID, &[Change::Reserved, Change::Released])?;
+    let after = stage.inventory().stock(DEFAULT_PRODUCT)?;
+    ensure!(after == before, "{before} units became {after}");
+    voice.shown("one attempt, a clear reason, and nothing left behind.");
+    Ok(())
+}

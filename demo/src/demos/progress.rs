@@ -1,0 +1,87 @@
+//! Progress: an order says how it stands, while it runs and after.
+
+use anyhow::ensure;
+use inventory::{ApprovalRule, Order};
+use workflows::OrderStatus;
+
+use crate::{
+    demos::{
+        check_once,
+        checks::{ask, place, until_listed, until_status},
+        numbered_order,
+    },
+    stage::Stage,
+};
+
+const CHARGED: &str = "order-3001";
+const APPROVED: &str = "order-3002";
+
+/// Plays it.
+pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
+    let voice = stage.voice;
+    voice.title("progress", "an order says how it stands");
+    let hold = stage.path("charging");
+    let at_hold = format!("Charge:before={}", hold.display());
+    let worker = stage
+        .worker(&["--fault-rate", "0", "--hold", &at_hold])
+        .await?;
+
+    voice
+        .scene("Two orders. The payment service is slow with the first; the second waits for approval.")
+        .await;
+    place(stage, &numbered_order(3001, 10)).await?;
+    stage
+        .until("the order to reach its charge", async || Ok(hold.exists()))
+        .await?;
+    let large = Order {
+        approval: Some(ApprovalRule {
+            above_quantity: 500,
+            within_seconds: 600,
+        }),
+        ..numbered_order(3002, 600)
+    };
+    place(stage, &large).await?;
+    until_status(stage, APPROVED, OrderStatus::AwaitingApproval).await?;
+
+    voice
+        .scene("Each is asked how it stands. The workflow answers, not a table of orders.")
+        .await;
+    let said = ask(stage, &["status", CHARGED]).await?;
+    ensure!(said.contains("Charging, 40 %"), "{CHARGED} does not say so");
+    ask(stage, &["status", APPROVED]).await?;
+
+    voice
+        .scene("Which orders wait for approval? The server knows, by the search attribute OrderStatus.")
+        .await;
+    until_listed(stage, APPROVED, OrderStatus::AwaitingApproval).await?;
+    until_listed(stage, CHARGED, OrderStatus::Charging).await?;
+    let said = ask(stage, &["list", "--status", "AwaitingApproval"]).await?;
+    ensure!(said.contains(APPROVED), "{APPROVED} is not listed");
+
+    voice
+        .scene("The charge goes through, and the other order is approved.")
+        .await;
+    std::fs::remove_file(&hold)?;
+    ask(stage, &["approve", APPROVED]).await?;
+    ask(stage, &["follow", CHARGED]).await?;
+    ask(stage, &["follow", APPROVED]).await?;
+
+    voice
+        .scene("Orders that are done still say how they stand, and are still counted.")
+        .await;
+    let said = ask(stage, &["status", CHARGED]).await?;
+    ensure!(
+        said.contains("Completed, 100 %"),
+        "{CHARGED} does not say so"
+    );
+    for order_id in [CHARGED, APPROVED] {
+        until_listed(stage, order_id, OrderStatus::Completed).await?;
+    }
+    ask(stage, &["list", "--limit", "5"]).await?;
+    worker.stop().await?;
+
+    check_once(stage, CHARGED)?;
+    check_once(stage, APPROVED)?;
+    voice.shown("an order was asked in the middle of its work, and after its end.");
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! What else this program can be: the processes that a demo starts.
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::Parser;
+
+use crate::{args::PlainArgs, plain};
+
+/// A process of a demo: the very worker and starter, under this program's name. They are no
+/// subcommands, for nobody is to be offered them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// As `cargo run -p worker` runs it.
+    Worker,
+    /// As `cargo run -p starter` runs it.
+    Starter,
+    /// Orders as plain function calls, without Temporal.
+    Plain,
+}
+
+impl Part {
+    /// As it is named on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Worker => "worker",
+            Self::Starter => "starter",
+            Self::Plain => "plain",
+        }
+    }
+
+    /// The part that a command line names, with the part's own command line.
+    pub fn of(arguments: impl IntoIterator<Item = OsString>) -> Option<(Self, Vec<OsString>)> {
+        let arguments: Vec<OsString> = arguments.into_iter().skip(1).collect();
+        let named = arguments.first()?;
+        let part = [Self::Worker, Self::Starter, Self::Plain]
+            .into_iter()
+            .find(|part| named == part.name())?;
+        Some((part, arguments))
+    }
+
+    /// Runs it.
+    ///
+    /// # Errors
+    /// Those of the part.
+    pub async fn run(self, arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Worker => {
+                let args = worker::Args::parse_from(arguments);
+                worker::log::init(args.log_format);
+                worker::run(args).await?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Self::Starter => starter::run(starter::Args::parse_from(arguments)).await,
+            Self::Plain => {
+                plain::run(&PlainArgs::parse_from(arguments))?;
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
+}
