@@ -97,11 +97,13 @@ fn report(
     counts: Option<&[(OrderStatus, usize)]>,
 ) -> String {
     let mut text = String::new();
+    let width = orders.iter().map(|order| order.id().len()).max();
+    let width = width.unwrap_or_default().max(24);
     for order in orders {
         let took = order.start_time().zip(order.close_time());
         let took = took.and_then(|(start, end)| end.duration_since(start).ok());
         let line = format!(
-            "{:<24} {:<18} {:<21} {:>8}",
+            "{:<width$} {:<18} {:<21} {:>8}",
             order.id(),
             status(order),
             order.start_time().map(rfc3339).unwrap_or_default(),

@@ -11,7 +11,7 @@ use std::path::Path;
 use activities::services::{DECLINED, OUTAGE};
 use common::{Scene, cancel, ended, order, until, until_status};
 use inventory::{ApprovalRule, Item, Order};
-use starter::follow::{self, OrderHandle};
+use starter::follow::OrderHandle;
 use temporalio_client::{
     WorkflowExecuteUpdateOptions, WorkflowFetchHistoryOptions, WorkflowSignalOptions,
 };
@@ -144,24 +144,8 @@ async fn of_every_kind_of_order() {
     ended(&handle).await;
     keep(&handle, "cancelled-while-shipping").await;
 
-    let unlisted = submit_unlisted(&scene).await;
+    let input = r#"{"item":"123456","quantity":5,"paymentInfo":"VISA-1"}"#;
+    let unlisted = scene.place_by_cli("order-16", Some(input)).await;
     ended(&unlisted).await;
     keep(&unlisted, "without-search-attribute").await;
-}
-
-/// An order that was started by the Temporal CLI carries no search attribute.
-async fn submit_unlisted(scene: &Scene) -> OrderHandle {
-    let cli = temporal::CliSearch::from_env(&temporal::project_dir())
-        .find_or_fetch(|_| ())
-        .await
-        .unwrap();
-    let started = std::process::Command::new(cli)
-        .args(["workflow", "start", "--address", &scene.server.address()])
-        .args(["--type", "ProcessOrder", "--task-queue", common::TASK_QUEUE])
-        .args(["--workflow-id", "order-16", "--input"])
-        .arg(r#"{"item":"123456","quantity":5,"paymentInfo":"VISA-1"}"#)
-        .output()
-        .unwrap();
-    assert!(started.status.success(), "{started:?}");
-    follow::find(&scene.client, "order-16").await.unwrap()
 }

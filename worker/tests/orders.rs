@@ -2,12 +2,11 @@
 
 mod common;
 
-use std::{process::Command, time::Duration};
+use std::time::Duration;
 
 use common::{Scene, TASK_QUEUE, ended, history, order, reason, result, until};
 use inventory::Change;
-use starter::{follow, submit::Submitted};
-use temporal::{CliSearch, project_dir};
+use starter::submit::Submitted;
 use temporalio_common::protos::temporal::api::{
     enums::v1::EventType, history::v1::history_event::Attributes,
 };
@@ -78,22 +77,8 @@ async fn random_faults_change_nothing_but_the_attempts() {
 async fn the_go_demos_spelling_and_the_temporal_cli_drive_the_worker() {
     let scene = Scene::new().await;
     let _worker = scene.worker(&[]);
-    let cli = CliSearch::from_env(&project_dir())
-        .find_or_fetch(|_| ())
-        .await
-        .unwrap();
-    let started = Command::new(cli)
-        .args(["workflow", "start", "--address", &scene.server.address()])
-        .args(["--type", "ProcessOrder", "--task-queue", TASK_QUEUE])
-        .args(["--workflow-id", "order-7"])
-        .args([
-            "--input",
-            r#"{"OrderID":"7","Item":"123456","Quantity":5,"PaymentInfo":"VISA-1"}"#,
-        ])
-        .output()
-        .unwrap();
-    assert!(started.status.success(), "{started:?}");
-    let handle = follow::find(&scene.client, "order-7").await.unwrap();
+    let input = r#"{"OrderID":"7","Item":"123456","Quantity":5,"PaymentInfo":"VISA-1"}"#;
+    let handle = scene.place_by_cli("order-7", Some(input)).await;
     assert_eq!(result(ended(&handle).await).order_id, "7");
     assert_eq!(scene.effects("7").len(), 4);
 }
@@ -189,10 +174,6 @@ async fn what_no_attempt_can_mend_ends_at_the_first() {
 async fn input_that_is_no_order_fails_with_the_fields_name() {
     let scene = Scene::new().await;
     let _worker = scene.worker(&[]);
-    let cli = CliSearch::from_env(&project_dir())
-        .find_or_fetch(|_| ())
-        .await
-        .unwrap();
     for (number, (input, word)) in [
         (
             Some(r#"{"orderID":"order-1","item":"123456","paymentInfo":"V"}"#),
@@ -213,16 +194,7 @@ async fn input_that_is_no_order_fails_with_the_fields_name() {
     .enumerate()
     {
         let id = format!("no-order-{number}");
-        let mut start = Command::new(&cli);
-        start
-            .args(["workflow", "start", "--address", &scene.server.address()])
-            .args(["--type", "ProcessOrder", "--task-queue", TASK_QUEUE])
-            .args(["--workflow-id", &id]);
-        if let Some(input) = input {
-            start.args(["--input", input]);
-        }
-        assert!(start.output().unwrap().status.success());
-        let handle = follow::find(&scene.client, &id).await.unwrap();
+        let handle = scene.place_by_cli(&id, input).await;
         let reason = reason(ended(&handle).await);
         assert!(reason.contains(word), "{reason}");
     }

@@ -130,21 +130,8 @@ async fn the_search_attribute_follows_the_order() {
 async fn an_order_without_the_search_attribute_goes_on_without_it() {
     let scene = Scene::new().await;
     let _worker = scene.worker(&[]);
-    let cli = temporal::CliSearch::from_env(&temporal::project_dir())
-        .find_or_fetch(|_| ())
-        .await
-        .unwrap();
-    let started = std::process::Command::new(cli)
-        .args(["workflow", "start", "--address", &scene.server.address()])
-        .args(["--type", "ProcessOrder", "--task-queue", common::TASK_QUEUE])
-        .args(["--workflow-id", "order-1", "--input"])
-        .arg(r#"{"item":"123456","quantity":5,"paymentInfo":"VISA-1"}"#)
-        .output()
-        .unwrap();
-    assert!(started.status.success(), "{started:?}");
-    let handle = starter::follow::find(&scene.client, "order-1")
-        .await
-        .unwrap();
+    let input = r#"{"item":"123456","quantity":5,"paymentInfo":"VISA-1"}"#;
+    let handle = scene.place_by_cli("order-1", Some(input)).await;
     // An order without an ID of its own takes the workflow's.
     assert_eq!(result(ended(&handle).await).order_id, "order-1");
     let description = handle.describe(Default::default()).await.unwrap();

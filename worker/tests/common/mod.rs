@@ -103,6 +103,25 @@ impl Scene {
         }
     }
 
+    /// Places an order by the Temporal CLI: without the search attribute, and with whatever input.
+    pub async fn place_by_cli(&self, workflow_id: &str, input: Option<&str>) -> OrderHandle {
+        let cli = CliSearch::from_env(&project_dir())
+            .find_or_fetch(|_| ())
+            .await
+            .unwrap();
+        let mut start = std::process::Command::new(cli);
+        start
+            .args(["workflow", "start", "--address", &self.server.address()])
+            .args(["--type", "ProcessOrder", "--task-queue", TASK_QUEUE])
+            .args(["--workflow-id", workflow_id]);
+        if let Some(input) = input {
+            start.args(["--input", input]);
+        }
+        let started = start.output().unwrap();
+        assert!(started.status.success(), "{started:?}");
+        follow::find(&self.client, workflow_id).await.unwrap()
+    }
+
     /// Places an order and waits for its end.
     pub async fn process(&self, order: &Order) -> Followed {
         ended(&self.place(order).await).await
