@@ -24,8 +24,8 @@ use crate::{
 pub(crate) struct Steps {
     pub(crate) ctx: WorkflowContext<ProcessOrder>,
     pub(crate) task: OrderTask,
-    /// Cancelled when the order is to stop. It is not the workflow's own: an order that has shipped
-    /// does not stop any more.
+    /// Cancelled when the order is to stop. It is not the workflow's own: once all of an order has
+    /// shipped, nothing cancels it any more.
     pub(crate) stop: WorkflowCancellationToken,
     /// What is to be undone if the order stops, in the order in which it was begun.
     pub(crate) to_undo: Rc<RefCell<Vec<Undo>>>,

@@ -2,7 +2,7 @@
 
 use activities::{Confirmation, OrderActivities, Preparation, Restocking, Shipping, Stock};
 use inventory::Item;
-use temporalio_sdk::{ChildWorkflowOptions, WorkflowCancellationToken, workflows::join_all};
+use temporalio_sdk::{ChildWorkflowOptions, workflows::join_all};
 
 use crate::{
     ProcessOrder, context::Steps, outcome::Shipment, policies, ship_item::ShipItem,
@@ -158,15 +158,11 @@ impl Steps {
         confirmations: Vec<Confirmation>,
     ) -> Result<Vec<Shipment>, Stopped> {
         self.enter(OrderStatus::Resupplying);
-        let after = Self {
-            stop: WorkflowCancellationToken::new(),
-            ..self.clone()
-        };
         let items = self.task.order.items();
         let several = self.has_several_items();
         let levels = join_all(items.iter().map(|item| {
             let product = several.then(|| item.product.clone());
-            Box::pin(after.restock(AFTER_SHIPMENT, 0, product))
+            Box::pin(self.restock(AFTER_SHIPMENT, 0, product))
         }));
         let levels = levels.await.into_iter().collect::<Result<Vec<_>, _>>()?;
         let shipped = items.into_iter().zip(confirmations).zip(levels);
