@@ -341,10 +341,20 @@ async fn temporals_own_cancellation_undoes_too_and_comes_too_late_in_the_same_wa
     );
     let late = scene.place(&order("order-2", 10)).await;
     until("the supplier", async || held.exists().then_some(())).await;
+    // The supplier's step is being tried again when the cancellation comes.
+    let file = std::fs::read(scene.database()).unwrap();
+    std::fs::write(scene.database(), "{").unwrap();
+    std::fs::remove_file(&held).unwrap();
+    until("an attempt to fail", async || {
+        let pending = common::pending(&late).await;
+        let failed = pending.iter().any(|it| it.last_failure.is_some());
+        failed.then_some(())
+    })
+    .await;
     late.cancel(options).await.unwrap();
     let too_late = refused(cancel(&late).await);
     assert!(too_late.contains("shipped"), "{too_late}");
-    std::fs::remove_file(&held).unwrap();
+    std::fs::write(scene.database(), file).unwrap();
     assert_eq!(result(ended(&late).await).outcome, OrderOutcome::Managed);
     assert_eq!(
         scene.effects("order-2"),
