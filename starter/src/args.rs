@@ -349,14 +349,30 @@ impl WishArgs {
     }
 }
 
-/// What is wrong with a command line, and how one looks. Clap leaves the usage out where a value is
-/// wrong, and fills it with what the environment sets where one is missing.
-pub fn with_usage(error: &clap::Error) -> String {
+/// What is wrong with a command line, and how one of the subcommand that was meant looks. Clap leaves
+/// the usage out where a value is wrong, and fills it with what the environment sets where one is
+/// missing.
+pub fn with_usage<'a>(error: &clap::Error, given: impl IntoIterator<Item = &'a str>) -> String {
     let text = error.to_string();
     let wrong = text.split("\n\nUsage:").next().unwrap_or_default();
     let wrong = wrong.split("\n\nFor more").next().unwrap_or_default();
-    let usage = Args::command().render_usage();
-    format!("{wrong}\n\n{usage}\n\nFor more information, try '--help'.")
+    let mut command = Args::command();
+    command.build();
+    let mut meant = &mut command;
+    for word in given {
+        if meant.find_subcommand(word).is_none() {
+            break;
+        }
+        meant = meant.find_subcommand_mut(word).expect("it was found");
+    }
+    let usage = meant.render_usage();
+    let names: Vec<_> = meant.get_subcommands().map(|it| it.get_name()).collect();
+    let subcommands = if names.is_empty() {
+        String::new()
+    } else {
+        format!("\nCommands: {}", names.join(", "))
+    };
+    format!("{wrong}\n\n{usage}{subcommands}\n\nFor more information, try '--help'.")
 }
 
 fn item(text: &str) -> Result<Item, String> {

@@ -109,8 +109,13 @@ pub fn report(audit: &Audit) -> String {
     lines.join("\n") + "\n"
 }
 
-/// What one submission of an order did, each thing with how often where it is not once.
+/// What one submission of an order did, each thing with its items where they are several.
 fn happened(submission: &SubmissionAudit) -> String {
+    let items = |count: u32, what: &str| match count {
+        0 => None,
+        1 => Some(what.to_owned()),
+        many => Some(format!("{what} ({many} items)")),
+    };
     let times = |count: u32, what: &str| match count {
         0 => None,
         1 => Some(what.to_owned()),
@@ -118,13 +123,13 @@ fn happened(submission: &SubmissionAudit) -> String {
     };
     let units = submission.units;
     let did: Vec<_> = [
-        times(submission.reserved, &format!("reserved {units}")),
+        items(submission.reserved, &format!("reserved {units}")),
         times(submission.charged, "charged"),
-        times(submission.shipped, "shipped"),
+        items(submission.shipped, "shipped"),
         times(submission.restocked, "restocked"),
-        times(submission.recalled, "recalled"),
+        items(submission.recalled, "recalled"),
         times(submission.refunded, "refunded"),
-        times(submission.released, "released"),
+        items(submission.released, "released"),
     ]
     .into_iter()
     .flatten()

@@ -120,11 +120,17 @@ pub async fn follow(handle: &OrderHandle, watch: &mut impl Watch) -> anyhow::Res
                     last_event = event.event_id;
                     progress.event(&temporal::decrypted(converter, event).await)
                 }
-                Some(Err(error @ WorkflowInteractionError::NotFound(_))) => return Err(error.into()),
-                Some(Err(error)) => {
+                Some(Err(WorkflowInteractionError::NotFound(_))) => bail!(
+                    "the server does not know {} any more: it lost its state, or is another one",
+                    handle.info().workflow_id
+                ),
+                Some(Err(_)) => {
                     if !lost {
                         lost = true;
-                        watch.say(&format!("lost the server, and waiting for it: {error}"));
+                        watch.say(
+                            "lost the server, and waiting for it to come back; Ctrl-C stops \
+                             waiting, and the order goes on when it is back",
+                        );
                     }
                     tokio::time::sleep(ASK_AGAIN_AFTER).await;
                     history = open(handle);

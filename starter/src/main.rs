@@ -9,7 +9,9 @@ async fn main() -> ExitCode {
     let args = match starter::Args::try_parse() {
         Ok(args) => args,
         Err(error) if error.use_stderr() => {
-            eprintln!("{}", starter::args::with_usage(&error));
+            let given: Vec<_> = std::env::args().skip(1).collect();
+            let given = given.iter().map(String::as_str);
+            eprintln!("{}", starter::args::with_usage(&error, given));
             return ExitCode::from(2);
         }
         // The help, or the version.

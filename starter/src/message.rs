@@ -8,7 +8,7 @@ use temporalio_client::{
     WorkflowDescribeOptions, WorkflowExecuteUpdateOptions, WorkflowSignalOptions,
     errors::{WorkflowInteractionError, WorkflowUpdateError},
 };
-use workflows::{OrderStatus, ProcessOrder};
+use workflows::ProcessOrder;
 
 use crate::{
     args::{ChangeAddressArgs, CommonArgs, MessageArgs, ReasonArgs},
@@ -161,19 +161,21 @@ impl Told {
 
     /// That it is too late: the order has ended.
     async fn ended(&self) -> anyhow::Error {
-        let status = match self
+        let described = self
             .order
             .describe(WorkflowDescribeOptions::default())
-            .await
-        {
-            Ok(description) => description
-                .search_attributes()
-                .get(&workflows::ORDER_STATUS)
-                .unwrap_or_else(|| format!("{:?}", description.status())),
-            Err(_) => OrderStatus::Completed.to_string(),
-        };
+            .await;
+        let status = described
+            .map(|description| {
+                let status = description
+                    .search_attributes()
+                    .get(&workflows::ORDER_STATUS)
+                    .unwrap_or_else(|| format!("{:?}", description.status()));
+                format!(" (its status is {status})")
+            })
+            .unwrap_or_default();
         anyhow!(
-            "{}: it is too late, the order has ended (its status is {status}); nothing was changed",
+            "{}: it is too late, the order has ended{status}; nothing was changed",
             self.order_id
         )
     }

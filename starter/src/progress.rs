@@ -245,8 +245,15 @@ impl Progress {
                 if marker.marker_name == LOCAL_ACTIVITY =>
             {
                 let name = local_activity(marker).unwrap_or_else(|| "LocalActivity".to_owned());
-                let _begun = self.begin(event, name, at);
-                self.end(event.event_id, StepState::Completed, at, None)
+                // The history tells of its end only.
+                let _begun = self.begin(event, name, None);
+                let state = match &marker.failure {
+                    None => StepState::Completed,
+                    Some(failure) => StepState::Failed {
+                        error: innermost(failure),
+                    },
+                };
+                self.end(event.event_id, state, None, None)
             }
             Attributes::WorkflowExecutionSignaledEventAttributes(signal) => {
                 vec![Change::Asked(signal.signal_name.clone())]

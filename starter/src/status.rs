@@ -114,6 +114,9 @@ fn report(progress: &OrderProgress, steps: &[StepChange]) -> String {
         text += &line(step);
         text += "\n";
     }
+    if let Some(reason) = &progress.reason {
+        text += &format!("reason: {reason}\n");
+    }
     for ignored in &progress.ignored {
         text += &format!("ignored: {ignored}\n");
     }

@@ -19,6 +19,16 @@ use crate::{
     undo::Undo,
 };
 
+/// Notes how an order stands, for whoever asks and, where the order was given the search attribute,
+/// for whoever searches.
+pub(crate) fn enter(ctx: &WorkflowContext<ProcessOrder>, status: OrderStatus) {
+    ctx.state_mut(|workflow| workflow.progress.status = status);
+    if ctx.search_attributes().get(&ORDER_STATUS).is_some() {
+        let update = ORDER_STATUS.value_set(status.to_string());
+        ctx.upsert_search_attributes([update]);
+    }
+}
+
 /// One order under way.
 #[derive(Clone)]
 pub(crate) struct Steps {
@@ -48,15 +58,8 @@ impl Steps {
         !self.task.order.more_items.is_empty()
     }
 
-    /// Notes how the order stands, for whoever asks and, where the order was given the search
-    /// attribute, for whoever searches.
     pub(crate) fn enter(&self, status: OrderStatus) {
-        self.ctx
-            .state_mut(|workflow| workflow.progress.status = status);
-        if self.ctx.search_attributes().get(&ORDER_STATUS).is_some() {
-            let update = ORDER_STATUS.value_set(status.to_string());
-            self.ctx.upsert_search_attributes([update]);
-        }
+        enter(&self.ctx, status);
     }
 
     /// Runs an activity, unless the order is to stop.

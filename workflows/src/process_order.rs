@@ -20,7 +20,7 @@ use temporalio_sdk::{
 
 use crate::{
     OrderInput, OrderResult,
-    context::Steps,
+    context::{Steps, enter},
     requests::{AddressChange, Decision, Requests},
     status::{OrderProgress, OrderStatus},
     stopped::Stopped,
@@ -79,15 +79,25 @@ impl ProcessOrder {
     /// Processes the order, and undoes what was done where it stops on its way.
     #[run(name = "ProcessOrder")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<OrderResult> {
-        let order = ctx.state(|workflow| workflow.order.clone());
-        let order = Steps::new(ctx, order.map_err(|reason| not_an_order(&reason))?);
+        let order = match ctx.state(|workflow| workflow.order.clone()) {
+            Ok(order) => Steps::new(ctx, order),
+            Err(reason) => {
+                enter(ctx, OrderStatus::Failed);
+                ctx.state_mut(|workflow| workflow.progress.reason = Some(reason.clone()));
+                return Err(not_an_order(&reason).into());
+            }
+        };
         match unless_cancelled(&order, process(&order)).await {
             Ok(result) => {
                 order.enter(result.outcome.into());
                 Ok(result)
             }
             Err(stopped) => {
-                order.undo().await.map_err(Stopped::into_failure)?;
+                ctx.state_mut(|workflow| {
+                    workflow.progress.reason = workflow.reason_to_stop(&stopped);
+                });
+                // An undoing that no attempt can mend is the graver failure.
+                let stopped = order.undo().await.err().unwrap_or(stopped);
                 Err(end(&order, stopped))
             }
         }
@@ -184,6 +194,13 @@ impl ProcessOrder {
 }
 
 impl ProcessOrder {
+    fn reason_to_stop(&self, stopped: &Stopped) -> Option<String> {
+        match stopped {
+            Stopped::Cancelled => self.requests.cancellation.clone(),
+            Stopped::Failed { message, .. } => Some(message.clone()),
+        }
+    }
+
     /// Where the order goes, if anybody said so.
     pub(crate) fn address(&self) -> Option<String> {
         let placed = self.order.as_ref().ok();

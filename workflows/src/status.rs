@@ -127,6 +127,9 @@ pub struct OrderProgress {
     /// Where it goes, if anybody said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// Why it ended, or is ending, before its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Messages that changed nothing, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<String>,
@@ -152,6 +155,7 @@ impl OrderProgress {
             percent: 0,
             steps: Vec::new(),
             address,
+            reason: None,
             ignored: Vec::new(),
             items: u32::try_from(items).unwrap_or(u32::MAX).max(1),
         }

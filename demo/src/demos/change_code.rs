@@ -55,7 +55,7 @@ pub async fn play(voice: Voice) -> anyhow::Result<()> {
             );
         }
         let events = result.history.events();
-        voice.quote(&format!("{name:<36} {:>2} events  goes on", events.len()));
+        voice.quote(&format!("{name:<44} {:>2} events  goes on", events.len()));
         before_undo |= name == BEFORE_UNDO && !asked_for(events, Activity::Release);
     }
     ensure!(
@@ -69,7 +69,7 @@ pub async fn play(voice: Voice) -> anyhow::Result<()> {
     ));
 
     voice
-        .scene("A careless change: the order is charged before it is reserved.")
+        .scene("A careless rewrite: it charges right after the fraud check, and has forgotten the rest.")
         .await;
     let careless = WorkflowReplayerOptions::new().register_workflow::<ChargesFirst>()?;
     let replayer = WorkflowReplayer::new(careless.build())?;
@@ -78,10 +78,10 @@ pub async fn play(voice: Voice) -> anyhow::Result<()> {
         let reserved = asked_for(result.history.events(), Activity::PrepareShipment);
         match result.replay_failure {
             None if reserved => bail!("{name} went on with code that asks for other things"),
-            None => voice.quote(&format!("{name:<36} not affected")),
+            None => voice.quote(&format!("{name:<44} not affected")),
             Some(WorkflowReplayFailure::Nondeterminism { message }) => {
                 found += 1;
-                voice.quote(&format!("{name:<36} STOP: {}", place(&message)));
+                voice.quote(&format!("{name:<44} STOP: {}", place(&message)));
             }
             Some(other) => bail!("{name}: {other}"),
         }

@@ -41,7 +41,8 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         "{:<16} {:>5} {:>5} {:>5}",
         "fault rate", RATES[0], RATES[1], RATES[2]
     ));
-    for activity in Activity::ALL {
+    let taken = |activity: &Activity| columns.iter().any(|it| it.contains_key(activity.name()));
+    for activity in Activity::ALL.into_iter().filter(taken) {
         let cells: Vec<String> = columns
             .iter()
             .map(|column| format!("{:>5}", column.get(activity.name()).copied().unwrap_or(0)))

@@ -48,7 +48,14 @@ impl Watch for Live {
         let Change::Step(step) = change else {
             match change {
                 Change::CodeFailed(error) => self.say(&lines::code_failed(error)),
-                Change::Asked(what) => self.say(&lines::asked(what)),
+                // Below the steps so far, for it came after them.
+                Change::Asked(what) => {
+                    let line = self.all.add(ProgressBar::new_spinner());
+                    line.set_style(
+                        ProgressStyle::with_template("{msg}").expect("a valid template"),
+                    );
+                    line.finish_with_message(coloured(&lines::asked(what)));
+                }
                 _ => {}
             }
             return;
