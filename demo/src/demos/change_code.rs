@@ -25,7 +25,7 @@ use temporalio_sdk::{
         WorkflowReplayFailure, WorkflowReplayResult, WorkflowReplayer, WorkflowReplayerOptions,
     },
 };
-use workflows::{OrderInput, ProcessOrder, policies};
+use workflows::{ORDER_STATUS, OrderInput, OrderStatus, ProcessOrder, policies};
 
 use crate::voice::Voice;
 
@@ -69,7 +69,7 @@ pub async fn play(voice: Voice) -> anyhow::Result<()> {
     ));
 
     voice
-        .scene("A careless rewrite: it charges right after the fraud check, and has forgotten the rest.")
+        .scene("A careless change: the order is charged before it is reserved.")
         .await;
     let careless = WorkflowReplayerOptions::new().register_workflow::<ChargesFirst>()?;
     let replayer = WorkflowReplayer::new(careless.build())?;
@@ -175,11 +175,24 @@ impl ChargesFirst {
             order: order.map_err(|reason| ApplicationFailure::builder(reason).build())?,
             submission: ctx.info().first_execution_run_id().to_owned(),
         };
+        let listed = ctx.search_attributes().get(&ORDER_STATUS).is_some();
+        let enter = |status: OrderStatus| {
+            if listed {
+                ctx.upsert_search_attributes([ORDER_STATUS.value_set(status.to_string())]);
+            }
+        };
         let options = policies::activity_options(&WorkflowCancellationToken::new(), None);
+        enter(OrderStatus::CheckingFraud);
         ctx.execute_activity(OrderActivities::check_fraud, task.clone(), options.clone())
             .await?;
+        if let Some(pause) = task.order.pause() {
+            enter(OrderStatus::Pausing);
+            ctx.timer(pause).await;
+        }
+        enter(OrderStatus::Charging);
         ctx.execute_activity(OrderActivities::charge, task.clone(), options.clone())
             .await?;
+        enter(OrderStatus::PreparingShipment);
         ctx.execute_activity(OrderActivities::prepare_shipment, task, options)
             .await?;
         Ok(())
