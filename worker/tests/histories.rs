@@ -1,7 +1,7 @@
 //! Makes the histories that `workflows/tests/replay.rs` replays, of every kind of order.
 //!
 //! Not a test of anything by itself, so it runs when it is asked for:
-//! `cargo test -p worker --test histories -- --ignored`. It writes to the folder of the version that
+//! `cargo test --workspace --test histories -- --ignored`. It writes to the folder of the version that
 //! `VERSION` names; those of earlier versions stay as they are.
 
 mod common;
