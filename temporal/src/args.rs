@@ -11,7 +11,7 @@ use clap::builder::BoolishValueParser;
 use temporalio_client::Client;
 use temporalio_common::telemetry::metrics::TemporalMeter;
 
-use crate::connect::{connect, connect_patiently};
+use crate::connect::connect;
 use crate::connect_error::ConnectError;
 use crate::encryption::args::EncryptionArgs;
 use crate::renewals::Renewals;
@@ -137,23 +137,12 @@ impl ConnectArgs {
         connect(&self.settings()?, client_name).await
     }
 
-    /// Keeps trying to connect until it succeeds, or until `stop` resolves, which gives `None`.
+    /// Keeps trying to connect until it succeeds, or until `stop` resolves, which gives `None`. For a
+    /// program that runs on for long: what it connects with may change while it tries, and later.
+    /// `meter` counts its requests.
     ///
     /// # Errors
-    /// See [`connect_patiently`].
-    pub async fn connect_patiently(
-        &self,
-        client_name: &str,
-        stop: impl Future<Output = ()>,
-    ) -> Result<Option<Client>, ConnectError> {
-        connect_patiently(&self.settings()?, client_name, stop).await
-    }
-
-    /// The same for a program that runs on for long: what it connects with may change while it
-    /// tries, and later.
-    ///
-    /// # Errors
-    /// See [`connect_patiently`].
+    /// See [`connect_patiently`](crate::connect_patiently).
     pub async fn connect_renewably(
         &self,
         client_name: &str,

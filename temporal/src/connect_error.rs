@@ -330,7 +330,7 @@ fn find_io(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
 }
 
 /// The innermost cause: the outer ones say no more than "transport error".
-fn innermost(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn innermost(error: &(dyn Error + 'static)) -> String {
     chain(error)
         .last()
         .map_or_else(|| error.to_string(), ToString::to_string)

@@ -180,7 +180,7 @@ async fn a_patient_one_does_not_wait_for_wrong_settings_to_right_themselves() {
         address: Some("localhost".to_owned()),
         ..ConnectArgs::default()
     };
-    let patient = args.connect_patiently("test", std::future::pending());
+    let patient = args.connect_renewably("test", None, std::future::pending());
     let ended = timeout(LONG, patient).await.unwrap();
     assert!(matches!(ended, Err(ConnectError::Settings(_))));
 }

@@ -55,7 +55,7 @@ pub async fn play(stage: &mut Stage, args: &ChaosArgs) -> anyhow::Result<()> {
             args.orders, args.workers, args.kills, args.fault_rate
         ))
         .await;
-    fill_shelves(stage)?;
+    stage.stock(&PRODUCTS.map(|product| (product, FIRST_STOCK)))?;
     let mut random = StdRng::seed_from_u64(seed);
     let storm = Storm {
         orders: (1..=args.orders)
@@ -137,20 +137,6 @@ fn order(number: u32, random: &mut StdRng) -> (Order, Fate) {
         _ => Fate::Placed,
     };
     (order, fate)
-}
-
-/// Puts all products on the shelves, by hand.
-fn fill_shelves(stage: &Stage) -> anyhow::Result<()> {
-    let records: Vec<_> = PRODUCTS
-        .iter()
-        .map(|product| {
-            format!(r#"{{"orderID":"000","productID":"{product}","inStock":{FIRST_STOCK}}}"#)
-        })
-        .collect();
-    let inventory = stage.inventory();
-    std::fs::write(inventory.path(), format!("[{}]\n", records.join(",")))?;
-    inventory.products()?;
-    Ok(())
 }
 
 /// What is left to say at the end.

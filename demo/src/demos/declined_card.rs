@@ -1,6 +1,6 @@
 //! A declined card: what no attempt can mend is not tried again.
 
-use activities::Activity;
+use activities::{Activity, services::DECLINED};
 use anyhow::ensure;
 use inventory::{Change, DEFAULT_PRODUCT};
 use workflows::OrderStatus;
@@ -14,9 +14,6 @@ use crate::{
 };
 
 const ORDER_ID: &str = "order-3501";
-
-/// Payment info that the simulated payment service declines.
-const DECLINED: &str = "VISA-DECLINED";
 
 /// Plays it.
 pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {

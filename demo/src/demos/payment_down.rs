@@ -1,6 +1,9 @@
 //! The payment service is down: the order waits for it.
 
-use activities::Activity;
+use activities::{
+    Activity,
+    services::{BACK_AT_ATTEMPT, OUTAGE},
+};
 use anyhow::ensure;
 
 use crate::{
@@ -9,12 +12,6 @@ use crate::{
 };
 
 const ORDER_ID: &str = "order-3401";
-
-/// Payment info for which the simulated payment service is down.
-const OUTAGE: &str = "VISA-OUTAGE";
-
-/// The attempt at which it is back.
-const BACK_AT_ATTEMPT: i32 = 5;
 
 /// Plays it.
 pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
@@ -53,7 +50,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let attempts = attempts(&stage.find_order(ORDER_ID).await?).await?;
     let charged = attempts.get(Activity::Charge.name()).copied();
     ensure!(
-        charged == Some(BACK_AT_ATTEMPT),
+        charged == Some(BACK_AT_ATTEMPT.cast_signed()),
         "the charge took {charged:?} attempts"
     );
     check_once(stage, ORDER_ID)?;

@@ -26,6 +26,8 @@ use temporalio_sdk::{
 };
 use tokio::runtime::Handle;
 
+use crate::connect_error::innermost;
+
 /// How long the end of a process may be held up by the last spans.
 const LAST_SPANS: Duration = Duration::from_secs(3);
 
@@ -259,12 +261,6 @@ impl HttpClient for Sender {
         self.note(sent.as_ref().err().map(|error| innermost(error.as_ref())));
         sent
     }
-}
-
-/// The cause that a person can do something about; what wraps it only repeats the address.
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.last().map(ToString::to_string).unwrap_or_default()
 }
 
 #[cfg(test)]
