@@ -7,7 +7,7 @@ use std::time::Duration;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_client::request_extensions::RetryConfigForCall;
 use temporalio_client::tonic::{IntoRequest, Request};
-use temporalio_client::{Client, Connection, RetryOptions};
+use temporalio_client::{Client, Connection, GrpcCompression, RetryOptions};
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
     DescribeNamespaceRequest, GetSystemInfoRequest,
 };
@@ -45,18 +45,18 @@ pub async fn connect(settings: &Settings, client_name: &str) -> Result<Client, C
 async fn try_connect(settings: &Settings, client_name: &str) -> Result<Client, ConnectError> {
     // A bare TCP connection first: what it fails with is plain, where the SDK's error for a name
     // that is balanced over several addresses, or for a silent one, is not.
-    match timeout(
-        TCP_LIMIT,
-        TcpStream::connect((settings.host(), settings.port())),
-    )
-    .await
-    {
-        Ok(Ok(_)) => {}
+    let connecting = TcpStream::connect((settings.host(), settings.port()));
+    let peer = match timeout(TCP_LIMIT, connecting).await {
+        Ok(Ok(stream)) => stream.peer_addr(),
         Ok(Err(error)) => return Err(ConnectError::no_server(settings, &error.to_string())),
         Err(_) => return Err(ConnectError::no_server(settings, "it does not answer")),
-    }
+    };
 
     let mut options = settings.options.clone();
+    if peer.is_ok_and(|peer| peer.ip().is_loopback()) {
+        // Nothing crosses a network, and both ends would compress and decompress each message.
+        options.grpc_compression = GrpcCompression::None;
+    }
     options.connect_timeout.get_or_insert(TCP_LIMIT);
     if options.identity.is_empty() {
         let host = gethostname::gethostname();
