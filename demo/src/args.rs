@@ -164,7 +164,8 @@ pub struct ShowArgs {
     /// Wait this long before each step, such as 3s
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub slow: Option<Duration>,
-    /// The inventory file [default: one in a folder of the demo's own, at its first state]
+    /// The inventory file [default: one in a folder of the demo's own, at its first state].
+    /// Several-items and chaos always have one of their own
     #[arg(long, env = "DATABASE")]
     pub database: Option<PathBuf>,
     /// The task queue [default: one of the demo's own]

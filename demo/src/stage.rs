@@ -405,7 +405,7 @@ async fn cli(voice: Voice) -> anyhow::Result<PathBuf> {
 /// Says where a server was started. Returns how to reach it.
 fn started(server: &DevServer, voice: Voice) -> anyhow::Result<Settings> {
     voice.say(&format!(
-        "Started a Temporal dev server at {}, Web UI at {}.",
+        "Started a Temporal dev server at {}, with its Web UI at {}, until the end of the demo.",
         server.address(),
         server.ui_address().unwrap_or_default(),
     ));

@@ -59,6 +59,14 @@ pub struct Order {
         skip_serializing_if = "std::ops::Not::not"
     )]
     pub ship_apart: bool,
+    /// Whether its fraud check is a part of the workflow's own task. That is faster, and what the
+    /// server shows of the order has less of it.
+    #[serde(
+        rename = "localCheck",
+        default,
+        skip_serializing_if = "std::ops::Not::not"
+    )]
+    pub local_check: bool,
     /// Where it is delivered, e.g. `12 Main Street`; `None` leaves it to the warehouse.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
@@ -118,6 +126,7 @@ impl Order {
             pause_seconds: None,
             more_items: Vec::new(),
             ship_apart: false,
+            local_check: false,
             address: None,
             await_address_seconds: None,
             approval: None,

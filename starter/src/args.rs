@@ -116,6 +116,9 @@ pub struct WishArgs {
     /// Ship each item in a workflow of its own
     #[arg(long)]
     pub ship_apart: bool,
+    /// Check for fraud within the workflow's own task: faster, and less to see of it
+    #[arg(long)]
+    pub local_check: bool,
     /// Where to deliver, such as "12 Main Street"
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub deliver_to: Option<String>,
@@ -254,6 +257,9 @@ pub struct LoadArgs {
     /// Orders under way at a time
     #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub concurrency: u32,
+    /// Have the orders' fraud checks done within the workflow's own task
+    #[arg(long)]
+    pub local_check: bool,
     /// The workers' inventory file, whose ledger is checked at the end
     #[arg(long, env = "DATABASE", default_value = inventory::DEFAULT_PATH)]
     pub database: PathBuf,
@@ -336,6 +342,7 @@ impl WishArgs {
             pause_seconds: self.pause.map(|pause| pause.as_secs()),
             more_items: self.items.clone(),
             ship_apart: self.ship_apart,
+            local_check: self.local_check,
             address: self.deliver_to.clone(),
             await_address_seconds: self.await_address.map(|time| time.as_secs()),
             approval: self.approval_above.zip(self.approval_within).map(
@@ -466,6 +473,7 @@ mod tests {
             "--item",
             "234567:2",
             "--ship-apart",
+            "--local-check",
             "--deliver-to",
             "12 Main Street",
             "--await-address",
@@ -475,7 +483,7 @@ mod tests {
         ]);
         let order = args.unwrap().order.order(&mut rand::rng());
         assert_eq!(order.more_items, [Item::new("234567", 2)]);
-        assert!(order.ship_apart);
+        assert!(order.ship_apart && order.local_check);
         assert_eq!(order.address.as_deref(), Some("12 Main Street"));
         assert_eq!(order.await_address_seconds, Some(60));
         let approval = ApprovalRule {

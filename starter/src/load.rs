@@ -49,7 +49,7 @@ pub async fn load(args: &LoadArgs) -> anyhow::Result<ExitCode> {
         concurrency: args.concurrency as usize,
     };
     let warm_up: Vec<_> = (1..=args.concurrency.min(WARM_UP))
-        .map(|number| order(&format!("{run}-warm-up"), number))
+        .map(|number| order(args, &format!("{run}-warm-up"), number))
         .collect();
     let unseen = ProgressBar::hidden();
     let warmed = tokio::time::timeout(WARM_UP_WITHIN, loading.run(&warm_up, &unseen));
@@ -67,7 +67,7 @@ pub async fn load(args: &LoadArgs) -> anyhow::Result<ExitCode> {
     }
 
     let orders: Vec<_> = (1..=args.orders)
-        .map(|number| order(&run, number))
+        .map(|number| order(args, &run, number))
         .collect();
     let bar = progress_bar(args)?;
     let before = workers.measure();
@@ -102,13 +102,12 @@ pub async fn load(args: &LoadArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// One unit each, so that the supplier is asked as seldom as may be.
-fn order(run: &str, number: u32) -> Order {
-    Order::new(
-        format!("{run}-{number}"),
-        DEFAULT_PRODUCT,
-        1,
-        DEFAULT_PAYMENT_INFO,
-    )
+fn order(args: &LoadArgs, run: &str, number: u32) -> Order {
+    let order_id = format!("{run}-{number}");
+    Order {
+        local_check: args.local_check,
+        ..Order::new(order_id, DEFAULT_PRODUCT, 1, DEFAULT_PAYMENT_INFO)
+    }
 }
 
 fn progress_bar(args: &LoadArgs) -> anyhow::Result<ProgressBar> {

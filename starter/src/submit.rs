@@ -45,11 +45,18 @@ impl Submitted {
 pub async fn submit(client: &Client, task_queue: &str, order: &Order) -> anyhow::Result<Submitted> {
     let mut started = start(client, task_queue, order, true).await;
     let mut unlisted = None;
-    if let Err(WorkflowStartError::Rpc(status)) = &started
-        && status.message().contains(ORDER_STATUS.name())
-    {
+    if lacks_search_attribute(&started) {
         unlisted = ensure_keyword(client, ORDER_STATUS.name()).await.err();
-        started = start(client, task_queue, order, unlisted.is_none()).await;
+        if unlisted.is_none() {
+            started = start(client, task_queue, order, true).await;
+        }
+        if lacks_search_attribute(&started) {
+            unlisted.get_or_insert_with(|| NoSearchAttribute::NotYet {
+                namespace: client.options().namespace.clone(),
+                name: ORDER_STATUS.name().to_owned(),
+            });
+            started = start(client, task_queue, order, false).await;
+        }
     }
     match started {
         Ok(handle) => Ok(Submitted::Started { handle, unlisted }),
@@ -58,6 +65,10 @@ pub async fn submit(client: &Client, task_queue: &str, order: &Order) -> anyhow:
         }
         Err(error) => Err(error).with_context(|| format!("cannot place {}", order.order_id)),
     }
+}
+
+fn lacks_search_attribute(started: &Result<OrderHandle, WorkflowStartError>) -> bool {
+    matches!(started, Err(WorkflowStartError::Rpc(status)) if status.message().contains(ORDER_STATUS.name()))
 }
 
 async fn start(

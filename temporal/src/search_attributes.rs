@@ -20,6 +20,17 @@ pub enum NoSearchAttribute {
         /// The search attribute.
         name: String,
     },
+    /// It is registered, and the server's parts remember for up to a minute what they knew.
+    #[error(
+        "search attribute {name} is new in namespace {namespace:?}, and the server may take a minute \
+         to know it everywhere"
+    )]
+    NotYet {
+        /// The namespace.
+        namespace: String,
+        /// The search attribute.
+        name: String,
+    },
     /// It may not be registered from here: Temporal Cloud's are made by its own tools, and elsewhere
     /// it may take an administrator.
     #[error("search attribute {name} cannot be registered in namespace {namespace:?}: {reason}")]

@@ -35,6 +35,15 @@ pub struct TuningArgs {
     /// How many polls for activities to have open, at least 1
     #[arg(long, env = "ACTIVITY_POLLERS", value_name = "NUMBER", default_value_t = 5, value_parser = one_or_more)]
     pub activity_pollers: usize,
+    /// How many of the activities that an order asks for in one task to take on at once, without
+    /// the way by the task queue. 0 takes none
+    #[arg(
+        long,
+        env = "EAGER_ACTIVITIES",
+        value_name = "NUMBER",
+        default_value_t = 3
+    )]
+    pub eager_activities: usize,
 }
 
 impl TuningArgs {
@@ -54,6 +63,7 @@ impl TuningArgs {
             Some(PollerBehavior::SimpleMaximum(self.workflow_pollers));
         options.activity_task_poller_behavior =
             Some(PollerBehavior::SimpleMaximum(self.activity_pollers));
+        options.max_eager_activity_reservations_per_workflow_task = self.eager_activities;
     }
 }
 
@@ -80,6 +90,7 @@ fn at_least(text: &str, least: usize, reason: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use temporalio_sdk::WorkerOptions;
 
     use crate::Args;
 
@@ -104,8 +115,12 @@ mod tests {
     }
 
     #[test]
-    fn no_cache_is_a_choice() {
-        let args = Args::try_parse_from(["worker", "--max-cached-workflows", "0"]).unwrap();
-        assert_eq!(args.tuning.max_cached_workflows, 0);
+    fn none_cached_and_none_taken_on_at_once_are_choices() {
+        let none = ["worker", "--max-cached-workflows=0", "--eager-activities=0"];
+        let mut options = WorkerOptions::new("orders").build();
+        let tuning = Args::try_parse_from(none).unwrap().tuning;
+        tuning.apply(&mut options);
+        assert_eq!(options.max_cached_workflows, 0);
+        assert_eq!(options.max_eager_activity_reservations_per_workflow_task, 0);
     }
 }

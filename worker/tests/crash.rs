@@ -10,7 +10,7 @@ use std::{
 
 use activities::Activity;
 use common::{Scene, TASK_QUEUE, cancel, ended, history, order, pending, result, until};
-use inventory::Item;
+use inventory::{Item, Order};
 use nix::sys::signal::Signal;
 use starter::follow::{Followed, OrderHandle};
 use temporal::{CliSearch, project_dir};
@@ -38,11 +38,15 @@ async fn exactly_once(scene: &Scene, handle: &OrderHandle) {
 
 /// Kills a worker at a point of an activity, and has another one take over.
 async fn killed_at(activity: Activity, point: &str) {
+    killed_in(order("order-1", 999), activity, point).await;
+}
+
+async fn killed_in(order: Order, activity: Activity, point: &str) {
     let scene = Scene::new().await;
     let held = scene.path("held");
     let hold = format!("{}:{point}={}", activity.name(), held.display());
     let worker = scene.worker(&["--hold", &hold]);
-    let handle = scene.place(&order("order-1", 999)).await;
+    let handle = scene.place(&order).await;
     until("the point", async || held.exists().then_some(())).await;
     worker.kill().await;
 
@@ -68,6 +72,17 @@ async fn killed_at(activity: Activity, point: &str) {
 async fn killed_before_and_after_the_fraud_check() {
     killed_at(Activity::CheckFraud, "before").await;
     killed_at(Activity::CheckFraud, "after").await;
+}
+
+#[tokio::test]
+async fn killed_in_a_fraud_check_within_the_workflows_task() {
+    for point in ["before", "after"] {
+        let checked_locally = Order {
+            local_check: true,
+            ..order("order-1", 999)
+        };
+        killed_in(checked_locally, Activity::CheckFraud, point).await;
+    }
 }
 
 #[tokio::test]

@@ -32,6 +32,7 @@ async fn the_smallest_worker_processes_orders() {
         "--max-activities=1",
         "--workflow-pollers=2",
         "--activity-pollers=1",
+        "--eager-activities=0",
     ];
     let _worker = scene.worker(&smallest);
     let first = scene.place(&order("order-1", 10)).await;

@@ -4,8 +4,8 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Scene, TASK_QUEUE, ended, history, order, reason, result, until};
-use inventory::Change;
+use common::{Scene, TASK_QUEUE, ended, history, order, reason, result, status, until};
+use inventory::{Change, Order};
 use starter::submit::Submitted;
 use temporalio_common::protos::temporal::api::{
     enums::v1::EventType, history::v1::history_event::Attributes,
@@ -168,6 +168,42 @@ async fn what_no_attempt_can_mend_ends_at_the_first() {
         assert_eq!(scene.effects(&order.order_id), [""; 0]);
     }
     assert_eq!(scene.stock(), 1_000);
+}
+
+#[tokio::test]
+async fn a_fraud_check_within_the_workflows_task_is_no_activity_on_the_server_and_refuses_as_well()
+{
+    let scene = Scene::new().await;
+    let _worker = scene.worker(&[]);
+    let locally = |order: Order| Order {
+        local_check: true,
+        ..order
+    };
+    let handle = scene.place(&locally(order("order-1", 999))).await;
+    result(ended(&handle).await);
+    let scheduled: Vec<_> = history(&handle)
+        .await
+        .into_iter()
+        .filter_map(|event| match event.attributes? {
+            Attributes::ActivityTaskScheduledEventAttributes(step) => {
+                Some(step.activity_type?.name)
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        scheduled,
+        ["PrepareShipment", "Charge", "Ship", "SupplierOrder"]
+    );
+    let told = status(&handle).await;
+    assert_eq!(told.steps[0].step, "CheckFraud");
+    assert_eq!((told.steps[0].attempts, told.percent), (1, 100));
+
+    let mut bad = order("order-2", 1);
+    bad.payment_info = "VISA-666666".to_owned();
+    let reason = reason(scene.process(&locally(bad)).await);
+    assert!(reason.contains("known-bad"), "{reason}");
+    assert_eq!(scene.effects("order-2"), [""; 0]);
 }
 
 #[tokio::test]

@@ -99,6 +99,20 @@ async fn a_search_attribute_that_cannot_be_had_is_said_and_done_without() {
     assert_eq!(result(ended(&handle).await).outcome, OrderOutcome::Managed);
 }
 
+/// The dev server looks search attributes up each time; others remember them for a minute.
+#[tokio::test]
+async fn a_search_attribute_that_is_not_known_everywhere_yet_is_done_without() {
+    let remembering = "system.forceSearchAttributesCacheRefreshOnRead=false";
+    let scene = Scene::with(|server, _| server.dynamic_config(remembering)).await;
+    let Submitted::Started { handle, unlisted } = scene.submit(&order("order-1", 10)).await else {
+        panic!("should be started");
+    };
+    let reason = unlisted.expect("a reason").to_string();
+    assert!(reason.contains("OrderStatus is new"), "{reason}");
+    let _worker = scene.worker(&[]);
+    assert_eq!(result(ended(&handle).await).outcome, OrderOutcome::Managed);
+}
+
 #[tokio::test]
 async fn a_search_attribute_that_is_missing_is_registered() {
     let scene = Scene::new().await;

@@ -77,6 +77,21 @@ impl Steps {
             .map_err(|error| self.stopped(error.failure(), error.cause(), &error))
     }
 
+    /// Runs an activity within the workflow's own task, unless the order is to stop. For a step
+    /// without an effect outside: a worker that dies in that task leaves no trace of it.
+    pub(crate) async fn run_locally<A: ActivityDefinition>(
+        &self,
+        activity: A,
+        input: A::Input,
+    ) -> Result<A::Output, Stopped> {
+        self.go_on()?;
+        let options = policies::local_activity_options(&self.stop);
+        self.ctx
+            .execute_local_activity(activity, input, options)
+            .await
+            .map_err(|error| self.stopped(error.failure(), error.cause(), &error))
+    }
+
     /// Notes that a step is begun. Returns its place.
     pub(crate) fn begin(&self, step: &str, product: Option<&str>) -> usize {
         self.ctx

@@ -17,9 +17,13 @@ impl Steps {
     pub(crate) async fn check_fraud(&self) -> Result<(), Stopped> {
         self.enter(OrderStatus::CheckingFraud);
         let step = self.begin("CheckFraud", None);
-        let checked = self
-            .run(OrderActivities::check_fraud, self.task.clone(), None)
-            .await;
+        let checked = if self.task.order.local_check {
+            self.run_locally(OrderActivities::check_fraud, self.task.clone())
+                .await
+        } else {
+            self.run(OrderActivities::check_fraud, self.task.clone(), None)
+                .await
+        };
         self.end(step, checked, |checked| {
             (checked.map_or(1, |checked| checked.attempts), None)
         })?;
@@ -62,14 +66,8 @@ impl Steps {
     async fn fill_short_shelves(&self, round: u32) -> Result<(), Stopped> {
         let step = self.begin("LookUpItems", None);
         let shelf = self
-            .ctx
-            .execute_local_activity(
-                OrderActivities::look_up_items,
-                self.task.clone(),
-                policies::local_activity_options(&self.stop),
-            )
-            .await
-            .map_err(|error| self.stopped(error.failure(), error.cause(), &error));
+            .run_locally(OrderActivities::look_up_items, self.task.clone())
+            .await;
         let shelf = self.end(step, shelf, |shelf| (shelf.attempts, None))?;
         let short = |item: &Stock| item.in_stock < item.quantity;
         let short = shelf.answer.items.into_iter().filter(short);

@@ -51,6 +51,7 @@ pub struct DevServerBuilder {
     log_level: String,
     output: OutputTo,
     search_attributes: Vec<(String, String)>,
+    dynamic_config: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +79,7 @@ impl DevServerBuilder {
             log_level: "error".to_owned(),
             output: OutputTo::Nowhere,
             search_attributes: Vec::new(),
+            dynamic_config: Vec::new(),
         }
     }
 
@@ -133,6 +135,12 @@ impl DevServerBuilder {
     /// or KeywordList.
     pub fn search_attribute(mut self, name: impl Into<String>, kind: impl Into<String>) -> Self {
         self.search_attributes.push((name.into(), kind.into()));
+        self
+    }
+
+    /// A setting of the server's, as `KEY=JSON`, in place of its default.
+    pub fn dynamic_config(mut self, setting: impl Into<String>) -> Self {
+        self.dynamic_config.push(setting.into());
         self
     }
 
@@ -239,7 +247,8 @@ impl DevServerBuilder {
         };
         command.arg("--namespace").arg(&self.namespace);
         command.arg("--log-level").arg(&self.log_level);
-        for setting in DYNAMIC_CONFIG {
+        let own = self.dynamic_config.iter().map(String::as_str);
+        for setting in DYNAMIC_CONFIG.into_iter().chain(own) {
             command.args(["--dynamic-config-value", setting]);
         }
         if let Some(file) = &self.db_file {
