@@ -49,7 +49,7 @@ pub enum Command {
     Follow(Box<FollowArgs>),
     /// Say how an order stands: its step, attempts and confirmations
     Status(Box<FollowArgs>),
-    /// List orders by their status, newest first, with counts
+    /// List the last orders by their status, with counts
     List(Box<ListArgs>),
     /// Send an order to another address, until it ships
     ChangeAddress(Box<ChangeAddressArgs>),
@@ -88,16 +88,16 @@ pub enum ScheduleCommand {
 /// The order to place.
 #[derive(Debug, ClapArgs)]
 pub struct OrderArgs {
-    /// Order number; 11235 becomes order-11235 [default: random]
+    /// Order number; 11235 becomes order-11235. Give all four, or none [default: a random one]
     #[arg(requires_all = ["product", "quantity", "payment_info"])]
     pub order_number: Option<u64>,
-    /// Product [default: 123456]
+    /// Product [without all four: 123456]
     #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub product: Option<String>,
-    /// Units, at least 1 [default: 999]
+    /// Units, at least 1 [without all four: 999]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub quantity: Option<u32>,
-    /// Payment info [default: VISA-123456]
+    /// Payment info [without all four: VISA-123456]
     pub payment_info: Option<String>,
     /// What the order asks for besides.
     #[command(flatten)]

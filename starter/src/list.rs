@@ -15,7 +15,7 @@ use crate::{args::ListArgs, connect, show::readable};
 /// Orders are the workflows of this type; those of its parts are not.
 const ORDERS: &str = "WorkflowType = 'ProcessOrder'";
 
-/// Lists orders, newest first, and counts all by their status.
+/// Lists the last orders, those under way first, and counts all by their status.
 ///
 /// # Errors
 /// Where the server does not answer.

@@ -52,6 +52,7 @@ pub async fn load(args: &LoadArgs) -> anyhow::Result<ExitCode> {
         .map(|number| order(args, &format!("{run}-warm-up"), number))
         .collect();
     let unseen = ProgressBar::hidden();
+    eprintln!("{} orders go before, to warm up", warm_up.len());
     let warmed = tokio::time::timeout(WARM_UP_WITHIN, loading.run(&warm_up, &unseen));
     let Ok(warmed) = warmed.await else {
         bail!(
@@ -82,6 +83,7 @@ pub async fn load(args: &LoadArgs) -> anyhow::Result<ExitCode> {
         orders: args.orders,
         concurrency: args.concurrency,
         took,
+        orders_per_second: f64::from(args.orders) / took.as_secs_f64(),
         latency: Latency::of(done.into_iter().map(|(_, latency)| latency).collect()),
         workers: before
             .zip(after)

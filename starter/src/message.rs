@@ -141,7 +141,8 @@ impl Told {
             Ok(answer) => answer,
             Err(_) => {
                 eprintln!(
-                    "{} has not answered yet; it takes a worker: cargo run -p worker",
+                    "{} has not answered yet; it takes a worker: cargo run -p worker. What was asked may \
+                     still happen, also if you do not wait for it",
                     self.order_id
                 );
                 update.await

@@ -17,34 +17,37 @@ use crate::encryption::args::EncryptionArgs;
 use crate::renewals::Renewals;
 use crate::settings::Settings;
 
+/// On each flag, and not on all at once: what a command adds of its own would come under it too.
+const HEADING: &str = "Temporal server";
+
 /// Which Temporal server, and how to reach it.
 ///
 /// To be taken into a command with `#[command(flatten)]`. A flag wins over its environment
 /// variable, and that over the profile in `temporal.toml`; with none of them it is the dev server
 /// on this machine.
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Temporal server")]
 pub struct ConnectArgs {
     /// The server's address, as HOST:PORT [default: localhost:7233, a dev server on this machine]
-    #[arg(long, env = "TEMPORAL_ADDRESS", value_name = "HOST:PORT")]
+    #[arg(long, help_heading = HEADING, env = "TEMPORAL_ADDRESS", value_name = "HOST:PORT")]
     pub address: Option<String>,
 
     /// The namespace on that server [default: default]
-    #[arg(long, env = "TEMPORAL_NAMESPACE", value_name = "NAME")]
+    #[arg(long, help_heading = HEADING, env = "TEMPORAL_NAMESPACE", value_name = "NAME")]
     pub namespace: Option<String>,
 
     /// The profile of the configuration file to take the settings from [default: default]
-    #[arg(long, env = "TEMPORAL_PROFILE", value_name = "NAME")]
+    #[arg(long, help_heading = HEADING, env = "TEMPORAL_PROFILE", value_name = "NAME")]
     pub profile: Option<String>,
 
     /// The configuration file [default: temporalio/temporal.toml in your user configuration folder]
-    #[arg(long, env = "TEMPORAL_CONFIG_FILE", value_name = "FILE")]
+    #[arg(long, help_heading = HEADING, env = "TEMPORAL_CONFIG_FILE", value_name = "FILE")]
     pub config_file: Option<PathBuf>,
 
     /// The API key, as Temporal Cloud gives out. Better set as the variable: others can read a
     /// command line. Turns TLS on
     #[arg(
         long,
+        help_heading = HEADING,
         env = "TEMPORAL_API_KEY",
         hide_env_values = true,
         value_name = "KEY"
@@ -52,12 +55,13 @@ pub struct ConnectArgs {
     pub api_key: Option<Secret>,
 
     /// File with the API key. It may be renewed while the program runs
-    #[arg(long, env = "TEMPORAL_API_KEY_FILE", value_name = "FILE")]
+    #[arg(long, help_heading = HEADING, env = "TEMPORAL_API_KEY_FILE", value_name = "FILE")]
     pub api_key_file: Option<PathBuf>,
 
     /// Whether to encrypt the connection [default: yes with an API key or another --tls flag]
     #[arg(
         long,
+        help_heading = HEADING,
         env = "TEMPORAL_TLS",
         value_name = "BOOL",
         num_args = 0..=1,
@@ -68,20 +72,20 @@ pub struct ConnectArgs {
     pub tls: Option<bool>,
 
     /// The name to expect in the server's certificate [default: the address's host]
-    #[arg(long, env = "TEMPORAL_TLS_SERVER_NAME", value_name = "NAME")]
+    #[arg(long, help_heading = HEADING, env = "TEMPORAL_TLS_SERVER_NAME", value_name = "NAME")]
     pub tls_server_name: Option<String>,
 
     /// PEM file with the root certificate the server's one is signed by [default: those this
     /// machine trusts]
-    #[arg(long, env = "TEMPORAL_TLS_SERVER_CA_CERT_PATH", value_name = "FILE")]
+    #[arg(long, help_heading = HEADING, env = "TEMPORAL_TLS_SERVER_CA_CERT_PATH", value_name = "FILE")]
     pub tls_ca: Option<PathBuf>,
 
     /// PEM file with your own certificate, for a server that asks for one (mTLS)
-    #[arg(long, env = "TEMPORAL_TLS_CLIENT_CERT_PATH", value_name = "FILE")]
+    #[arg(long, help_heading = HEADING, env = "TEMPORAL_TLS_CLIENT_CERT_PATH", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
 
     /// PEM file with your own certificate's private key
-    #[arg(long, env = "TEMPORAL_TLS_CLIENT_KEY_PATH", value_name = "FILE")]
+    #[arg(long, help_heading = HEADING, env = "TEMPORAL_TLS_CLIENT_KEY_PATH", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
 
     /// The keys that orders are encrypted with.

@@ -13,7 +13,7 @@ mod body;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
@@ -26,7 +26,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::encryption::args::EncryptionArgs;
 use crate::encryption::codec::EncryptionCodec;
@@ -81,7 +81,9 @@ pub struct CodecServer {
 
 #[derive(Debug)]
 struct Service {
-    codec: EncryptionCodec,
+    encryption: EncryptionArgs,
+    /// What the file with the keys could last be used for.
+    codec: Mutex<Arc<EncryptionCodec>>,
     admission: Admission,
 }
 
@@ -98,10 +100,14 @@ impl CodecServer {
             &args.origins,
             &args.namespaces,
         );
-        let codec = EncryptionCodec::new(keys);
+        let service = Service {
+            encryption: args.encryption.clone(),
+            codec: Mutex::new(Arc::new(EncryptionCodec::new(keys))),
+            admission,
+        };
         Ok(Self {
             listener,
-            service: Arc::new(Service { codec, admission }),
+            service: Arc::new(service),
         })
     }
 
@@ -150,7 +156,7 @@ impl Service {
             Ok(None) => (StatusCode::NO_CONTENT, None, Vec::new()),
             Ok(Some(json)) => (StatusCode::OK, Some("application/json"), json),
             Err(refusal) => {
-                info!(method = %head.method, path = head.uri.path(), "refused: {refusal}");
+                warn!(method = %head.method, path = head.uri.path(), "refused: {refusal}");
                 let text = format!("{refusal}\n").into_bytes();
                 (refusal.status(), Some("text/plain; charset=utf-8"), text)
             }
@@ -176,14 +182,26 @@ impl Service {
             Ok(Err(_)) | Err(_) => return Err(Refusal::CutShort),
         };
         let payloads = body::read(&bytes).map_err(Refusal::NoPayloads)?;
+        let codec = self.codec();
         let payloads: Result<Vec<_>, _> = payloads
             .into_iter()
             .map(|payload| match work {
-                Work::Encode => self.codec.encrypt(payload),
-                Work::Decode => self.codec.decrypt(payload),
+                Work::Encode => codec.encrypt(payload),
+                Work::Decode => codec.decrypt(payload),
             })
             .collect();
         let payloads = payloads.map_err(Refusal::Encryption)?;
         body::write(payloads).map_err(Refusal::NoPayloads)
+    }
+
+    /// With the keys as the file has them now; while it has none that can be used, as it had them
+    /// last.
+    fn codec(&self) -> Arc<EncryptionCodec> {
+        let mut codec = self.codec.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.encryption.keys() {
+            Ok(keys) => *codec = Arc::new(EncryptionCodec::new(keys)),
+            Err(error) => warn!("the keys in use stay in use: {error}"),
+        }
+        codec.clone()
     }
 }

@@ -1,5 +1,6 @@
 //! Connecting, at once or patiently, and what listens at an address.
 
+use std::net::IpAddr;
 use std::pin::pin;
 use std::process;
 use std::time::Duration;
@@ -53,9 +54,8 @@ async fn try_connect(settings: &Settings, client_name: &str) -> Result<Client, C
     };
 
     let mut options = settings.options.clone();
-    if peer.is_ok_and(|peer| peer.ip().is_loopback()) {
-        // Nothing crosses a network, and both ends would compress and decompress each message.
-        options.grpc_compression = GrpcCompression::None;
+    if let Ok(peer) = peer {
+        options.grpc_compression = compression(peer.ip());
     }
     options.connect_timeout.get_or_insert(TCP_LIMIT);
     if options.identity.is_empty() {
@@ -72,6 +72,15 @@ async fn try_connect(settings: &Settings, client_name: &str) -> Result<Client, C
     .map_err(|error| ConnectError::from_connect(settings, error.into()))?;
     find_namespace(settings, &client).await?;
     Ok(client)
+}
+
+/// On loopback nothing crosses a network, and both ends would compress and decompress each message.
+fn compression(server: IpAddr) -> GrpcCompression {
+    if server.is_loopback() {
+        GrpcCompression::None
+    } else {
+        GrpcCompression::default()
+    }
 }
 
 async fn find_namespace(settings: &Settings, client: &Client) -> Result<(), ConnectError> {
@@ -178,5 +187,23 @@ pub async fn what_listens(settings: &Settings) -> Listener {
         ) => Listener::TemporalServer,
         Err(ConnectError::NoServer { .. }) => Listener::Nothing,
         Err(error) => Listener::SomethingElse(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_compressed_where_they_cross_a_network() {
+        for (server, compressed) in [
+            ("127.0.0.1", false),
+            ("::1", false),
+            ("192.0.2.7", true),
+            ("2001:db8::7", true),
+        ] {
+            let chosen = compression(server.parse().unwrap());
+            assert_eq!(chosen == GrpcCompression::Gzip, compressed, "{server}");
+        }
     }
 }

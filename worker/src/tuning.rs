@@ -16,12 +16,7 @@ use temporalio_sdk::{
 pub struct TuningArgs {
     /// How many orders to keep in memory between their steps; those beyond are replayed from
     /// their history. 0 keeps none
-    #[arg(
-        long,
-        env = "MAX_CACHED_WORKFLOWS",
-        value_name = "NUMBER",
-        default_value_t = 500
-    )]
+    #[arg(long, env = "MAX_CACHED_WORKFLOWS", value_name = "NUMBER", default_value_t = 500, value_parser = whole_number)]
     pub max_cached_workflows: usize,
     /// How many workflow tasks to work on at the same time, at least 2
     #[arg(long, env = "MAX_WORKFLOW_TASKS", value_name = "NUMBER", default_value_t = 50, value_parser = two_or_more)]
@@ -35,14 +30,9 @@ pub struct TuningArgs {
     /// How many polls for activities to have open, at least 1
     #[arg(long, env = "ACTIVITY_POLLERS", value_name = "NUMBER", default_value_t = 5, value_parser = one_or_more)]
     pub activity_pollers: usize,
-    /// How many of the activities that an order asks for in one task to take on at once, without
-    /// the way by the task queue. 0 takes none
-    #[arg(
-        long,
-        env = "EAGER_ACTIVITIES",
-        value_name = "NUMBER",
-        default_value_t = 3
-    )]
+    /// How many of the activities that an order asks for in one task come back with the answer to
+    /// it, and skip the task queue. 0: none
+    #[arg(long, env = "EAGER_ACTIVITIES", value_name = "NUMBER", default_value_t = 3, value_parser = whole_number)]
     pub eager_activities: usize,
 }
 
@@ -65,6 +55,11 @@ impl TuningArgs {
             Some(PollerBehavior::SimpleMaximum(self.activity_pollers));
         options.max_eager_activity_reservations_per_workflow_task = self.eager_activities;
     }
+}
+
+fn whole_number(text: &str) -> Result<usize, String> {
+    text.parse()
+        .map_err(|_| "a whole number is needed".to_owned())
 }
 
 fn one_or_more(text: &str) -> Result<usize, String> {
@@ -108,6 +103,7 @@ mod tests {
             ("--workflow-pollers", "1", "one is for new orders"),
             ("--workflow-pollers", "many", "a whole number"),
             ("--max-activities", "1.5", "a whole number"),
+            ("--eager-activities", "few", "a whole number"),
         ] {
             let text = refusal(flag, value);
             assert!(text.contains(reason), "{flag} {value}: {text}");

@@ -81,6 +81,28 @@ async fn it_decrypts_what_it_encrypted_and_refuses_what_it_cannot() {
 }
 
 #[tokio::test]
+async fn a_changed_file_of_keys_is_taken_up_and_a_broken_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, address) = codec_server(&folder, &[]).await;
+    let sealed = async || {
+        let answer = send(&address, &post(&address, "/encode", ""), PLAIN).await;
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    };
+    let with_one = sealed().await;
+    let file = folder.path().join("keys");
+    std::fs::write(&file, KEYS.replace("one=AQEB", "two=AgIC") + "\n" + KEYS).unwrap();
+    let with_two = sealed().await;
+    for (encrypted, id) in [(&with_one, "b25l"), (&with_two, "dHdv")] {
+        assert!(encrypted.contains(id), "{encrypted}");
+        let opened = send(&address, &post(&address, "/decode", ""), encrypted).await;
+        assert!(opened.ends_with(PLAIN), "{opened}");
+    }
+    std::fs::write(&file, "three").unwrap();
+    assert!(sealed().await.contains("dHdv"));
+    server.says("the keys in use stay in use").await;
+}
+
+#[tokio::test]
 async fn only_the_pages_it_was_started_for_may_ask() {
     let folder = tempfile::tempdir().unwrap();
     let flags = ["--origin", "https://ui.example", "--namespace", "orders"];

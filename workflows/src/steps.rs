@@ -16,6 +16,7 @@ const AFTER_SHIPMENT: u32 = 0;
 impl Steps {
     pub(crate) async fn check_fraud(&self) -> Result<(), Stopped> {
         self.enter(OrderStatus::CheckingFraud);
+        self.go_on()?;
         let step = self.begin("CheckFraud", None);
         let checked = if self.task.order.local_check {
             self.run_locally(OrderActivities::check_fraud, self.task.clone())

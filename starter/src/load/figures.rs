@@ -14,6 +14,7 @@ pub(super) struct Figures {
     pub concurrency: u32,
     #[serde(rename = "seconds", serialize_with = "seconds")]
     pub took: Duration,
+    pub orders_per_second: f64,
     pub latency: Latency,
     /// None where the workers are on another machine.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,12 +45,6 @@ pub(super) struct Cost {
     /// How much more resident memory the workers have than before the load.
     memory_growth_bytes: i64,
     memory_growth_bytes_per_order: f64,
-}
-
-impl Figures {
-    fn per_second(&self) -> f64 {
-        f64::from(self.orders) / self.took.as_secs_f64()
-    }
 }
 
 impl Latency {
@@ -91,7 +86,7 @@ impl fmt::Display for Figures {
             self.concurrency,
             self.took.as_secs_f64()
         )?;
-        writeln!(f, "throughput   {:.1} orders/s", self.per_second())?;
+        writeln!(f, "throughput   {:.1} orders/s", self.orders_per_second)?;
         writeln!(
             f,
             "latency      median {} ms, 95th percentile {} ms, 99th {} ms",

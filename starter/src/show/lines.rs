@@ -59,8 +59,17 @@ fn print(line: &str) {
     let _ = writeln!(anstream::stdout(), "{line}");
 }
 
+/// What a worker without an order's key says.
+const NO_KEY: &str = "it is encrypted with key";
+
 /// That the workflow's own code failed.
 pub(super) fn code_failed(error: &str) -> String {
+    if error.contains(NO_KEY) {
+        return format!(
+            "{BAD}the worker cannot read the order{BAD:#}, which waits for one with the right key: \
+             {error}"
+        );
+    }
     format!(
         "{BAD}the workflow's code failed{BAD:#}, and the order waits for a worker with better \
          code: {error}"

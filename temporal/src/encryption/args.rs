@@ -9,19 +9,21 @@ use super::keys::Keys;
 use crate::args::Secret;
 use crate::connect_error::ConnectError;
 
+const HEADING: &str = "Encryption";
+
 /// The keys that orders are encrypted with. To be taken into a command with `#[command(flatten)]`.
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Encryption")]
 pub struct EncryptionArgs {
     /// File with the keys to encrypt orders with, ID=KEY lines; the first one encrypts
     /// [default: orders are not encrypted]
-    #[arg(long, env = "TEMPORAL_ENCRYPTION_KEYS_FILE", value_name = "FILE")]
+    #[arg(long, help_heading = HEADING, env = "TEMPORAL_ENCRYPTION_KEYS_FILE", value_name = "FILE")]
     pub encryption_keys_file: Option<PathBuf>,
 
     /// The keys themselves, with commas between them. Better set as the variable: others can read
     /// a command line
     #[arg(
         long,
+        help_heading = HEADING,
         env = "TEMPORAL_ENCRYPTION_KEYS",
         hide_env_values = true,
         value_name = "ID=KEY"
