@@ -52,7 +52,7 @@ pub async fn load(args: &LoadArgs) -> anyhow::Result<ExitCode> {
         .map(|number| order(args, &format!("{run}-warm-up"), number))
         .collect();
     let unseen = ProgressBar::hidden();
-    eprintln!("{} orders go before, to warm up", warm_up.len());
+    eprintln!("orders that go before, to warm up: {}", warm_up.len());
     let warmed = tokio::time::timeout(WARM_UP_WITHIN, loading.run(&warm_up, &unseen));
     let Ok(warmed) = warmed.await else {
         bail!(

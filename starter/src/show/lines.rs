@@ -132,3 +132,15 @@ pub(crate) fn readable(time: Duration) -> String {
         format!("{:.1} s", time.as_secs_f64())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_without_the_key_is_not_called_bad_code() {
+        let refusal = "Encoding error: it is encrypted with key \"key-1\", and no keys were given";
+        assert!(code_failed(refusal).contains("the worker cannot read the order"));
+        assert!(code_failed("index out of bounds").contains("better code"));
+    }
+}
