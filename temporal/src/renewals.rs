@@ -78,6 +78,11 @@ impl Renewals {
         &self.client
     }
 
+    /// The server's address, with its scheme.
+    pub fn address(&self) -> String {
+        self.settings.address()
+    }
+
     /// Waits until certificates or encryption keys are new, and gives a client that is connected
     /// with them. The one before it keeps its connection for as long as the server lets it.
     ///

@@ -94,6 +94,8 @@ async fn run_until(stop: &mut Stop, args: &Args) -> anyhow::Result<Ended> {
     }
     tracing::info!(
         pid = std::process::id(),
+        server = renewals.address(),
+        namespace = renewals.client().options().namespace,
         task_queue = args.task_queue,
         database = %args.database.display(),
         fault_rate = %args.fault_rate,
