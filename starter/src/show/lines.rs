@@ -135,12 +135,25 @@ pub(crate) fn readable(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use temporal::encryption::codec::EncryptionError;
+
     use super::*;
 
     #[test]
     fn a_worker_without_the_key_is_not_called_bad_code() {
-        let refusal = "Encoding error: it is encrypted with key \"key-1\", and no keys were given";
-        assert!(code_failed(refusal).contains("the worker cannot read the order"));
+        let id = "key-1".to_owned();
+        let given = "key-2".to_owned();
+        for refusal in [
+            EncryptionError::NoKeys { id: id.clone() },
+            EncryptionError::UnknownKey {
+                id: id.clone(),
+                given,
+            },
+            EncryptionError::DoesNotOpen { id },
+        ] {
+            let failure = format!("Encoding error: {refusal}");
+            assert!(code_failed(&failure).contains("the worker cannot read the order"));
+        }
         assert!(code_failed("index out of bounds").contains("better code"));
     }
 }
