@@ -1,6 +1,7 @@
 //! What the activities are given, and what they answer.
 
-use inventory::{Item, Order, Placement};
+use inventory::Placement;
+use orders::{Item, Order};
 use serde::{Deserialize, Serialize};
 
 /// One order, as one submission of it: what an activity needs to find its own effect again.

@@ -7,7 +7,8 @@ use activities::{
     faults::FaultPoint,
     services::{BACK_AT_ATTEMPT, DECLINED, OUTAGE},
 };
-use inventory::{Inventory, Item, Order};
+use inventory::Inventory;
+use orders::{Item, Order};
 use temporalio_sdk::{
     activities::ActivityError,
     testing::{ActivityEnvironment, ActivityEnvironmentError, TestActivityInfoOptions},

@@ -1,7 +1,8 @@
 //! The dev server in the foreground.
 
 use anyhow::bail;
-use temporal::{CliSearch, DevServer, Ended, Listener, Settings, project_dir, what_listens};
+use servers::{CliSearch, DevServer, Ended, project_dir};
+use temporal::{Listener, Settings, what_listens};
 
 use crate::{
     args::{DEFAULT_PORT, ServerArgs},

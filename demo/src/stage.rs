@@ -9,9 +9,10 @@ use std::{
 
 use anyhow::{Context, bail};
 use inventory::Inventory;
+use servers::{CliSearch, DevServer, project_dir};
 use starter::follow::{self, OrderHandle};
 use tempfile::TempDir;
-use temporal::{CliSearch, ConnectArgs, DevServer, Listener, Settings, project_dir, what_listens};
+use temporal::{ConnectArgs, Listener, Settings, what_listens};
 use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowTerminateOptions};
 
 use crate::{

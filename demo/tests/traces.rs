@@ -27,7 +27,7 @@ use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest, common::v1::any_value::Value,
 };
 use prost::Message;
-use temporal::{CliSearch, DevServer, project_dir};
+use servers::{CliSearch, DevServer, project_dir};
 use tokio::{
     net::TcpListener,
     process::{Child, Command},

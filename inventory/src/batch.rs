@@ -6,8 +6,9 @@ use std::time::SystemTime;
 use crate::entry::{Change, Entry};
 use crate::error::InventoryError;
 use crate::levels::Levels;
-use crate::placement::{Item, Placement, Product};
+use crate::placement::{Placement, Product};
 use crate::state::State;
+use orders::Item;
 
 /// What to record of an effect; the batch adds the rest.
 pub(crate) struct Draft<'a> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::order::InvalidOrder;
+use orders::InvalidOrder;
 
 /// Why the inventory did not do what it was asked for.
 ///

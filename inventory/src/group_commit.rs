@@ -156,9 +156,10 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::placement::{Item, Placement};
+    use crate::placement::Placement;
     use crate::steps;
     use crate::store::Paths;
+    use orders::Item;
 
     fn changes(folder: &tempfile::TempDir) -> GroupCommit {
         let paths = Paths::beside(folder.path().join("inventory.json"));

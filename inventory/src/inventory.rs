@@ -10,11 +10,10 @@ use crate::entry::Entry;
 use crate::error::InventoryError;
 use crate::group_commit::GroupCommit;
 use crate::ledger::Ledger;
-use crate::placement::{
-    Confirmation, Delivery, Item, Placement, Product, Reservation, StockChange,
-};
+use crate::placement::{Confirmation, Delivery, Placement, Product, Reservation, StockChange};
 use crate::steps;
 use crate::store::{Paths, Store};
+use orders::Item;
 
 /// The stock of every product, and what was done for every order.
 ///

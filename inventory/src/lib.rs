@@ -1,4 +1,4 @@
-//! Orders, stock, the JSON inventory file and its ledger.
+//! Stock, the JSON inventory file and its ledger.
 //!
 //! [`Inventory`] has an operation for each thing an order needs: reserve,
 //! release, restock, record a charge, a shipment and what undoes them. Each
@@ -10,7 +10,6 @@
 //! # Layout
 //!
 //! What callers see:
-//! - `order`: an order as it is submitted, and what makes one valid.
 //! - `placement`: what operations take and return.
 //! - `inventory`: [`Inventory`], the handle.
 //! - `entry`: a line of the ledger.
@@ -88,7 +87,6 @@ mod inventory;
 mod ledger;
 mod levels;
 mod lock;
-mod order;
 mod placement;
 mod quick_line;
 mod quick_read;
@@ -105,10 +103,7 @@ pub use clock::Clock;
 pub use entry::{Change, Entry};
 pub use error::InventoryError;
 pub use inventory::Inventory;
-pub use order::{
-    ADDRESS_RULE, ApprovalRule, DEFAULT_PAUSE, InvalidOrder, Order, PAUSING_ORDER, is_address,
-};
-pub use placement::{Confirmation, Delivery, Item, Placement, Product, Reservation, StockChange};
+pub use placement::{Confirmation, Delivery, Placement, Product, Reservation, StockChange};
 
 /// Stock below this makes the supplier deliver: the Go demo's figure.
 pub const MINIMUM_STOCK: u32 = 5_000;

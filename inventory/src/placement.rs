@@ -1,7 +1,6 @@
 //! What callers hand in and get back: placements, items and results.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -56,33 +55,6 @@ pub(crate) fn unescape(part: &str) -> Cow<'_, str> {
         part.replace("%2F", "/").replace("%25", "%").into()
     } else {
         part.into()
-    }
-}
-
-/// So many units of a product.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Item {
-    /// The product's ID.
-    pub product: String,
-    /// Units, at least 1.
-    pub quantity: u32,
-}
-
-impl Item {
-    /// `quantity` units of `product`.
-    pub fn new(product: impl Into<String>, quantity: u32) -> Self {
-        Self {
-            product: product.into(),
-            quantity,
-        }
-    }
-}
-
-impl fmt::Display for Item {
-    /// In words: "1 unit of product 123456".
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let units = if self.quantity == 1 { "unit" } else { "units" };
-        write!(f, "{} {units} of product {}", self.quantity, self.product)
     }
 }
 

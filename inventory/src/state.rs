@@ -291,7 +291,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Inventory, Item, Placement};
+    use crate::{Inventory, Placement};
+    use orders::Item;
 
     /// A ledger with a line of every kind, and changes of several lines.
     static EVERY_KIND: LazyLock<String> = LazyLock::new(every_kind);

@@ -6,9 +6,9 @@
 use crate::batch::{Batch, Draft};
 use crate::entry::{Change, Entry};
 use crate::error::InventoryError;
-use crate::order::InvalidOrder;
-use crate::placement::{Confirmation, Delivery, Item, Placement, Reservation, StockChange};
+use crate::placement::{Confirmation, Delivery, Placement, Reservation, StockChange};
 use crate::{CAPACITY, MINIMUM_STOCK};
+use orders::{InvalidOrder, Item};
 
 const CHARGE: &str = "charge";
 const REFUND: &str = "refund";
@@ -238,25 +238,13 @@ pub(crate) fn restock(
 
 /// One item for each product, in the order's order.
 fn merged(placement: &Placement, items: &[Item]) -> Result<Vec<Item>, InventoryError> {
-    let mut merged: Vec<(Item, u64)> = Vec::with_capacity(items.len());
     for item in items {
         at_least_one(placement, item)?;
-        let quantity = u64::from(item.quantity);
-        match merged.iter_mut().find(|(it, _)| it.product == item.product) {
-            Some((_, sum)) => *sum += quantity,
-            None => merged.push((item.clone(), quantity)),
-        }
     }
-    if merged.is_empty() {
+    if items.is_empty() {
         return Err(invalid(placement, "item", "the order names none"));
     }
-    merged
-        .into_iter()
-        .map(|(item, sum)| match u32::try_from(sum) {
-            Ok(quantity) => Ok(Item { quantity, ..item }),
-            Err(_) => Err(over_capacity(&item.product, sum)),
-        })
-        .collect()
+    Ok(orders::merged(items))
 }
 
 fn at_least_one(placement: &Placement, item: &Item) -> Result<(), InventoryError> {

@@ -301,7 +301,8 @@ mod tests {
 
     use super::*;
     use crate::group_commit::GroupCommit;
-    use crate::{Inventory, Item, Placement, Reservation, audit, steps};
+    use crate::{Inventory, Placement, Reservation, audit, steps};
+    use orders::Item;
 
     const PRODUCT: &str = "123456";
 

@@ -2,7 +2,8 @@
 
 use std::time::SystemTime;
 
-use inventory::{Inventory, Item, Placement, Reservation};
+use inventory::{Inventory, Placement, Reservation};
+use orders::Item;
 
 #[test]
 fn a_bare_file_name_is_in_the_current_folder() {

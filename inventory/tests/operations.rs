@@ -3,7 +3,8 @@
 mod common;
 
 use common::{PRODUCT, Shop, array, is_reserved, now, order, units};
-use inventory::{CAPACITY, Change, InventoryError, Item, Placement, Reservation, Standing};
+use inventory::{CAPACITY, Change, InventoryError, Placement, Reservation, Standing};
+use orders::Item;
 
 #[test]
 fn the_first_order_leaves_the_specified_files() {

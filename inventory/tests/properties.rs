@@ -7,7 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 
 use common::Shop;
-use inventory::{CAPACITY, Inventory, InventoryError, Item, Placement, Reservation, StockChange};
+use inventory::{CAPACITY, Inventory, InventoryError, Placement, Reservation, StockChange};
+use orders::Item;
 use proptest::prelude::*;
 
 const PRODUCTS: [&str; 2] = ["a", "b"];

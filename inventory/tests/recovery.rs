@@ -5,7 +5,8 @@ mod common;
 use std::fs;
 
 use common::{PRODUCT, Shop, array, is_reserved, now, order, units};
-use inventory::{Inventory, InventoryError, Item, Pending, Reservation};
+use inventory::{Inventory, InventoryError, Pending, Reservation};
+use orders::Item;
 
 /// The ledger cut off at every byte of its last change.
 fn cut_anywhere(whole: &[u8], lines: usize, mut each: impl FnMut(&[u8])) {

@@ -15,7 +15,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use common::{PRODUCT, Shop, assert_clean, is_reserved, now, order, units};
-use inventory::{Inventory, InventoryError, Item};
+use inventory::{Inventory, InventoryError};
+use orders::Item;
 
 /// The inventory file of a child process.
 const FILE: &str = "INVENTORY_TEST_FILE";

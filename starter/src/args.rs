@@ -3,7 +3,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand};
-use inventory::{ADDRESS_RULE, ApprovalRule, DEFAULT_PRODUCT, Item, Order, is_address};
+use inventory::DEFAULT_PRODUCT;
+use orders::{ADDRESS_RULE, ApprovalRule, Item, Order, is_address};
 use rand::{Rng, RngExt};
 use temporal::{ConnectArgs, UiArgs};
 use workflows::OrderStatus;

@@ -14,7 +14,8 @@ use std::{
 use anyhow::{Context, bail};
 use futures::{StreamExt, TryStreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
-use inventory::{DEFAULT_PRODUCT, Order, Standing};
+use inventory::{DEFAULT_PRODUCT, Standing};
+use orders::Order;
 use temporalio_client::{Client, WorkflowFetchHistoryOptions, WorkflowGetResultOptions};
 
 use self::{

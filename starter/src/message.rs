@@ -3,7 +3,7 @@
 use std::{process::ExitCode, time::Duration};
 
 use anyhow::{anyhow, bail};
-use inventory::{ADDRESS_RULE, is_address};
+use orders::{ADDRESS_RULE, is_address};
 use temporalio_client::{
     WorkflowDescribeOptions, WorkflowExecuteUpdateOptions, WorkflowSignalOptions,
     errors::{WorkflowInteractionError, WorkflowUpdateError},

@@ -7,7 +7,7 @@ use std::{io::Write, process::ExitCode, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use futures::TryStreamExt;
-use inventory::Order;
+use orders::Order;
 use serde_json::json;
 use temporal::ensure_keyword;
 use temporalio_client::{

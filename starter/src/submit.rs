@@ -1,7 +1,7 @@
 //! Places an order, or finds that it is under way.
 
 use anyhow::{Context, bail};
-use inventory::Order;
+use orders::Order;
 use temporal::{NoSearchAttribute, ensure_keyword};
 use temporalio_client::{
     Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions,

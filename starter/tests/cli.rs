@@ -6,7 +6,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use inventory::{Inventory, Item, Placement};
+use inventory::{Inventory, Placement};
+use orders::Item;
 
 fn starter(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_starter"))

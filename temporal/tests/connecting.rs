@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use clap::{CommandFactory, Parser};
 use common::{LONG, cli, error_at, error_with, listener, nowhere, plain, server};
+use servers::DevServer;
 use temporal::{
-    ConnectArgs, ConnectError, DevServer, Listener, Settings, connect, connect_patiently,
-    what_listens,
+    ConnectArgs, ConnectError, Listener, Settings, connect, connect_patiently, what_listens,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;

@@ -6,7 +6,8 @@ mod endpoint;
 
 use common::{error_at, error_with, server};
 use endpoint::{Admits, Authority, EXPIRED, Endpoint, NOT_YET, Signed, VALID};
-use temporal::{ConnectArgs, ConnectError, DevServer};
+use servers::DevServer;
+use temporal::{ConnectArgs, ConnectError};
 
 async fn endpoint(server: &DevServer, own: Signed, clients: Option<&Authority>) -> Endpoint {
     let admits = Admits {

@@ -5,7 +5,8 @@ mod common;
 use std::process::Stdio;
 
 use common::{Scene, WorkerProcess, ended, order, result, until};
-use temporal::{CliSearch, Keys, Settings, project_dir};
+use servers::{CliSearch, project_dir};
+use temporal::{Keys, Settings};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

@@ -10,10 +10,10 @@ use std::{
 
 use activities::Activity;
 use common::{Scene, TASK_QUEUE, cancel, ended, history, order, pending, result, until};
-use inventory::{Item, Order};
 use nix::sys::signal::Signal;
+use orders::{Item, Order};
+use servers::{CliSearch, project_dir};
 use starter::follow::{Followed, OrderHandle};
-use temporal::{CliSearch, project_dir};
 use temporalio_client::WorkflowSignalOptions;
 use temporalio_common::protos::temporal::api::{
     enums::v1::EventType, history::v1::history_event::Attributes,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use common::{Scene, ended, history, order, reason, result, until};
 use futures::{FutureExt, future::BoxFuture};
-use inventory::{Item, Order};
+use orders::{Item, Order};
 use prost::Message;
 use starter::{
     follow::{self, Watch},

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use common::{Scene, WorkerProcess, order, until};
 use http::{address, get};
 use nix::sys::signal::Signal;
-use temporal::{CliSearch, DevServer, project_dir};
+use servers::{CliSearch, DevServer, project_dir};
 
 const HEALTH: [&str; 2] = ["--health-address", "127.0.0.1:0"];
 

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use activities::services::{DECLINED, OUTAGE};
 use common::{Scene, cancel, ended, order, until, until_status};
-use inventory::{ApprovalRule, Item, Order};
+use orders::{ApprovalRule, Item, Order};
 use starter::follow::OrderHandle;
 use temporalio_client::{
     WorkflowExecuteUpdateOptions, WorkflowFetchHistoryOptions, WorkflowSignalOptions,

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::Path, process::Command};
 
 use common::{Scene, ended, history, order, reason, result, until};
 use http::{address, get};
-use temporal::{CliSearch, project_dir};
+use servers::{CliSearch, project_dir};
 use temporalio_client::{grpc::WorkflowService, tonic::IntoRequest};
 use temporalio_common::protos::temporal::api::{
     common::v1::WorkflowExecution, enums::v1::WorkflowTaskFailedCause,

@@ -5,7 +5,8 @@ mod common;
 use std::time::Duration;
 
 use common::{Scene, TASK_QUEUE, ended, history, order, reason, result, status, until};
-use inventory::{Change, Order};
+use inventory::Change;
+use orders::Order;
 use starter::submit::Submitted;
 use temporalio_common::protos::temporal::api::{
     enums::v1::EventType, history::v1::history_event::Attributes,

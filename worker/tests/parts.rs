@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Scene, cancel, ended, order, reason, result, status, until, until_status};
-use inventory::{Item, Order};
+use orders::{Item, Order};
 use starter::follow::{self, Followed};
 use temporalio_common::protos::temporal::api::enums::v1::EventType;
 use workflows::{OrderOutcome, OrderStatus};

@@ -3,7 +3,8 @@
 mod common;
 
 use common::{Scene, cancel, ended, order, refused, result, status, until, until_status};
-use inventory::{ApprovalRule, Change, Order};
+use inventory::Change;
+use orders::{ApprovalRule, Order};
 use starter::follow::{Followed, OrderHandle};
 use temporalio_client::{
     WorkflowCancelOptions, WorkflowExecuteUpdateOptions, WorkflowSignalOptions,

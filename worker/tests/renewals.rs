@@ -8,7 +8,7 @@ use std::{fs, path::PathBuf};
 
 use common::{Scene, WorkerProcess, ended, order, pending, result, until};
 use endpoint::{Admits, Authority, Endpoint, Signed, VALID};
-use temporal::DevServer;
+use servers::DevServer;
 use workflows::OrderOutcome;
 
 /// A worker process behind an endpoint, and the files it connects with.

@@ -4,8 +4,8 @@ mod common;
 
 use common::{Scene, WorkerProcess, ended, order, pending, result, until};
 use nix::sys::signal::Signal;
+use servers::{CliSearch, DevServer, project_dir};
 use starter::submit::Submitted;
-use temporal::{CliSearch, DevServer, project_dir};
 use workflows::OrderOutcome;
 
 #[tokio::test]

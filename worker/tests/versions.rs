@@ -5,7 +5,7 @@ mod common;
 use std::path::PathBuf;
 
 use common::{Scene, WorkerProcess, ended, order, result, until};
-use temporal::{CliSearch, project_dir};
+use servers::{CliSearch, project_dir};
 use tokio::process::Command;
 
 async fn cli() -> PathBuf {

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, fmt::Display, rc::Rc, time::Duration};
 
 use activities::OrderTask;
-use inventory::Order;
+use orders::Order;
 use temporalio_common::{
     ActivityDefinition, error::IncomingError, protos::temporal::api::failure::v1::Failure,
 };

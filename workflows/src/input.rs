@@ -1,6 +1,6 @@
 //! An order as it arrives: decoded, or the reason why not.
 
-use inventory::Order;
+use orders::Order;
 use temporalio_common::{
     data_converters::{
         GenericPayloadConverter, PayloadConversionError, SerializationContext,

@@ -50,7 +50,7 @@ async fn process(order: &Steps) -> Result<OrderResult, Stopped> {
 /// The workflow `ProcessOrder`, and what it can be asked while it runs.
 #[workflow]
 pub struct ProcessOrder {
-    order: Result<inventory::Order, String>,
+    order: Result<orders::Order, String>,
     pub(crate) progress: OrderProgress,
     pub(crate) requests: Requests,
     pub(crate) stop: WorkflowCancellationToken,

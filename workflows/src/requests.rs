@@ -2,7 +2,7 @@
 //!
 //! Each is asked once for all: a repetition is told so, and changes nothing.
 
-use inventory::{ADDRESS_RULE, is_address};
+use orders::{ADDRESS_RULE, is_address};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 

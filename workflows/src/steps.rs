@@ -1,7 +1,7 @@
 //! The steps of an order, as its process names them.
 
 use activities::{Confirmation, OrderActivities, Preparation, Restocking, Shipping, Stock};
-use inventory::Item;
+use orders::Item;
 use temporalio_sdk::{ChildWorkflowOptions, workflows::join_all};
 
 use crate::{

@@ -6,7 +6,7 @@
 )]
 
 use activities::{OrderActivities, OrderTask};
-use inventory::Order;
+use orders::Order;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_sdk::{
     WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult,

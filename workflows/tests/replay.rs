@@ -18,7 +18,7 @@ use std::{
 };
 
 use activities::{OrderActivities, OrderTask};
-use inventory::Order;
+use orders::Order;
 use temporalio_client::WorkflowHistory;
 use temporalio_common::WorkflowDefinition;
 use temporalio_macros::{workflow, workflow_methods};

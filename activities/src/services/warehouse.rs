@@ -1,6 +1,7 @@
 //! Who holds and ships the stock.
 
-use inventory::{Inventory, Item, Reservation, StockChange};
+use inventory::{Inventory, Reservation, StockChange};
+use orders::Item;
 
 use crate::{
     error::StepError,

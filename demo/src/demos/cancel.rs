@@ -1,7 +1,8 @@
 //! Cancelling: what was done is undone, in reverse, whoever dies meanwhile.
 
 use anyhow::ensure;
-use inventory::{Change, DEFAULT_PRODUCT, Order};
+use inventory::{Change, DEFAULT_PRODUCT};
+use orders::Order;
 use workflows::OrderStatus;
 
 use crate::{

@@ -11,8 +11,8 @@ use std::{
 
 use activities::{Activity, OrderActivities, OrderTask};
 use anyhow::{Context, bail, ensure};
-use inventory::Order;
-use temporal::project_dir;
+use orders::Order;
+use servers::project_dir;
 use temporalio_client::WorkflowHistory;
 use temporalio_common::protos::temporal::api::history::v1::{
     HistoryEvent, history_event::Attributes,

@@ -8,7 +8,8 @@ use std::{
 
 use activities::services::DECLINED;
 use anyhow::ensure;
-use inventory::{Audit, Change, Finding, Item, Order, Standing};
+use inventory::{Audit, Change, Finding, Standing};
+use orders::{Item, Order};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use temporalio_client::WorkflowFetchHistoryOptions;
 use temporalio_common::protos::temporal::api::history::v1::{

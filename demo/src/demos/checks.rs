@@ -1,7 +1,8 @@
 //! What demos ask of an order, and what they hold it to.
 
 use anyhow::{bail, ensure};
-use inventory::{Change, Order};
+use inventory::Change;
+use orders::Order;
 use starter::{follow::OrderHandle, submit::submit};
 use temporalio_client::{
     WorkflowCountOptions, WorkflowDescribeOptions, WorkflowFetchHistoryOptions,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use inventory::Order;
+use orders::Order;
 use starter::{
     follow::{self, Followed, OrderHandle, Unwatched},
     submit::submit,

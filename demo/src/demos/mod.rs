@@ -25,7 +25,8 @@ use std::collections::HashMap;
 
 use anyhow::{Context, bail, ensure};
 use clap::{Parser, Subcommand};
-use inventory::{Change, Order};
+use inventory::Change;
+use orders::Order;
 use starter::follow::OrderHandle;
 use temporalio_client::WorkflowFetchHistoryOptions;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;

@@ -1,7 +1,7 @@
 //! Progress: an order says how it stands, while it runs and after.
 
 use anyhow::ensure;
-use inventory::{ApprovalRule, Order};
+use orders::{ApprovalRule, Order};
 use workflows::OrderStatus;
 
 use crate::{

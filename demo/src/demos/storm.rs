@@ -8,7 +8,7 @@ use std::{
 use activities::faults::FaultRate;
 use futures::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
-use inventory::Order;
+use orders::Order;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{

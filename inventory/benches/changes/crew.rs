@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use inventory::{Inventory, Item, Placement};
+use inventory::{Inventory, Placement};
+use orders::Item;
 
 use crate::past::PRODUCT;
 

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use inventory::{Audit, Inventory, Item, Placement, Reservation, audit};
+use inventory::{Audit, Inventory, Placement, Reservation, audit};
+use orders::Item;
 use tempfile::TempDir;
 
 /// The product of the first state.

@@ -5,8 +5,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use temporal::{ConnectError, DevServer, Settings, connect, find_or_fetch, project_dir};
-use temporalio_client::Client;
+use servers::{DevServer, find_or_fetch, project_dir};
+use temporal::{ConnectError, Settings, connect};
 use tokio::net::TcpListener;
 
 /// Far above what anything here takes, so that a test that waits in vain ends.
@@ -20,10 +20,6 @@ pub async fn cli() -> PathBuf {
 
 pub async fn server() -> DevServer {
     DevServer::builder(cli().await).start().await.unwrap()
-}
-
-pub async fn client_of(server: &DevServer) -> Client {
-    connect(&plain(&server.address()), "test").await.unwrap()
 }
 
 pub fn plain(address: &str) -> Settings {

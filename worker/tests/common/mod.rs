@@ -9,16 +9,18 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use inventory::{Entry, Inventory, Order};
+use inventory::{Entry, Inventory};
 use nix::{
     sys::signal::{self, Signal},
     unistd::Pid,
 };
+use orders::Order;
+use servers::{CliSearch, DevServer, project_dir};
 use starter::{
     follow::{self, Followed, OrderHandle, Unwatched},
     submit::{Submitted, submit},
 };
-use temporal::{CliSearch, DevServer, Settings, project_dir};
+use temporal::Settings;
 use temporalio_client::{
     Client, WorkflowDescribeOptions, WorkflowExecuteUpdateOptions, WorkflowFetchHistoryOptions,
     WorkflowQueryOptions, errors::WorkflowUpdateError,
@@ -55,7 +57,7 @@ impl Scene {
     }
 
     pub async fn with(
-        server: impl FnOnce(temporal::DevServerBuilder, &Path) -> temporal::DevServerBuilder,
+        server: impl FnOnce(servers::DevServerBuilder, &Path) -> servers::DevServerBuilder,
     ) -> Self {
         let cli = CliSearch::from_env(&project_dir())
             .find_or_fetch(|_| ())

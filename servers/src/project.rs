@@ -21,9 +21,9 @@ fn workspace_above(start: &Path) -> Option<PathBuf> {
         .map(Path::to_owned)
 }
 
-/// This workspace, that is: a foreign one has no `temporal/` crate to fetch anything for.
+/// This workspace, that is: a foreign one has no `servers/` crate to fetch anything for.
 fn is_workspace(folder: &Path) -> bool {
-    if !folder.join("temporal/Cargo.toml").is_file() {
+    if !folder.join("servers/Cargo.toml").is_file() {
         return false;
     }
     fs::read_to_string(folder.join("Cargo.toml"))

@@ -12,7 +12,7 @@ use std::time::Duration;
 use common::{LONG, cli, client_of, server};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use temporal::{DevServer, DevServerError};
+use servers::{DevServer, DevServerError};
 use temporalio_client::{UntypedWorkflow, WorkflowStartOptions};
 use temporalio_common::data_converters::RawValue;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};

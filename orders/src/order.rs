@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::placement::Item;
+use crate::item::{Item, merged};
 
 /// The order number that the Go demo pauses between two steps, so that a
 /// presenter can kill the worker there.
@@ -229,14 +229,11 @@ impl Order {
 
     /// What the order takes out of stock; one item for each product.
     pub fn items(&self) -> Vec<Item> {
-        let mut items = vec![Item::new(&self.item, self.quantity)];
-        for more in &self.more_items {
-            match items.iter_mut().find(|it| it.product == more.product) {
-                Some(same) => same.quantity = same.quantity.saturating_add(more.quantity),
-                None => items.push(more.clone()),
-            }
-        }
-        items
+        let first = Item::new(&self.item, self.quantity);
+        let all: Vec<Item> = std::iter::once(first)
+            .chain(self.more_items.iter().cloned())
+            .collect();
+        merged(&all)
     }
 }
 

@@ -1,26 +1,30 @@
 //! What a dev server is started with, and the start itself.
 
+use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use temporalio_client::Client;
-use temporalio_client::grpc::OperatorService;
+use temporalio_client::grpc::{OperatorService, WorkflowService};
+use temporalio_client::request_extensions::RetryConfigForCall;
+use temporalio_client::tonic::{IntoRequest, Request};
+use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, RetryOptions, Url};
 use temporalio_common::protos::temporal::api::operatorservice::v1::ListSearchAttributesRequest;
+use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
 use super::output::Output;
 use super::watchdog::Watchdog;
 use super::{DevServer, DevServerError, port};
-use crate::connect::{connect, once};
-use crate::settings::Settings;
 
 pub(super) const HOST: &str = "127.0.0.1";
 
 /// A server is ready in a second; a machine with a full load takes its time.
 const READY_LIMIT: Duration = Duration::from_secs(60);
+/// How long one look whether it is ready may take to connect.
+const ANSWER_LIMIT: Duration = Duration::from_secs(4);
 const READY_PAUSE: Duration = Duration::from_millis(50);
 /// How often a start on ports of its own choice is tried with others.
 const PORT_ATTEMPTS: usize = 5;
@@ -305,12 +309,26 @@ impl DevServer {
     }
 
     async fn check_ready(&self) -> Result<(), String> {
-        let settings = Settings::plain(&self.address(), &self.builder.namespace)
-            .map_err(|error| error.to_string())?;
-        let client = connect(&settings, "dev-server-check")
+        let client = self.client().await.map_err(|error| error.to_string())?;
+        let request = DescribeNamespaceRequest {
+            namespace: self.builder.namespace.clone(),
+            ..Default::default()
+        };
+        WorkflowService::describe_namespace(&mut client.clone(), once(request))
             .await
-            .map_err(|error| error.to_string())?;
+            .map_err(|status| status.to_string())?;
         self.check_search_attributes(&client).await
+    }
+
+    async fn client(&self) -> Result<Client, Box<dyn Error + Send + Sync>> {
+        let target = Url::parse(&format!("http://{}", self.address()))?;
+        let options = ConnectionOptions::new(target)
+            .identity("dev-server-check".to_owned())
+            .connect_timeout(ANSWER_LIMIT)
+            .build();
+        let connection = Connection::connect(options).await?;
+        let options = ClientOptions::new(self.builder.namespace.clone()).build();
+        Ok(Client::new(connection, options)?)
     }
 
     async fn check_search_attributes(&self, client: &Client) -> Result<(), String> {
@@ -331,4 +349,13 @@ impl DevServer {
             None => Ok(()),
         }
     }
+}
+
+/// A request that the client does not repeat by itself when it fails: the wait for readiness does.
+fn once<T>(message: T) -> Request<T> {
+    let mut request = message.into_request();
+    request
+        .extensions_mut()
+        .insert(RetryConfigForCall(RetryOptions::no_retries()));
+    request
 }
