@@ -1,112 +1,40 @@
-//! What every attempt at an activity has in common.
+//! What every attempt at an activity has in common: heartbeats, simulated faults, places to hold at.
 
-use std::{str::FromStr, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::{
-    OrderActivities, Services, charge, check_fraud,
+    Services,
+    activity::Activity,
     error::StepError,
-    faults::{FaultMessages, FaultPoint},
-    look_up_items, prepare_shipment, recall, refund, release, ship, supplier_order,
-    task::{Attempted, ForOrder},
+    faults::{FaultPoint, Faults},
+    hold::Hold,
+    task::{Attempted, Effect, ForOrder},
 };
 
 /// How many heartbeats fit into a heartbeat timeout. With six, several may be late on a busy
 /// machine before a living activity is taken for dead.
 const BEATS_PER_TIMEOUT: u32 = 6;
 
-/// One of the activities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Activity {
-    /// Is the payment info to be trusted?
-    CheckFraud,
-    /// Set the units aside.
-    PrepareShipment,
-    /// Take the payment.
-    Charge,
-    /// Hand the units to the courier.
-    Ship,
-    /// Fill the shelf.
-    SupplierOrder,
-    /// See what is on the shelf.
-    LookUpItems,
-    /// Call units back from the courier.
-    Recall,
-    /// Give the payment back.
-    Refund,
-    /// Put the units back.
-    Release,
+/// Called at each simulated fault.
+pub type OnFault = Arc<dyn Fn(Activity, FaultPoint) + Send + Sync>;
+
+/// How activities are attempted.
+pub(crate) struct Attempts {
+    pub(crate) services: Services,
+    pub(crate) faults: Faults,
+    pub(crate) holds: Vec<Hold>,
+    pub(crate) on_fault: Option<OnFault>,
 }
 
-impl Activity {
-    /// All of them: the five steps of every order as they are run, then the others.
-    pub const ALL: [Self; 9] = [
-        Self::CheckFraud,
-        Self::PrepareShipment,
-        Self::Charge,
-        Self::Ship,
-        Self::SupplierOrder,
-        Self::LookUpItems,
-        Self::Recall,
-        Self::Refund,
-        Self::Release,
-    ];
-
-    /// The activity type's name on the Temporal server.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::CheckFraud => "CheckFraud",
-            Self::PrepareShipment => "PrepareShipment",
-            Self::Charge => "Charge",
-            Self::Ship => "Ship",
-            Self::SupplierOrder => "SupplierOrder",
-            Self::LookUpItems => "LookUpItems",
-            Self::Recall => "Recall",
-            Self::Refund => "Refund",
-            Self::Release => "Release",
-        }
-    }
-
-    /// How it fails at random.
-    pub fn fault_messages(self) -> FaultMessages {
-        match self {
-            Self::CheckFraud => check_fraud::FAULTS,
-            Self::PrepareShipment => prepare_shipment::FAULTS,
-            Self::Charge => charge::FAULTS,
-            Self::Ship => ship::FAULTS,
-            Self::SupplierOrder => supplier_order::FAULTS,
-            Self::LookUpItems => look_up_items::FAULTS,
-            Self::Recall => recall::FAULTS,
-            Self::Refund => refund::FAULTS,
-            Self::Release => release::FAULTS,
-        }
-    }
-}
-
-/// A name that is no activity's.
-#[derive(Debug, thiserror::Error)]
-#[error("{0:?} is none of the activities {names}", names = Activity::ALL.map(Activity::name).join(", "))]
-pub struct UnknownActivity(String);
-
-impl FromStr for Activity {
-    type Err = UnknownActivity;
-
-    fn from_str(name: &str) -> Result<Self, UnknownActivity> {
-        Self::ALL
-            .into_iter()
-            .find(|activity| activity.name().eq_ignore_ascii_case(name))
-            .ok_or_else(|| UnknownActivity(name.to_owned()))
-    }
-}
-
-impl OrderActivities {
+impl Attempts {
     /// Does an activity's work once: with heartbeats while it lasts, and with the fault that this
     /// attempt is due.
     ///
     /// # Errors
-    /// What `work` says, or the simulated fault.
-    pub(crate) async fn attempt<I, T>(
+    /// Returns the error of `work`, or the simulated fault.
+    pub(crate) async fn run<I, T>(
         &self,
         ctx: &ActivityContext,
         activity: Activity,
@@ -115,9 +43,9 @@ impl OrderActivities {
     ) -> Result<Attempted<T>, ActivityError>
     where
         I: ForOrder + Send + 'static,
-        T: Send + 'static,
+        T: Effect + Send + 'static,
     {
-        let order_id = input.order_id().to_owned();
+        let order_id = input.placement().order_id.clone();
         let attempt = ctx.info().attempt;
         let done = tokio::select! {
             done = self.work(activity, attempt, input, &order_id, work) => done,
@@ -126,7 +54,8 @@ impl OrderActivities {
         let (activity, order_id) = (activity.name(), order_id.as_str());
         match done {
             Ok(answer) => {
-                tracing::info!(order_id, activity, attempt, "done");
+                let found = answer.found();
+                tracing::info!(order_id, activity, attempt, found, "done");
                 Ok(Attempted {
                     answer,
                     attempts: attempt,
@@ -156,16 +85,8 @@ impl OrderActivities {
         self.pass(activity, FaultPoint::Before, fault, order_id)
             .await?;
         let services = self.services.clone();
-        let broken = self.bug == Some(activity);
         // The inventory waits for the disk, which must not hold up the worker's other tasks.
-        let answer = tokio::task::spawn_blocking(move || {
-            assert!(
-                !broken,
-                "index out of bounds: the len is 0 but the index is 0"
-            );
-            work(&services, input)
-        })
-        .await??;
+        let answer = tokio::task::spawn_blocking(move || work(&services, input)).await??;
         self.pass(activity, FaultPoint::After, fault, order_id)
             .await?;
         Ok(answer)
@@ -195,8 +116,8 @@ impl OrderActivities {
     }
 }
 
-/// Tells the server, over and over, that this attempt lives, so that it is given up soon after the
-/// worker dies and not before.
+/// Tells the server again and again that this attempt lives, so that it is given up soon after its
+/// worker dies, and not before.
 async fn heartbeats(ctx: &ActivityContext) {
     let Some(timeout) = ctx.info().heartbeat_timeout else {
         return std::future::pending().await;

@@ -3,7 +3,7 @@
 use inventory::InventoryError;
 use temporalio_sdk::{ApplicationFailure, activities::ActivityError};
 
-/// An order that will not be taken, however often it is tried.
+/// A refusal that stays the same however often the step is tried.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// The payment info is not to be trusted.
@@ -25,7 +25,7 @@ pub enum Refusal {
 /// Why an attempt failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
-    /// The order will not be taken.
+    /// The order is refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The inventory could not do it.
@@ -37,7 +37,7 @@ pub enum StepError {
     /// A service cannot be reached.
     #[error("{0}")]
     Outage(&'static str),
-    /// The activity's own code broke.
+    /// The activity's own code panicked.
     #[error("the activity's code broke: {0}")]
     Broken(#[from] tokio::task::JoinError),
 }

@@ -8,17 +8,7 @@ use std::{
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use crate::attempt::Activity;
-
-/// How an activity fails at random, in words of its own.
-#[derive(Clone, Copy, Debug)]
-pub struct FaultMessages {
-    /// The service could not be asked: nothing was done.
-    pub before: &'static str,
-    /// The service did what it was asked, and its answer was lost: the harder case, for the next
-    /// attempt must find what was done.
-    pub after: &'static str,
-}
+use crate::activity::Activity;
 
 /// Where an attempt fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +19,8 @@ pub enum FaultPoint {
     After,
 }
 
-/// How likely an attempt is to fail: at least 0 (never) and below 1 (an order could never end).
+/// How likely an attempt is to fail: at least 0 (never), and below 1, at which no order could ever
+/// end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FaultRate(f64);
 
@@ -40,7 +31,7 @@ impl FaultRate {
     pub const DEFAULT: Self = Self(0.2);
 }
 
-/// A fault rate that is not one.
+/// The error for a number that is no fault rate.
 #[derive(Debug, thiserror::Error)]
 #[error("a fault rate is a number from 0 (no faults) up to, but not including, 1")]
 pub struct InvalidFaultRate;

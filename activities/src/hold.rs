@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{attempt::Activity, faults::FaultPoint};
+use crate::{activity::Activity, faults::FaultPoint};
 
 /// How often a held activity looks whether it may go on.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -28,9 +28,9 @@ pub struct Hold {
     used: Arc<AtomicBool>,
 }
 
-/// A hold that cannot be read.
+/// The error for a text that describes no hold.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is no point to hold at: write it as ACTIVITY:before=FILE or ACTIVITY:after=FILE")]
+#[error("invalid hold {0:?}: write it as ACTIVITY:before=FILE or ACTIVITY:after=FILE")]
 pub struct InvalidHold(String);
 
 impl FromStr for Hold {

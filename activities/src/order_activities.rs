@@ -6,66 +6,56 @@
 
 use std::sync::Arc;
 
+use inventory::{Confirmation, Delivery, Placement, Released};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::{
-    Activity, Attempted, Checked, Confirmation, Faults, Hold, OrderTask, Preparation, Released,
-    Restocking, Services, Shelf, Shipping, SupplierDelivery, Undone, charge, check_fraud,
-    faults::FaultPoint, look_up_items, prepare_shipment, recall, refund, release, ship,
-    supplier_order,
+    Activity, Attempted, Checked, Faults, Hold, Payment, Preparation, Reserving, Restocking,
+    Services, Shelf, Shipping, Undone,
+    attempt::{Attempts, OnFault},
 };
 
 /// The activities of `ProcessOrder`, as a worker registers them.
 pub struct OrderActivities {
-    pub(crate) services: Services,
-    pub(crate) faults: Faults,
-    pub(crate) holds: Vec<Hold>,
-    pub(crate) bug: Option<Activity>,
-    pub(crate) on_fault: Option<OnFault>,
+    attempts: Attempts,
 }
-
-/// Called at each simulated fault.
-pub type OnFault = Arc<dyn Fn(Activity, FaultPoint) + Send + Sync>;
 
 impl OrderActivities {
     /// Activities that call `services`, fail as `faults` says, and stop at each of `holds`.
     pub fn new(services: Services, faults: Faults, holds: Vec<Hold>) -> Self {
         Self {
-            services,
-            faults,
-            holds,
-            bug: None,
-            on_fault: None,
+            attempts: Attempts {
+                services,
+                faults,
+                holds,
+                on_fault: None,
+            },
         }
     }
 
-    /// The same activities, which tell of each fault that they simulate.
+    /// The same activities, which call `on_fault` at each fault that they simulate.
     pub fn with_on_fault(mut self, on_fault: OnFault) -> Self {
-        self.on_fault = Some(on_fault);
-        self
-    }
-
-    /// The same activities, one of them with a bug: it panics at each attempt. For showing how an
-    /// order waits for the code to be mended.
-    pub fn with_bug(mut self, activity: Activity) -> Self {
-        self.bug = Some(activity);
+        self.attempts.on_fault = Some(on_fault);
         self
     }
 }
 
-/// The workflow names these definitions; the work itself is in one file for each.
+/// Each activity calls one service; what they have in common is in [`crate::attempt`].
 #[activities]
 impl OrderActivities {
-    /// Refuses payment info that is known to be bad, or is none at all. The answer is `None` in
-    /// histories from before attempts were told.
+    /// Refuses payment info that is known to be bad, or is missing. The answer is `None` in
+    /// histories from before attempts were counted.
     #[activity(name = "CheckFraud")]
     pub async fn check_fraud(
         self: Arc<Self>,
         ctx: ActivityContext,
-        task: OrderTask,
+        payment: Payment,
     ) -> Result<Option<Attempted<Checked>>, ActivityError> {
-        self.attempt(&ctx, Activity::CheckFraud, task, check_fraud::check_fraud)
+        self.attempts
+            .run(&ctx, Activity::CheckFraud, payment, |services, payment| {
+                services.fraud_detection.check(&payment)
+            })
             .await
             .map(Some)
     }
@@ -75,15 +65,16 @@ impl OrderActivities {
     pub async fn prepare_shipment(
         self: Arc<Self>,
         ctx: ActivityContext,
-        task: OrderTask,
+        reserving: Reserving,
     ) -> Result<Attempted<Preparation>, ActivityError> {
-        self.attempt(
-            &ctx,
-            Activity::PrepareShipment,
-            task,
-            prepare_shipment::prepare_shipment,
-        )
-        .await
+        self.attempts
+            .run(
+                &ctx,
+                Activity::PrepareShipment,
+                reserving,
+                |services, it| services.warehouse.reserve(&it),
+            )
+            .await
     }
 
     /// Charges the order's payment info, once.
@@ -91,13 +82,14 @@ impl OrderActivities {
     pub async fn charge(
         self: Arc<Self>,
         ctx: ActivityContext,
-        task: OrderTask,
+        payment: Payment,
     ) -> Result<Attempted<Confirmation>, ActivityError> {
         let attempt = ctx.info().attempt;
-        self.attempt(&ctx, Activity::Charge, task, move |services, task| {
-            charge::charge(services, task, attempt)
-        })
-        .await
+        self.attempts
+            .run(&ctx, Activity::Charge, payment, move |services, payment| {
+                services.payments.charge(&payment, attempt)
+            })
+            .await
     }
 
     /// Hands one of the order's items to the courier, once.
@@ -107,24 +99,25 @@ impl OrderActivities {
         ctx: ActivityContext,
         shipping: Shipping,
     ) -> Result<Attempted<Confirmation>, ActivityError> {
-        self.attempt(&ctx, Activity::Ship, shipping, ship::ship)
+        self.attempts
+            .run(&ctx, Activity::Ship, shipping, |services, shipping| {
+                services.warehouse.ship(&shipping)
+            })
             .await
     }
 
-    /// Orders from the supplier where stock is below the minimum, or short of what is needed.
+    /// Orders from the supplier if stock is below the minimum, or short of what is needed.
     #[activity(name = "SupplierOrder")]
     pub async fn supplier_order(
         self: Arc<Self>,
         ctx: ActivityContext,
         restocking: Restocking,
-    ) -> Result<Attempted<SupplierDelivery>, ActivityError> {
-        self.attempt(
-            &ctx,
-            Activity::SupplierOrder,
-            restocking,
-            supplier_order::supplier_order,
-        )
-        .await
+    ) -> Result<Attempted<Delivery>, ActivityError> {
+        self.attempts
+            .run(&ctx, Activity::SupplierOrder, restocking, |services, it| {
+                services.supplier.deliver(&it)
+            })
+            .await
     }
 
     /// Says what is in stock of the order's items.
@@ -132,15 +125,13 @@ impl OrderActivities {
     pub async fn look_up_items(
         self: Arc<Self>,
         ctx: ActivityContext,
-        task: OrderTask,
+        reserving: Reserving,
     ) -> Result<Attempted<Shelf>, ActivityError> {
-        self.attempt(
-            &ctx,
-            Activity::LookUpItems,
-            task,
-            look_up_items::look_up_items,
-        )
-        .await
+        self.attempts
+            .run(&ctx, Activity::LookUpItems, reserving, |services, it| {
+                services.warehouse.look_up(&it)
+            })
+            .await
     }
 
     /// Undoes [`Self::ship`], once.
@@ -150,7 +141,10 @@ impl OrderActivities {
         ctx: ActivityContext,
         shipping: Shipping,
     ) -> Result<Attempted<Undone>, ActivityError> {
-        self.attempt(&ctx, Activity::Recall, shipping, recall::recall)
+        self.attempts
+            .run(&ctx, Activity::Recall, shipping, |services, shipping| {
+                services.warehouse.recall(&shipping)
+            })
             .await
     }
 
@@ -159,9 +153,12 @@ impl OrderActivities {
     pub async fn refund(
         self: Arc<Self>,
         ctx: ActivityContext,
-        task: OrderTask,
+        placement: Placement,
     ) -> Result<Attempted<Undone>, ActivityError> {
-        self.attempt(&ctx, Activity::Refund, task, refund::refund)
+        self.attempts
+            .run(&ctx, Activity::Refund, placement, |services, placement| {
+                services.payments.refund(&placement)
+            })
             .await
     }
 
@@ -170,9 +167,12 @@ impl OrderActivities {
     pub async fn release(
         self: Arc<Self>,
         ctx: ActivityContext,
-        task: OrderTask,
+        placement: Placement,
     ) -> Result<Attempted<Released>, ActivityError> {
-        self.attempt(&ctx, Activity::Release, task, release::release)
+        self.attempts
+            .run(&ctx, Activity::Release, placement, |services, placement| {
+                services.warehouse.release(&placement)
+            })
             .await
     }
 }

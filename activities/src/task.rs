@@ -1,127 +1,200 @@
 //! What the activities are given, and what they answer.
+//!
+//! Each activity is given what it needs and no more: only the fraud check and the charge see the
+//! payment info.
 
-use inventory::Placement;
-use orders::{Item, Order};
+use inventory::{Confirmation, Delivery, Placement, Released, Stock};
+use orders::Item;
 use serde::{Deserialize, Serialize};
 
-/// One order, as one submission of it: what an activity needs to find its own effect again.
+use crate::earlier::{AnyReserved, AnyReserving, AnyRestocking, AnyShipping, NoProduct};
+
+/// The input of Check fraud and Charge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct OrderTask {
-    /// The order as it was placed.
+pub struct Payment {
+    /// The submission that is paid for.
     #[serde(flatten)]
-    pub order: Order,
-    /// Which submission of the order this is: the ID of the workflow's first run. It stays the
-    /// same when the workflow is reset, so a reset order is not charged again.
-    pub submission: String,
+    pub placement: Placement,
+    /// What the order is paid with, e.g. `VISA-12345`.
+    pub payment_info: String,
 }
 
-impl OrderTask {
-    /// The key under which the order's effects are recorded.
-    pub fn placement(&self) -> Placement {
-        Placement::new(&self.order.order_id, &self.submission)
-    }
-}
-
-/// What the supplier is asked for.
+/// The input of Prepare shipment and Look up items.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Restocking {
-    /// The order on whose account the supplier is asked.
+#[serde(try_from = "AnyReserving")]
+pub struct Reserving {
+    /// The submission that the units are for.
     #[serde(flatten)]
-    pub task: OrderTask,
-    /// Which request of this order it is, counted from 1.
-    pub round: u32,
-    /// Units that must be on the shelf, 0 where only the minimum counts.
-    pub needed: u32,
-    /// Which product; `None` means the order's first.
-    #[serde(default)]
-    pub product: Option<String>,
+    pub placement: Placement,
+    /// What is ordered, one item for each product.
+    pub items: Vec<Item>,
 }
 
-impl Restocking {
-    /// Which product.
-    pub fn product(&self) -> &str {
-        self.product.as_deref().unwrap_or(&self.task.order.item)
-    }
-}
-
-/// What the courier is given, or gives back.
+/// The input of Ship and Recall.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", try_from = "AnyShipping")]
 pub struct Shipping {
-    /// The order it belongs to.
+    /// The submission that the parcel belongs to.
     #[serde(flatten)]
-    pub task: OrderTask,
-    /// Which of the order's items; `None` means the order's first.
-    #[serde(default)]
-    pub parcel: Option<Item>,
-    /// Where it goes, if the order or a person said so.
+    pub placement: Placement,
+    /// Which of the order's items.
+    pub parcel: Item,
+    /// Where it goes, if the order or a person named an address.
     #[serde(default)]
     pub deliver_to: Option<String>,
 }
 
-impl Shipping {
-    /// Which of the order's items.
-    pub fn parcel(&self) -> Item {
-        self.parcel
-            .clone()
-            .unwrap_or_else(|| Item::new(&self.task.order.item, self.task.order.quantity))
+/// The input of Supplier order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "AnyRestocking")]
+pub struct Restocking {
+    /// The submission on whose account the supplier is asked.
+    #[serde(flatten)]
+    pub placement: Placement,
+    /// Which product.
+    pub product: String,
+    /// Which request of this order for this product it is: the workflow counts them, so that each
+    /// is delivered once.
+    pub round: u32,
+    /// Units that must be on the shelf; 0 if only the minimum counts.
+    pub needed: u32,
+}
+
+impl TryFrom<AnyReserving> for Reserving {
+    type Error = NoProduct;
+
+    fn try_from(any: AnyReserving) -> Result<Self, NoProduct> {
+        let (placement, items) = any.parts()?;
+        Ok(Self { placement, items })
     }
 }
 
-/// What an activity is run for, whatever its input is.
-pub trait ForOrder {
-    /// The order's ID.
-    fn order_id(&self) -> &str;
+impl TryFrom<AnyShipping> for Shipping {
+    type Error = NoProduct;
+
+    fn try_from(any: AnyShipping) -> Result<Self, NoProduct> {
+        let (placement, parcel, deliver_to) = any.parts()?;
+        Ok(Self {
+            placement,
+            parcel,
+            deliver_to,
+        })
+    }
 }
 
-impl ForOrder for OrderTask {
-    fn order_id(&self) -> &str {
-        &self.order.order_id
+impl TryFrom<AnyRestocking> for Restocking {
+    type Error = NoProduct;
+
+    fn try_from(any: AnyRestocking) -> Result<Self, NoProduct> {
+        Ok(Self {
+            product: any.product()?,
+            placement: any.placement,
+            round: any.round,
+            needed: any.needed,
+        })
+    }
+}
+
+/// An activity's input, whichever activity it is.
+pub trait ForOrder {
+    /// The submission that the activity is run for.
+    fn placement(&self) -> &Placement;
+}
+
+impl ForOrder for Placement {
+    fn placement(&self) -> &Placement {
+        self
+    }
+}
+
+impl ForOrder for Payment {
+    fn placement(&self) -> &Placement {
+        &self.placement
+    }
+}
+
+impl ForOrder for Reserving {
+    fn placement(&self) -> &Placement {
+        &self.placement
     }
 }
 
 impl ForOrder for Shipping {
-    fn order_id(&self) -> &str {
-        self.task.order_id()
+    fn placement(&self) -> &Placement {
+        &self.placement
     }
 }
 
 impl ForOrder for Restocking {
-    fn order_id(&self) -> &str {
-        self.task.order_id()
+    fn placement(&self) -> &Placement {
+        &self.placement
     }
 }
 
-/// An activity's answer, and how many attempts it took: the workflow cannot see them otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// An activity's answer, with the number of attempts that it took. The workflow has no other way to
+/// know how many there were.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempted<T> {
     /// The answer.
     #[serde(flatten)]
     pub answer: T,
-    /// Attempts, this one included; 0 in answers from before attempts were told.
+    /// Attempts, including the one that succeeded; 0 in answers of earlier versions, which did not
+    /// count them.
     #[serde(default)]
     pub attempts: u32,
 }
 
-/// The fraud check found nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Checked {}
+/// What an answer tells of the effect behind it.
+pub trait Effect {
+    /// The service's confirmation, if it gave one.
+    fn confirmation(&self) -> Option<&str> {
+        None
+    }
 
-/// Units of a product.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Stock {
-    /// The product's ID.
-    pub product: String,
-    /// Units that the order asks for, set aside or gave back.
-    pub quantity: u32,
-    /// Units in stock afterwards.
-    pub in_stock: u32,
+    /// Whether an earlier attempt had the effect, and this one only found it. Its worker died, or
+    /// its answer was lost.
+    fn found(&self) -> bool {
+        false
+    }
 }
 
-/// What became of the attempt to reserve an order's stock.
+/// An activity's answer, whichever activity it is.
+pub trait StepAnswer {
+    /// Attempts that it took; 0 if that is not known.
+    fn attempts(&self) -> u32;
+    /// What it tells of the effect behind it, if there is one.
+    fn effect(&self) -> Option<&dyn Effect>;
+}
+
+impl<T: Effect> StepAnswer for Attempted<T> {
+    fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    fn effect(&self) -> Option<&dyn Effect> {
+        Some(&self.answer)
+    }
+}
+
+/// Check fraud answered `None` before attempts were counted.
+impl StepAnswer for Option<Attempted<Checked>> {
+    fn attempts(&self) -> u32 {
+        self.as_ref().map_or(1, StepAnswer::attempts)
+    }
+
+    fn effect(&self) -> Option<&dyn Effect> {
+        None
+    }
+}
+
+/// The fraud check found nothing suspicious.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {}
+
+impl Effect for Checked {}
+
+/// The outcome of an attempt to reserve an order's stock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     tag = "outcome",
@@ -130,15 +203,7 @@ pub struct Stock {
 )]
 pub enum Preparation {
     /// The units are set aside for this order.
-    Reserved {
-        /// Units of the order's first product that are set aside.
-        reserved: u32,
-        /// Units of it that are left.
-        in_stock: u32,
-        /// The order's other products.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        more: Vec<Stock>,
-    },
+    Reserved(Reserved),
     /// An order of this ID was placed before; nothing was changed.
     Duplicate {
         /// When it was placed, RFC 3339.
@@ -148,80 +213,93 @@ pub enum Preparation {
     OutOfStock {
         /// Units there are.
         in_stock: u32,
-        /// The product that is short; `None` means the order's first.
+        /// The product that is short; earlier versions meant the order's first by `None`.
         #[serde(default)]
         product: Option<String>,
-        /// Units of it that the order asks for; `None` means the order's first item's.
+        /// Units of it that the order asks for; earlier versions meant the order's first item by
+        /// `None`.
         #[serde(default)]
         needed: Option<u32>,
     },
 }
 
-/// A service's word that it did what it was asked.
+/// Units that are set aside for an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Confirmation {
-    /// The service's number for it, the same however often it is asked.
-    pub confirmation: String,
+#[serde(from = "AnyReserved")]
+pub struct Reserved {
+    /// One for each product, in the order's order.
+    pub items: Vec<Stock>,
+    /// True if an earlier attempt had set them aside.
+    pub already: bool,
+}
+
+impl From<AnyReserved> for Reserved {
+    fn from(any: AnyReserved) -> Self {
+        let (items, already) = any.parts();
+        Self { items, already }
+    }
+}
+
+impl Effect for Preparation {
+    fn found(&self) -> bool {
+        matches!(self, Self::Reserved(Reserved { already: true, .. }))
+    }
+}
+
+impl Effect for Confirmation {
+    fn confirmation(&self) -> Option<&str> {
+        Some(&self.number)
+    }
+
+    fn found(&self) -> bool {
+        self.already
+    }
 }
 
 /// A service's word that it took back what it did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Undone {
-    /// The service's number for it; `None` if there was nothing to take back.
-    pub confirmation: Option<String>,
+    /// The service's confirmation; `None` if there was nothing to take back.
+    #[serde(flatten)]
+    pub confirmation: Option<Confirmation>,
 }
 
-/// The stock that was given back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Released {
-    /// Each of the order's products; empty if none was set aside.
-    pub released: Vec<Stock>,
+impl Effect for Undone {
+    fn confirmation(&self) -> Option<&str> {
+        self.confirmation.as_ref().and_then(Effect::confirmation)
+    }
+
+    fn found(&self) -> bool {
+        self.confirmation.as_ref().is_some_and(Effect::found)
+    }
+}
+
+impl Effect for Released {
+    fn found(&self) -> bool {
+        self.already
+    }
 }
 
 /// What is in stock of what an order asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Shelf {
     /// Each of the order's products.
     pub items: Vec<Stock>,
 }
 
-/// What the supplier delivered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SupplierDelivery {
-    /// Units delivered, 0 where there was enough.
-    pub delivered: u32,
-    /// Units in stock afterwards.
-    pub in_stock: u32,
+impl Effect for Shelf {}
+
+impl Effect for Delivery {
+    fn found(&self) -> bool {
+        self.confirmation.as_ref().is_some_and(Effect::found)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde::de::DeserializeOwned;
 
-    #[test]
-    fn an_answer_from_before_attempts_were_told_is_read() {
-        let old: Attempted<Preparation> =
-            serde_json::from_str(r#"{"outcome":"reserved","reserved":999,"inStock":1}"#).unwrap();
-        assert_eq!(old.attempts, 0);
-        let Preparation::Reserved {
-            reserved: 999,
-            in_stock: 1,
-            more,
-        } = old.answer
-        else {
-            panic!("{old:?}");
-        };
-        assert!(more.is_empty());
-        assert_eq!(
-            serde_json::from_str::<Option<Attempted<Checked>>>("null").unwrap(),
-            None
-        );
-    }
+    use super::*;
 
     #[test]
     fn an_answer_comes_back_with_its_attempts() {
@@ -238,15 +316,93 @@ mod tests {
     }
 
     #[test]
-    fn a_shipment_asked_for_by_an_earlier_version_is_the_whole_orders() {
-        let order = Order::new("order-1", "123456", 5, "VISA-1");
-        let task = OrderTask {
-            order,
-            submission: "run".into(),
+    fn an_effect_that_was_found_says_so() {
+        let made = r#"{"confirmation":"charge-000002","attempts":1}"#;
+        let found = r#"{"confirmation":"charge-000002","already":true,"attempts":2}"#;
+        for (json, is_found) in [(made, false), (found, true)] {
+            let charged: Attempted<Confirmation> = serde_json::from_str(json).unwrap();
+            assert_eq!(charged.answer.confirmation(), Some("charge-000002"));
+            assert_eq!(charged.answer.found(), is_found);
+            assert_eq!(serde_json::to_string(&charged).unwrap(), json);
+            let undone: Attempted<Undone> = serde_json::from_str(json).unwrap();
+            assert_eq!(undone.answer.found(), is_found);
+        }
+    }
+
+    #[test]
+    fn the_courier_and_the_supplier_are_told_nothing_of_the_payment() {
+        let placement = Placement::new("order-1", "run");
+        let shipping = Shipping {
+            placement: placement.clone(),
+            parcel: Item::new("123456", 5),
+            deliver_to: None,
         };
-        let json = serde_json::to_string(&task).unwrap();
-        let shipping: Shipping = serde_json::from_str(&json).unwrap();
-        assert_eq!(shipping.parcel(), Item::new("123456", 5));
-        assert_eq!(shipping.task, task);
+        assert_eq!(
+            serde_json::to_string(&shipping).unwrap(),
+            r#"{"orderID":"order-1","submission":"run","parcel":{"product":"123456","quantity":5},"deliverTo":null}"#
+        );
+        let restocking = Restocking {
+            placement,
+            product: "123456".to_owned(),
+            round: 0,
+            needed: 0,
+        };
+        assert_eq!(
+            serde_json::to_string(&restocking).unwrap(),
+            r#"{"orderID":"order-1","submission":"run","product":"123456","round":0,"needed":0}"#
+        );
+    }
+
+    const ORDER: &str = r#"{"orderID":"order-1","item":"123456","quantity":5,"paymentInfo":"VISA-1","moreItems":[{"product":"234567","quantity":1}],"submission":"run"}"#;
+
+    /// An input that had the whole order in it, and these fields besides.
+    fn whole<T: DeserializeOwned>(fields: &str) -> T {
+        serde_json::from_str(
+            &ORDER
+                .replace('}', "}")
+                .replacen('{', &format!("{{{fields}"), 1),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn inputs_with_the_whole_order_in_them_are_read() {
+        let placement = Placement::new("order-1", "run");
+        assert_eq!(whole::<Placement>(""), placement);
+        assert_eq!(whole::<Payment>("").payment_info, "VISA-1");
+        let both = [Item::new("123456", 5), Item::new("234567", 1)];
+        assert_eq!(whole::<Reserving>("").items, both);
+        assert_eq!(whole::<Shipping>("").parcel, both[0]);
+        let named = whole::<Shipping>(
+            r#""parcel":{"product":"234567","quantity":1},"deliverTo":"12 Main Street","#,
+        );
+        assert_eq!(named.parcel, both[1]);
+        assert_eq!(named.deliver_to.as_deref(), Some("12 Main Street"));
+        let restocking: Restocking = whole(r#""round":1,"needed":5,"product":null,"#);
+        assert_eq!(restocking.product, "123456");
+    }
+
+    #[test]
+    fn answers_from_before_attempts_were_counted_are_read() {
+        let old: Attempted<Preparation> =
+            serde_json::from_str(r#"{"outcome":"reserved","reserved":999,"inStock":1}"#).unwrap();
+        assert_eq!(old.attempts, 0);
+        let Preparation::Reserved(Reserved { items, already }) = old.answer else {
+            panic!("{old:?}");
+        };
+        assert_eq!((items.len(), already), (1, false));
+        assert_eq!((items[0].quantity, items[0].in_stock), (999, 1));
+        assert_eq!(
+            serde_json::from_str::<Option<Attempted<Checked>>>("null").unwrap(),
+            None
+        );
+    }
+
+    #[test]
+    fn an_input_without_a_product_says_so() {
+        let error = serde_json::from_str::<Shipping>(r#"{"orderID":"o","submission":"r"}"#)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("names no product"), "{error}");
     }
 }

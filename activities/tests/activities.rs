@@ -3,12 +3,13 @@
 use std::{sync::Arc, time::SystemTime};
 
 use activities::{
-    Activity, Faults, OrderActivities, OrderTask, Preparation, Restocking, Services, Shipping,
+    Activity, Effect, Faults, OrderActivities, Payment, Preparation, Reserved, Reserving,
+    Restocking, Services, Shipping,
     faults::FaultPoint,
     services::{BACK_AT_ATTEMPT, DECLINED, OUTAGE},
 };
-use inventory::Inventory;
-use orders::{Item, Order};
+use inventory::{Inventory, Placement, Stock};
+use orders::Item;
 use temporalio_sdk::{
     activities::ActivityError,
     testing::{ActivityEnvironment, ActivityEnvironmentError, TestActivityInfoOptions},
@@ -47,30 +48,37 @@ impl Scene {
     }
 }
 
-fn task(quantity: u32) -> OrderTask {
-    submission(quantity, "first")
+fn placement(submission: &str) -> Placement {
+    Placement::new("order-1", submission)
 }
 
-fn submission(quantity: u32, submission: &str) -> OrderTask {
-    OrderTask {
-        order: Order::new("order-1", "123456", quantity, "VISA-123456"),
-        submission: submission.to_owned(),
+fn payment(payment_info: &str) -> Payment {
+    Payment {
+        placement: placement("first"),
+        payment_info: payment_info.to_owned(),
+    }
+}
+
+fn reserving(quantity: u32) -> Reserving {
+    Reserving {
+        placement: placement("first"),
+        items: vec![Item::new("123456", quantity)],
     }
 }
 
 fn restocking(needed: u32) -> Restocking {
     Restocking {
-        task: task(999),
+        placement: placement("first"),
+        product: "123456".to_owned(),
         round: 0,
         needed,
-        product: None,
     }
 }
 
 fn shipping() -> Shipping {
     Shipping {
-        task: task(999),
-        parcel: None,
+        placement: placement("first"),
+        parcel: Item::new("123456", 999),
         deliver_to: Some("12 Main Street".to_owned()),
     }
 }
@@ -92,18 +100,16 @@ async fn check_fraud_refuses_what_is_no_payment_info_for_good() {
     let scene = Scene::new();
     let environment = scene.calm();
     environment
-        .run(OrderActivities::check_fraud, task(1))
+        .run(OrderActivities::check_fraud, payment("VISA-123456"))
         .await
         .unwrap();
-    for (payment, word) in [
+    for (info, word) in [
         ("", "no payment info"),
         ("  ", "no payment info"),
         ("visa-666666", "known-bad"),
     ] {
-        let mut task = task(1);
-        task.order.payment_info = payment.to_owned();
         let refused = environment
-            .run(OrderActivities::check_fraud, task)
+            .run(OrderActivities::check_fraud, payment(info))
             .await
             .unwrap_err();
         let (message, kind, is_final) = failure(refused);
@@ -120,19 +126,25 @@ async fn check_fraud_refuses_what_is_no_payment_info_for_good() {
 async fn prepare_shipment_reserves_once_for_each_submission() {
     let scene = Scene::new();
     let environment = scene.calm();
-    let reserved = Preparation::Reserved {
-        reserved: 999,
-        in_stock: 1,
-        more: Vec::new(),
-    };
-    for _ in 0..3 {
+    for attempt in 1..=3 {
+        let reserved = Preparation::Reserved(Reserved {
+            items: vec![Stock {
+                product: "123456".to_owned(),
+                quantity: 999,
+                in_stock: 1,
+            }],
+            already: attempt > 1,
+        });
         let prepared = environment
-            .run(OrderActivities::prepare_shipment, task(999))
+            .run(OrderActivities::prepare_shipment, reserving(999))
             .await
             .unwrap();
         assert_eq!(prepared.answer, reserved);
     }
-    let again = submission(999, "second");
+    let again = Reserving {
+        placement: placement("second"),
+        ..reserving(999)
+    };
     let prepared = environment
         .run(OrderActivities::prepare_shipment, again)
         .await
@@ -149,7 +161,7 @@ async fn prepare_shipment_tells_what_can_be_mended_from_what_cannot() {
     let scene = Scene::new();
     let environment = scene.calm();
     let prepared = environment
-        .run(OrderActivities::prepare_shipment, task(1_001))
+        .run(OrderActivities::prepare_shipment, reserving(1_001))
         .await
         .unwrap();
     let short = Preparation::OutOfStock {
@@ -160,7 +172,7 @@ async fn prepare_shipment_tells_what_can_be_mended_from_what_cannot() {
     assert_eq!(prepared.answer, short);
 
     let refused = environment
-        .run(OrderActivities::prepare_shipment, task(10_001))
+        .run(OrderActivities::prepare_shipment, reserving(10_001))
         .await
         .unwrap_err();
     let (message, kind, is_final) = failure(refused);
@@ -170,8 +182,8 @@ async fn prepare_shipment_tells_what_can_be_mended_from_what_cannot() {
     );
     assert_eq!((kind.as_str(), is_final), ("OverCapacity", true));
 
-    let mut unknown = task(1);
-    unknown.order.item = "654321".to_owned();
+    let mut unknown = reserving(1);
+    unknown.items[0].product = "654321".to_owned();
     let refused = environment
         .run(OrderActivities::prepare_shipment, unknown)
         .await
@@ -185,7 +197,7 @@ async fn prepare_shipment_tells_what_can_be_mended_from_what_cannot() {
 
     std::fs::write(scene.folder.path().join("inventory.json"), "{").unwrap();
     let failed = environment
-        .run(OrderActivities::prepare_shipment, task(1))
+        .run(OrderActivities::prepare_shipment, reserving(1))
         .await
         .unwrap_err();
     let (message, kind, is_final) = failure(failed);
@@ -198,30 +210,19 @@ async fn charge_and_ship_answer_a_retry_with_the_same_confirmation() {
     let scene = Scene::new();
     let environment = scene.calm();
     environment
-        .run(OrderActivities::prepare_shipment, task(999))
+        .run(OrderActivities::prepare_shipment, reserving(999))
         .await
         .unwrap();
-    let charge = environment
-        .run(OrderActivities::charge, task(999))
-        .await
-        .unwrap();
+    let charge = || environment.run(OrderActivities::charge, payment("VISA-123456"));
+    let (charge, again) = (charge().await.unwrap(), charge().await.unwrap());
+    assert_eq!(again.answer.confirmation(), charge.answer.confirmation());
+    assert_eq!((charge.answer.found(), again.answer.found()), (false, true));
+    let ship = || environment.run(OrderActivities::ship, shipping());
+    let (shipment, again) = (ship().await.unwrap(), ship().await.unwrap());
+    assert_eq!(again.answer.confirmation(), shipment.answer.confirmation());
     assert_eq!(
-        environment
-            .run(OrderActivities::charge, task(999))
-            .await
-            .unwrap(),
-        charge
-    );
-    let shipment = environment
-        .run(OrderActivities::ship, shipping())
-        .await
-        .unwrap();
-    assert_eq!(
-        environment
-            .run(OrderActivities::ship, shipping())
-            .await
-            .unwrap(),
-        shipment
+        (shipment.answer.found(), again.answer.found()),
+        (false, true)
     );
     assert_ne!(charge, shipment);
     assert_eq!(charge.attempts, 1);
@@ -244,13 +245,14 @@ async fn supplier_order_delivers_up_to_the_capacity_and_only_where_stock_is_low(
         .await
         .unwrap()
         .answer;
-    assert_eq!((delivery.delivered, delivery.in_stock), (9_000, 10_000));
+    assert_eq!((delivery.quantity, delivery.in_stock), (9_000, 10_000));
     let again = environment
         .run(OrderActivities::supplier_order, restocking(0))
         .await
         .unwrap()
         .answer;
-    assert_eq!(again, delivery);
+    assert_eq!((again.quantity, again.in_stock), (9_000, 10_000));
+    assert_eq!((delivery.found(), again.found()), (false, true));
     let enough = Restocking {
         round: 1,
         ..restocking(0)
@@ -260,7 +262,7 @@ async fn supplier_order_delivers_up_to_the_capacity_and_only_where_stock_is_low(
         .await
         .unwrap()
         .answer;
-    assert_eq!((delivery.delivered, delivery.in_stock), (0, 10_000));
+    assert_eq!((delivery.quantity, delivery.in_stock), (0, 10_000));
     assert_eq!(scene.effects(), ["restocked"]);
 }
 
@@ -270,11 +272,11 @@ async fn undo_all(environment: &ActivityEnvironment) {
         .await
         .unwrap();
     environment
-        .run(OrderActivities::refund, task(999))
+        .run(OrderActivities::refund, placement("first"))
         .await
         .unwrap();
     environment
-        .run(OrderActivities::release, task(999))
+        .run(OrderActivities::release, placement("first"))
         .await
         .unwrap();
 }
@@ -286,7 +288,7 @@ async fn undoing_what_was_not_done_does_nothing() {
     undo_all(&environment).await;
     assert_eq!(scene.effects(), [""; 0]);
     environment
-        .run(OrderActivities::prepare_shipment, task(999))
+        .run(OrderActivities::prepare_shipment, reserving(999))
         .await
         .unwrap();
     undo_all(&environment).await;
@@ -298,14 +300,12 @@ async fn undoing_what_was_not_done_does_nothing() {
 async fn a_declined_payment_is_final_and_charges_nothing() {
     let scene = Scene::new();
     let environment = scene.calm();
-    let mut declined = task(999);
-    declined.order.payment_info = DECLINED.to_owned();
     environment
-        .run(OrderActivities::prepare_shipment, declined.clone())
+        .run(OrderActivities::prepare_shipment, reserving(999))
         .await
         .unwrap();
     let refused = environment
-        .run(OrderActivities::charge, declined)
+        .run(OrderActivities::charge, payment(DECLINED))
         .await
         .unwrap_err();
     let (message, kind, is_final) = failure(refused);
@@ -317,16 +317,14 @@ async fn a_declined_payment_is_final_and_charges_nothing() {
 #[tokio::test]
 async fn the_payment_service_comes_back_at_the_fifth_attempt() {
     let scene = Scene::new();
-    let mut task = task(999);
-    task.order.payment_info = OUTAGE.to_owned();
     let calm = scene.calm();
-    calm.run(OrderActivities::prepare_shipment, task.clone())
+    calm.run(OrderActivities::prepare_shipment, reserving(999))
         .await
         .unwrap();
     for attempt in 1..=BACK_AT_ATTEMPT {
         let charged = scene
             .environment(Faults::none(), attempt)
-            .run(OrderActivities::charge, task.clone())
+            .run(OrderActivities::charge, payment(OUTAGE))
             .await;
         if attempt < BACK_AT_ATTEMPT {
             let (_, kind, is_final) = failure(charged.unwrap_err());
@@ -346,10 +344,12 @@ async fn an_order_of_several_items_is_looked_up_reserved_and_shipped_item_by_ite
     let file = format!("[{},{}]", record("123456"), record("234567"));
     std::fs::write(scene.folder.path().join("inventory.json"), file).unwrap();
     let environment = scene.calm();
-    let mut task = task(3);
-    task.order.more_items = vec![Item::new("234567", 4)];
+    let reserving = Reserving {
+        items: vec![Item::new("123456", 3), Item::new("234567", 4)],
+        ..reserving(0)
+    };
     let shelf = environment
-        .run(OrderActivities::look_up_items, task.clone())
+        .run(OrderActivities::look_up_items, reserving.clone())
         .await
         .unwrap()
         .answer;
@@ -360,14 +360,13 @@ async fn an_order_of_several_items_is_looked_up_reserved_and_shipped_item_by_ite
         .collect();
     assert_eq!(seen, [(3, 10), (4, 10)]);
     environment
-        .run(OrderActivities::prepare_shipment, task.clone())
+        .run(OrderActivities::prepare_shipment, reserving.clone())
         .await
         .unwrap();
-    for item in task.order.items() {
+    for parcel in reserving.items {
         let shipping = Shipping {
-            task: task.clone(),
-            parcel: Some(item),
-            deliver_to: None,
+            parcel,
+            ..shipping()
         };
         environment
             .run(OrderActivities::ship, shipping)
@@ -397,15 +396,15 @@ async fn each_activity_fails_with_a_message_of_its_own_and_a_retry_finds_what_wa
             let environment = scene.environment(faults, attempt);
             let failed = match activity {
                 Activity::CheckFraud => environment
-                    .run(OrderActivities::check_fraud, task(999))
+                    .run(OrderActivities::check_fraud, payment("VISA-123456"))
                     .await
                     .err(),
                 Activity::PrepareShipment => environment
-                    .run(OrderActivities::prepare_shipment, task(999))
+                    .run(OrderActivities::prepare_shipment, reserving(999))
                     .await
                     .err(),
                 Activity::Charge => environment
-                    .run(OrderActivities::charge, task(999))
+                    .run(OrderActivities::charge, payment("VISA-123456"))
                     .await
                     .err(),
                 Activity::Ship => environment
@@ -417,7 +416,7 @@ async fn each_activity_fails_with_a_message_of_its_own_and_a_retry_finds_what_wa
                     .await
                     .err(),
                 Activity::LookUpItems => environment
-                    .run(OrderActivities::look_up_items, task(999))
+                    .run(OrderActivities::look_up_items, reserving(999))
                     .await
                     .err(),
                 Activity::Recall => environment
@@ -425,11 +424,11 @@ async fn each_activity_fails_with_a_message_of_its_own_and_a_retry_finds_what_wa
                     .await
                     .err(),
                 Activity::Refund => environment
-                    .run(OrderActivities::refund, task(999))
+                    .run(OrderActivities::refund, placement("first"))
                     .await
                     .err(),
                 Activity::Release => environment
-                    .run(OrderActivities::release, task(999))
+                    .run(OrderActivities::release, placement("first"))
                     .await
                     .err(),
             };
@@ -453,11 +452,11 @@ async fn each_activity_fails_with_a_message_of_its_own_and_a_retry_finds_what_wa
 
         let environment = scene.calm();
         environment
-            .run(OrderActivities::prepare_shipment, task(999))
+            .run(OrderActivities::prepare_shipment, reserving(999))
             .await
             .unwrap();
         environment
-            .run(OrderActivities::charge, task(999))
+            .run(OrderActivities::charge, payment("VISA-123456"))
             .await
             .unwrap();
         environment
@@ -513,7 +512,7 @@ async fn an_attempt_that_lasts_sends_heartbeats() {
         )
         .build();
     environment
-        .run(OrderActivities::check_fraud, task(1))
+        .run(OrderActivities::check_fraud, payment("VISA-123456"))
         .await
         .unwrap();
     assert!(beats.load(Ordering::Relaxed) >= 3);

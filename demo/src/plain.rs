@@ -10,11 +10,12 @@ use std::{
 };
 
 use activities::{
-    Activity, Faults, OrderTask, Preparation, Restocking, Services, Shipping, charge, check_fraud,
-    error::StepError, faults::FaultPoint, prepare_shipment, ship, supplier_order,
+    Activity, Faults, Payment, Preparation, Reserving, Restocking, Services, Shipping,
+    error::StepError, faults::FaultPoint,
 };
 use anyhow::bail;
-use inventory::Inventory;
+use inventory::{Inventory, Placement};
+use orders::{Item, Order};
 
 use crate::{args::PlainArgs, demos::numbered_order};
 
@@ -34,12 +35,9 @@ pub fn run(args: &PlainArgs) -> anyhow::Result<()> {
     let faults = Faults::new(args.fault_rate, args.seed);
     let mut out = std::io::stdout();
     for number in args.from..=args.to {
-        let task = OrderTask {
-            order: numbered_order(number, QUANTITY),
-            submission: "plain".to_owned(),
-        };
+        let order = numbered_order(number, QUANTITY);
         writeln!(out, "begin {number}")?;
-        match process(&services, &faults, &task) {
+        match process(&services, &faults, &order) {
             Ok(()) => writeln!(out, "end {number} completed")?,
             Err(error) => writeln!(out, "end {number} failed: {error}")?,
         }
@@ -48,55 +46,71 @@ pub fn run(args: &PlainArgs) -> anyhow::Result<()> {
 }
 
 /// The picture's lines, and nothing else.
-fn process(services: &Services, faults: &Faults, task: &OrderTask) -> anyhow::Result<()> {
-    call(faults, Activity::CheckFraud, task, || {
-        check_fraud::check_fraud(services, task.clone())
+fn process(services: &Services, faults: &Faults, order: &Order) -> anyhow::Result<()> {
+    let placement = Placement::new(&order.order_id, "plain");
+    let payment = Payment {
+        placement: placement.clone(),
+        payment_info: order.payment_info.clone(),
+    };
+    let reserving = Reserving {
+        placement: placement.clone(),
+        items: order.items(),
+    };
+    let shipping = Shipping {
+        placement: placement.clone(),
+        parcel: Item::new(&order.item, order.quantity),
+        deliver_to: None,
+    };
+    let restocking = Restocking {
+        placement,
+        product: order.item.clone(),
+        round: 0,
+        needed: 0,
+    };
+    let call = Call {
+        faults,
+        order_id: &order.order_id,
+    };
+    call.to(Activity::CheckFraud, || {
+        services.fraud_detection.check(&payment)
     })?;
-    let prepared = call(faults, Activity::PrepareShipment, task, || {
-        prepare_shipment::prepare_shipment(services, task.clone())
+    let prepared = call.to(Activity::PrepareShipment, || {
+        services.warehouse.reserve(&reserving)
     })?;
-    if !matches!(prepared, Preparation::Reserved { .. }) {
+    if !matches!(prepared, Preparation::Reserved(_)) {
         bail!("not reserved: {prepared:?}");
     }
-    call(faults, Activity::Charge, task, || {
-        charge::charge(services, task.clone(), 1)
-    })?;
-    call(faults, Activity::Ship, task, || {
-        let shipping = Shipping {
-            task: task.clone(),
-            parcel: None,
-            deliver_to: None,
-        };
-        ship::ship(services, shipping)
-    })?;
-    call(faults, Activity::SupplierOrder, task, || {
-        let restocking = Restocking {
-            task: task.clone(),
-            round: 0,
-            needed: 0,
-            product: None,
-        };
-        supplier_order::supplier_order(services, restocking)
+    call.to(Activity::Charge, || services.payments.charge(&payment, 1))?;
+    call.to(Activity::Ship, || services.warehouse.ship(&shipping))?;
+    call.to(Activity::SupplierOrder, || {
+        services.supplier.deliver(&restocking)
     })?;
     Ok(())
 }
 
-/// One step: the service's time to answer, and the fault that the first attempt is due.
-fn call<T>(
-    faults: &Faults,
-    activity: Activity,
-    task: &OrderTask,
-    work: impl FnOnce() -> Result<T, StepError>,
-) -> Result<T, StepError> {
-    let fault = faults.draw(&task.order.order_id, activity, 1);
-    if fault == Some(FaultPoint::Before) {
-        return Err(StepError::Fault(activity.fault_messages().before));
+/// How an order calls the services.
+struct Call<'a> {
+    faults: &'a Faults,
+    order_id: &'a str,
+}
+
+impl Call<'_> {
+    /// One step: the service's time to answer, and the fault that the first attempt is due.
+    fn to<T>(
+        &self,
+        activity: Activity,
+        work: impl FnOnce() -> Result<T, StepError>,
+    ) -> Result<T, StepError> {
+        let fault = self.faults.draw(self.order_id, activity, 1);
+        if fault == Some(FaultPoint::Before) {
+            return Err(StepError::Fault(activity.fault_messages().before));
+        }
+        thread::sleep(ANSWER_TIME / 2);
+        let answer = work()?;
+        thread::sleep(ANSWER_TIME / 2);
+        if fault == Some(FaultPoint::After) {
+            return Err(StepError::Fault(activity.fault_messages().after));
+        }
+        Ok(answer)
     }
-    thread::sleep(ANSWER_TIME / 2);
-    let answer = work()?;
-    thread::sleep(ANSWER_TIME / 2);
-    if fault == Some(FaultPoint::After) {
-        return Err(StepError::Fault(activity.fault_messages().after));
-    }
-    Ok(answer)
 }

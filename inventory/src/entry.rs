@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use crate::placement::unescape;
+use crate::placement::{is_false, unescape};
 use crate::quick_line;
 
 /// What happened.
@@ -169,11 +169,6 @@ impl<'a> Line<'a> {
     pub fn read(text: &'a [u8]) -> Result<Self, serde_json::Error> {
         quick_line::read(text).map_or_else(|| serde_json::from_slice(text), Ok)
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 mod rfc3339 {

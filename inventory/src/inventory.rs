@@ -10,7 +10,7 @@ use crate::entry::Entry;
 use crate::error::InventoryError;
 use crate::group_commit::GroupCommit;
 use crate::ledger::Ledger;
-use crate::placement::{Confirmation, Delivery, Placement, Product, Reservation, StockChange};
+use crate::placement::{Confirmation, Delivery, Placement, Product, Released, Reservation};
 use crate::steps;
 use crate::store::{Paths, Store};
 use orders::Item;
@@ -116,7 +116,7 @@ impl Inventory {
     ///
     /// # Errors
     /// The files are in trouble.
-    pub fn release(&self, placement: &Placement) -> Result<Vec<StockChange>, InventoryError> {
+    pub fn release(&self, placement: &Placement) -> Result<Released, InventoryError> {
         let placement = placement.clone();
         self.shared
             .changes

@@ -103,7 +103,7 @@ pub use clock::Clock;
 pub use entry::{Change, Entry};
 pub use error::InventoryError;
 pub use inventory::Inventory;
-pub use placement::{Confirmation, Delivery, Placement, Product, Reservation, StockChange};
+pub use placement::{Confirmation, Delivery, Placement, Product, Released, Reservation, Stock};
 
 /// Stock below this makes the supplier deliver: the Go demo's figure.
 pub const MINIMUM_STOCK: u32 = 5_000;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Placement {
     /// The order's ID, e.g. `order-11235`.
+    #[serde(rename = "orderID")]
     pub order_id: String,
     /// What tells this submission from any other of the same order; the same
     /// on every retry (a workflow's run ID is such a thing).
@@ -69,15 +70,27 @@ pub struct Product {
     pub in_stock: u32,
 }
 
-/// A change of one product's stock, as it was recorded.
+/// Units of a product, and what is in stock of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StockChange {
+#[serde(rename_all = "camelCase")]
+pub struct Stock {
     /// The product's ID.
     pub product: String,
-    /// Units taken out or given back.
+    /// Units that were asked for, taken out or given back.
     pub quantity: u32,
-    /// Units in stock right after the change.
+    /// Units in stock, right after the change where there was one.
     pub in_stock: u32,
+}
+
+/// The stock that was given back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Released {
+    /// Each of the order's products; empty if the placement had nothing reserved.
+    #[serde(rename = "released")]
+    pub items: Vec<Stock>,
+    /// True if an earlier attempt of this same placement had done it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub already: bool,
 }
 
 /// What became of a request to reserve an order's items.
@@ -87,7 +100,7 @@ pub enum Reservation {
     Reserved {
         /// One for each product, in the order's order, with the figures of the
         /// time it was reserved.
-        items: Vec<StockChange>,
+        items: Vec<Stock>,
         /// True if an earlier attempt of this same placement had done it.
         already: bool,
     },
@@ -114,20 +127,30 @@ pub enum Reservation {
 pub struct Confirmation {
     /// What the service calls it, e.g. `charge-000002`: the kind of effect and
     /// its number in the ledger.
+    #[serde(rename = "confirmation")]
     pub number: String,
     /// True if an earlier attempt of this same placement had done it.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub already: bool,
 }
 
 /// What the supplier delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Delivery {
     /// Units delivered; 0 if there was no need.
+    #[serde(rename = "delivered")]
     pub quantity: u32,
     /// Units in stock afterwards.
     pub in_stock: u32,
     /// The supplier's number for it; `None` if nothing was delivered.
+    #[serde(flatten)]
     pub confirmation: Option<Confirmation>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+pub(crate) fn is_false(value: &bool) -> bool {
+    !value
 }
 
 #[cfg(test)]

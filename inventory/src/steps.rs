@@ -6,7 +6,7 @@
 use crate::batch::{Batch, Draft};
 use crate::entry::{Change, Entry};
 use crate::error::InventoryError;
-use crate::placement::{Confirmation, Delivery, Placement, Reservation, StockChange};
+use crate::placement::{Confirmation, Delivery, Placement, Released, Reservation, Stock};
 use crate::{CAPACITY, MINIMUM_STOCK};
 use orders::{InvalidOrder, Item};
 
@@ -41,7 +41,7 @@ pub(crate) fn reserve(
     let items = merged(placement, items)?;
     if let Some(own) = own_reservation(batch, placement, &items)? {
         return Ok(Reservation::Reserved {
-            items: own.iter().map(stock_change).collect(),
+            items: own.iter().map(stock).collect(),
             already: true,
         });
     }
@@ -74,7 +74,7 @@ pub(crate) fn reserve(
         .collect();
     let recorded = batch.record(placement, drafts)?;
     Ok(Reservation::Reserved {
-        items: recorded.iter().map(stock_change).collect(),
+        items: recorded.iter().map(stock).collect(),
         already: false,
     })
 }
@@ -111,13 +111,14 @@ fn own_reservation(
 pub(crate) fn release(
     batch: &mut Batch<'_>,
     placement: &Placement,
-) -> Result<Vec<StockChange>, InventoryError> {
+) -> Result<Released, InventoryError> {
     let reserved = own_latest(batch, placement)?;
     let mut released = Vec::new();
     for entry in &reserved {
         released.extend(batch.own(placement, &release_step(&entry.product_id))?);
     }
-    if released.is_empty() {
+    let already = !released.is_empty();
+    if !already {
         let items: Vec<Item> = reserved.iter().map(item).collect();
         let drafts = items
             .iter()
@@ -125,7 +126,10 @@ pub(crate) fn release(
             .collect();
         released = batch.record(placement, drafts)?;
     }
-    Ok(released.iter().map(stock_change).collect())
+    Ok(Released {
+        items: released.iter().map(stock).collect(),
+        already,
+    })
 }
 
 pub(crate) fn charge(
@@ -340,8 +344,8 @@ fn delivery(entry: &Entry, already: bool) -> Delivery {
     }
 }
 
-fn stock_change(entry: &Entry) -> StockChange {
-    StockChange {
+fn stock(entry: &Entry) -> Stock {
+    Stock {
         product: entry.product_id.clone(),
         quantity: units(entry.quantity),
         in_stock: entry.in_stock,

@@ -100,15 +100,15 @@ fn a_second_submission_is_a_duplicate_until_the_first_is_released() {
         inventory.reserve(&order(number), &units(1)).unwrap();
     }
     assert_eq!(inventory.reserve(&second, &units(999)).unwrap(), expected);
-    assert!(inventory.release(&second).unwrap().is_empty());
-    assert_eq!(inventory.release(&first).unwrap().len(), 1);
+    assert!(inventory.release(&second).unwrap().items.is_empty());
+    assert_eq!(inventory.release(&first).unwrap().items.len(), 1);
     assert!(is_reserved(&inventory.reserve(&second, &units(3)).unwrap()));
     // A late attempt of the first one changes nothing.
     assert!(matches!(
         inventory.reserve(&first, &units(10)).unwrap(),
         Reservation::Reserved { already: true, .. }
     ));
-    assert!(inventory.release(&first).unwrap().is_empty());
+    assert!(inventory.release(&first).unwrap().items.is_empty());
     assert_eq!(inventory.stock(PRODUCT).unwrap(), 1000 - 48 - 3);
     shop.assert_clean();
 }
@@ -118,7 +118,7 @@ fn undoing_happens_once_and_only_for_what_was_done() {
     let shop = Shop::empty();
     let inventory = shop.open();
     let placement = order(1);
-    assert!(inventory.release(&placement).unwrap().is_empty());
+    assert!(inventory.release(&placement).unwrap().items.is_empty());
     assert_eq!(inventory.record_refund(&placement).unwrap(), None);
     assert_eq!(inventory.record_recall(&placement, PRODUCT).unwrap(), None);
     inventory.reserve(&placement, &units(10)).unwrap();
@@ -134,7 +134,7 @@ fn undoing_happens_once_and_only_for_what_was_done() {
         assert_eq!(recall.already, already);
         let refund = inventory.record_refund(&placement).unwrap().unwrap();
         assert_eq!(refund.already, already);
-        let released = inventory.release(&placement).unwrap();
+        let released = inventory.release(&placement).unwrap().items;
         assert_eq!((released[0].quantity, released[0].in_stock), (10, 1000));
     }
     assert_eq!(shop.lines().len(), 6);
@@ -192,12 +192,12 @@ fn an_order_of_several_products_is_reserved_wholly_or_not_at_all() {
     assert!(matches!(fewer, InventoryError::Changed { .. }));
     inventory.record_charge(&placement, "VISA").unwrap();
     assert_eq!(inventory.effects("order-1").unwrap()[2].quantity, 8);
-    assert_eq!(inventory.release(&placement).unwrap().len(), 2);
+    assert_eq!(inventory.release(&placement).unwrap().items.len(), 2);
     assert_eq!(figures(), (10, 5));
     let reserved = &shop.lines()[..2];
     assert!(reserved[0].contains(r#""more":true"#) && !reserved[1].contains("more"));
     let reopened = shop.open();
-    assert_eq!(reopened.release(&placement).unwrap().len(), 2);
+    assert_eq!(reopened.release(&placement).unwrap().items.len(), 2);
     shop.assert_clean();
 }
 
@@ -266,7 +266,7 @@ fn a_release_that_cannot_be_counted_gives_back_nothing_until_it_can() {
     assert_eq!(inventory.stock("a").unwrap(), 7);
     inventory.reserve(&order(2), &items[..1]).unwrap();
     shop.write(&array(&[("a", 4), ("b", 7)]));
-    assert_eq!(inventory.release(&order(1)).unwrap().len(), 2);
+    assert_eq!(inventory.release(&order(1)).unwrap().items.len(), 2);
     assert_eq!(inventory.stock("a").unwrap(), 7);
     shop.assert_clean();
 }

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 
 use common::Shop;
-use inventory::{CAPACITY, Inventory, InventoryError, Placement, Reservation, StockChange};
+use inventory::{CAPACITY, Inventory, InventoryError, Placement, Reservation, Stock};
 use orders::Item;
 use proptest::prelude::*;
 
@@ -289,7 +289,7 @@ impl World {
             }
             Step::Release { order, submission } => {
                 let who = (order, submission);
-                let released: Vec<StockChange> = inventory.release(&placement(who)).unwrap();
+                let released: Vec<Stock> = inventory.release(&placement(who)).unwrap().items;
                 if let Some((quantities, held)) = model.reserved.get_mut(&who)
                     && std::mem::take(held)
                 {

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use activities::{
-    Activity, Attempted, Confirmation, Preparation, Released, SupplierDelivery, Undone,
-};
+use activities::{Activity, Attempted, Checked, Effect, Preparation, Reserved, Shelf, Undone};
 use anyhow::bail;
 use futures::StreamExt;
+use inventory::{Confirmation, Delivery, Released, Stock};
 use serde::de::DeserializeOwned;
 use temporalio_client::{
     Client, WorkflowDescribeOptions, WorkflowFetchHistoryOptions, WorkflowGetResultOptions,
@@ -199,35 +198,48 @@ async fn answer(converter: &DataConverter, step: &mut StepChange) -> Answer {
     if step.step == SHIPMENT_APART {
         let shipped: Option<Attempted<Confirmation>> = decode(converter, payloads).await;
         step.attempts = shipped.as_ref().map_or(0, |shipped| shipped.attempts);
-        return shipped
-            .map(|shipped| confirmed(shipped.answer))
-            .unwrap_or_default();
+        return shipped.map_or_else(Answer::default, |shipped| said(&shipped.answer));
     }
     let Ok(activity) = step.step.parse::<Activity>() else {
         return Answer::default();
     };
     match activity {
-        Activity::CheckFraud | Activity::LookUpItems => None,
-        Activity::PrepareShipment => told(converter, payloads).await.map(prepared),
-        Activity::Charge | Activity::Ship => told(converter, payloads).await.map(confirmed),
-        Activity::SupplierOrder => told(converter, payloads).await.map(delivered),
-        Activity::Recall => told(converter, payloads)
-            .await
-            .map(|it| undone(it, "nothing was shipped")),
-        Activity::Refund => told(converter, payloads)
-            .await
-            .map(|it| undone(it, "nothing was charged")),
-        Activity::Release => told(converter, payloads).await.map(released),
+        Activity::CheckFraud => told::<Checked>(converter, payloads).await,
+        Activity::LookUpItems => told::<Shelf>(converter, payloads).await,
+        Activity::PrepareShipment => told::<Preparation>(converter, payloads).await,
+        Activity::Charge | Activity::Ship => told::<Confirmation>(converter, payloads).await,
+        Activity::SupplierOrder => told::<Delivery>(converter, payloads).await,
+        Activity::Recall => undone(converter, payloads, "nothing was shipped").await,
+        Activity::Refund => undone(converter, payloads, "nothing was charged").await,
+        Activity::Release => told::<Released>(converter, payloads).await,
     }
     .unwrap_or_default()
 }
 
-async fn told<T: DeserializeOwned + 'static>(
+async fn told<T: InWords + DeserializeOwned + 'static>(
     converter: &DataConverter,
     payloads: &Payloads,
-) -> Option<T> {
+) -> Option<Answer> {
     let told: Attempted<T> = decode(converter, payloads).await?;
-    Some(told.answer)
+    Some(said(&told.answer))
+}
+
+async fn undone(converter: &DataConverter, payloads: &Payloads, nothing: &str) -> Option<Answer> {
+    let answer = told::<Undone>(converter, payloads).await?;
+    Some(Answer {
+        remark: answer.confirmation.is_none().then(|| nothing.to_owned()),
+        ..answer
+    })
+}
+
+fn said(answer: &impl InWords) -> Answer {
+    let (stock, remark) = answer.in_words();
+    Answer {
+        confirmation: answer.confirmation().map(str::to_owned),
+        found: answer.found(),
+        stock,
+        remark,
+    }
 }
 
 async fn decode<T: TemporalDeserializable + 'static>(
@@ -239,95 +251,70 @@ async fn decode<T: TemporalDeserializable + 'static>(
     converter.from_payload(&context, payload).await.ok()
 }
 
-fn prepared(preparation: Preparation) -> Answer {
-    match preparation {
-        Preparation::Reserved {
-            reserved,
-            in_stock,
-            more,
-        } => Answer {
-            stock: Some(StockChange {
-                before: in_stock + reserved,
-                after: in_stock,
+/// What an activity's answer tells besides its confirmation: the change of the stock, and a remark.
+trait InWords: Effect {
+    fn in_words(&self) -> (Option<StockChange>, Option<String>) {
+        (None, None)
+    }
+}
+
+impl InWords for Checked {}
+
+impl InWords for Shelf {}
+
+impl InWords for Confirmation {}
+
+impl InWords for Undone {}
+
+impl InWords for Preparation {
+    fn in_words(&self) -> (Option<StockChange>, Option<String>) {
+        match self {
+            Self::Reserved(Reserved { items, .. }) => first_and_more(items, |it| {
+                StockChange::new(it.in_stock + it.quantity, it.in_stock)
             }),
-            remark: (!more.is_empty()).then(|| format!("and {} more", products(more.len()))),
-            ..Answer::default()
-        },
-        Preparation::Duplicate { placed_at } => Answer {
-            remark: Some(format!("placed before, at {placed_at}")),
-            ..Answer::default()
-        },
-        Preparation::OutOfStock {
-            in_stock, product, ..
-        } => {
-            let of = product
-                .map(|product| format!(" of product {product}"))
-                .unwrap_or_default();
-            Answer {
-                remark: Some(format!("only {in_stock} in stock{of}")),
-                ..Answer::default()
+            Self::Duplicate { placed_at } => (None, Some(format!("placed before, at {placed_at}"))),
+            Self::OutOfStock {
+                in_stock, product, ..
+            } => {
+                let of = product.as_ref().map(|it| format!(" of product {it}"));
+                let of = of.unwrap_or_default();
+                (None, Some(format!("only {in_stock} in stock{of}")))
             }
         }
     }
 }
 
-fn products(count: usize) -> String {
-    match count {
-        1 => "1 product".to_owned(),
-        many => format!("{many} products"),
+impl InWords for Released {
+    fn in_words(&self) -> (Option<StockChange>, Option<String>) {
+        if self.items.is_empty() {
+            return (None, Some("nothing was reserved".to_owned()));
+        }
+        first_and_more(&self.items, |it| {
+            StockChange::new(it.in_stock.saturating_sub(it.quantity), it.in_stock)
+        })
     }
 }
 
-fn released(released: Released) -> Answer {
-    let mut items = released.released.into_iter();
-    let Some(first) = items.next() else {
-        return Answer {
-            remark: Some("nothing was reserved".to_owned()),
-            ..Answer::default()
-        };
+impl InWords for Delivery {
+    fn in_words(&self) -> (Option<StockChange>, Option<String>) {
+        let Self {
+            quantity, in_stock, ..
+        } = *self;
+        match quantity {
+            0 => (None, Some(format!("not needed, {in_stock} in stock"))),
+            _ => (Some(StockChange::new(in_stock - quantity, in_stock)), None),
+        }
+    }
+}
+
+fn first_and_more(
+    items: &[Stock],
+    change: impl Fn(&Stock) -> StockChange,
+) -> (Option<StockChange>, Option<String>) {
+    let more = match items.len().saturating_sub(1) {
+        0 => None,
+        1 => Some("and 1 more product".to_owned()),
+        many => Some(format!("and {many} more products")),
     };
-    let more = items.count();
-    Answer {
-        stock: Some(StockChange {
-            before: first.in_stock.saturating_sub(first.quantity),
-            after: first.in_stock,
-        }),
-        remark: (more > 0).then(|| format!("and {} more", products(more))),
-        ..Answer::default()
-    }
-}
-
-fn undone(undone: Undone, nothing: &str) -> Answer {
-    Answer {
-        remark: undone.confirmation.is_none().then(|| nothing.to_owned()),
-        confirmation: undone.confirmation,
-        ..Answer::default()
-    }
-}
-
-fn confirmed(confirmation: Confirmation) -> Answer {
-    Answer {
-        confirmation: Some(confirmation.confirmation),
-        ..Answer::default()
-    }
-}
-
-fn delivered(delivery: SupplierDelivery) -> Answer {
-    let SupplierDelivery {
-        delivered,
-        in_stock,
-    } = delivery;
-    if delivered == 0 {
-        return Answer {
-            remark: Some(format!("not needed, {in_stock} in stock")),
-            ..Answer::default()
-        };
-    }
-    Answer {
-        stock: Some(StockChange {
-            before: in_stock - delivered,
-            after: in_stock,
-        }),
-        ..Answer::default()
-    }
+    (items.first().map(change), more)
 }

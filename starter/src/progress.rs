@@ -83,6 +83,9 @@ pub struct Answer {
     /// A service's confirmation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confirmation: Option<String>,
+    /// Whether an earlier attempt had the step's effect, and this one only found it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub found: bool,
     /// What the step did to the stock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stock: Option<StockChange>,
@@ -98,6 +101,12 @@ pub struct StockChange {
     pub before: u32,
     /// After.
     pub after: u32,
+}
+
+impl StockChange {
+    pub(crate) fn new(before: u32, after: u32) -> Self {
+        Self { before, after }
+    }
 }
 
 /// Something that an order's history tells.

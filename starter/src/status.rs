@@ -70,7 +70,7 @@ fn steps(progress: &OrderProgress, pending: &[PendingActivityInfo]) -> Vec<StepC
                         && activity
                             .activity_type
                             .as_ref()
-                            .is_some_and(|kind| kind.name == step.step)
+                            .is_some_and(|kind| kind.name == step.step.name())
                 })
                 .map(|found| pending.remove(found));
             change(index + 1, step, at_work)
@@ -91,12 +91,13 @@ fn change(number: usize, step: &StepProgress, at_work: Option<&PendingActivityIn
         (StepStatus::Running, None) => StepState::Running,
     };
     let attempts = at_work.map_or(step.attempts, |activity| activity.attempt.unsigned_abs());
-    let mut change = StepChange::new(&step.step, number, state, attempts);
+    let mut change = StepChange::new(step.step.name(), number, state, attempts);
     change.about = step
         .product
         .as_ref()
         .map(|product| format!("product {product}"));
     change.answer.confirmation = step.confirmation.clone();
+    change.answer.found = step.found;
     change
 }
 

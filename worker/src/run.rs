@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use activities::{Activity, Faults, OrderActivities, Services};
+use activities::{Faults, OrderActivities, Services};
 use anyhow::Context;
 use inventory::Inventory;
 use temporal::telemetry::{Metrics, Traces, replay};
@@ -168,7 +168,7 @@ fn build(
     let seed = args.fault_seed.unwrap_or_else(rand::random);
     tracing::debug!(seed, "faults");
     let faults = figures.clone();
-    let mut activities = OrderActivities::new(
+    let activities = OrderActivities::new(
         Services::new(inventory),
         Faults::new(args.fault_rate, seed),
         args.hold.clone(),
@@ -176,9 +176,6 @@ fn build(
     .with_on_fault(Arc::new(move |activity, point| {
         faults.fault(activity, point)
     }));
-    if args.bug == Some(Bug::Activity) {
-        activities = activities.with_bug(Activity::Ship);
-    }
     let options = WorkerOptions::new(&args.task_queue)
         .sticky_queue_schedule_to_start_timeout(STICKY_TIMEOUT)
         .max_heartbeat_throttle_interval(HEARTBEAT_INTERVAL)

@@ -9,7 +9,7 @@ use std::{
 };
 
 use activities::Activity;
-use common::{Scene, TASK_QUEUE, cancel, ended, history, order, pending, result, until};
+use common::{Scene, TASK_QUEUE, cancel, ended, history, order, pending, result, status, until};
 use nix::sys::signal::Signal;
 use orders::{Item, Order};
 use servers::{CliSearch, project_dir};
@@ -66,6 +66,17 @@ async fn killed_in(order: Order, activity: Activity, point: &str) {
         "stood still for {:?}",
         ready.elapsed()
     );
+
+    // What was done and not reported was found by the next attempt, and says so.
+    let expected: &[Activity] = if point == "after" && position > 0 {
+        &[activity]
+    } else {
+        &[]
+    };
+    let told = status(&handle).await;
+    let found = told.steps.iter().filter(|it| it.found);
+    let found: Vec<_> = found.map(|it| it.step).collect();
+    assert_eq!(found, expected);
 }
 
 #[tokio::test]

@@ -197,7 +197,7 @@ async fn a_fraud_check_within_the_workflows_task_is_no_activity_on_the_server_an
         ["PrepareShipment", "Charge", "Ship", "SupplierOrder"]
     );
     let told = status(&handle).await;
-    assert_eq!(told.steps[0].step, "CheckFraud");
+    assert_eq!(told.steps[0].step, activities::Activity::CheckFraud);
     assert_eq!((told.steps[0].attempts, told.percent), (1, 100));
 
     let mut bad = order("order-2", 1);

@@ -72,7 +72,7 @@ async fn an_order_tells_how_it_stands_during_the_run_and_after_it() {
         (waiting.order_id.as_str(), waiting.percent),
         ("order-1", 60)
     );
-    let steps: Vec<_> = waiting.steps.iter().map(|it| it.step.as_str()).collect();
+    let steps: Vec<_> = waiting.steps.iter().map(|it| it.step.name()).collect();
     assert_eq!(steps, ["CheckFraud", "PrepareShipment", "Charge"]);
     let charge = &waiting.steps[2];
     assert_eq!(charge.status, StepStatus::Done);
@@ -418,7 +418,10 @@ async fn a_declined_payment_is_not_retried_and_all_is_undone() {
     assert_eq!(scene.stock(), 1_000);
     let told = status(&handle).await;
     assert_eq!(told.status, OrderStatus::Failed);
-    let charges = told.steps.iter().filter(|step| step.step == "Charge");
+    let charges = told
+        .steps
+        .iter()
+        .filter(|step| step.step == activities::Activity::Charge);
     assert_eq!(charges.count(), 1);
 }
 
@@ -431,7 +434,10 @@ async fn a_payment_service_that_is_down_is_tried_until_it_is_back() {
     let handle = scene.place(&down).await;
     assert_eq!(result(ended(&handle).await).outcome, OrderOutcome::Managed);
     let told = status(&handle).await;
-    let charge = told.steps.iter().find(|step| step.step == "Charge");
+    let charge = told
+        .steps
+        .iter()
+        .find(|step| step.step == activities::Activity::Charge);
     assert_eq!(
         charge.unwrap().attempts,
         activities::services::BACK_AT_ATTEMPT

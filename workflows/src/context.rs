@@ -1,12 +1,11 @@
-//! What the steps of an order share: how an activity is run, noted and stopped.
+//! One order under way, and the one way in which its steps are run.
 
-use std::{cell::RefCell, fmt::Display, rc::Rc, time::Duration};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
-use activities::OrderTask;
+use activities::{Activity, Shipping, StepAnswer};
+use inventory::Placement;
 use orders::Order;
-use temporalio_common::{
-    ActivityDefinition, error::IncomingError, protos::temporal::api::failure::v1::Failure,
-};
+use temporalio_common::ActivityDefinition;
 use temporalio_sdk::{
     TimerOptions, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext,
     workflows::select,
@@ -15,8 +14,7 @@ use temporalio_sdk::{
 use crate::{
     ProcessOrder, policies,
     status::{ORDER_STATUS, OrderStatus},
-    stopped::{Stopped, failed},
-    undo::Undo,
+    stopped::Stopped,
 };
 
 /// Notes how an order stands, for whoever asks and, where the order was given the search attribute,
@@ -29,11 +27,43 @@ pub(crate) fn enter(ctx: &WorkflowContext<ProcessOrder>, status: OrderStatus) {
     }
 }
 
+/// A step of an order: which activity it is, and which of several products it is about.
+pub(crate) struct Step {
+    activity: Activity,
+    product: Option<String>,
+    /// What the Web UI shows of it.
+    summary: Option<String>,
+}
+
+impl From<Activity> for Step {
+    fn from(activity: Activity) -> Self {
+        Self {
+            activity,
+            product: None,
+            summary: None,
+        }
+    }
+}
+
+/// What undoes a step that has an effect outside; `undo.rs` has the pairs.
+#[derive(Clone, Debug)]
+pub(crate) enum Undo {
+    /// Put the stock back.
+    Release,
+    /// Give the payment back.
+    Refund,
+    /// Call the item back.
+    Recall(Box<Shipping>),
+}
+
 /// One order under way.
 #[derive(Clone)]
 pub(crate) struct Steps {
     pub(crate) ctx: WorkflowContext<ProcessOrder>,
-    pub(crate) task: OrderTask,
+    pub(crate) order: Order,
+    /// Which submission of the order this is: its number is the ID of the workflow's first run. That
+    /// stays the same when the workflow is reset, so a reset order is not charged again.
+    pub(crate) placement: Placement,
     /// Cancelled when the order is to stop. It is not the workflow's own: once all of an order has
     /// shipped, nothing cancels it any more.
     pub(crate) stop: WorkflowCancellationToken,
@@ -45,74 +75,91 @@ impl Steps {
     pub(crate) fn new(ctx: &WorkflowContext<ProcessOrder>, order: Order) -> Self {
         Self {
             ctx: ctx.clone(),
-            task: OrderTask {
-                order,
-                submission: ctx.info().first_execution_run_id().to_owned(),
-            },
+            placement: Placement::new(&order.order_id, ctx.info().first_execution_run_id()),
+            order,
             stop: ctx.state(|workflow| workflow.stop.clone()),
             to_undo: Rc::default(),
         }
     }
 
     pub(crate) fn has_several_items(&self) -> bool {
-        !self.task.order.more_items.is_empty()
+        !self.order.more_items.is_empty()
     }
 
     pub(crate) fn enter(&self, status: OrderStatus) {
         enter(&self.ctx, status);
     }
 
-    /// Runs an activity, unless the order is to stop.
-    pub(crate) async fn run<A: ActivityDefinition>(
-        &self,
-        activity: A,
-        input: A::Input,
-        summary: Option<String>,
-    ) -> Result<A::Output, Stopped> {
-        self.go_on()?;
-        let options = policies::activity_options(&self.stop, summary);
-        self.ctx
-            .execute_activity(activity, input, options)
-            .await
-            .map_err(|error| self.stopped(error.failure(), error.cause(), &error))
+    /// A step that is about one of the order's items, and says which if there are several.
+    pub(crate) fn step_about(&self, activity: Activity, product: &str, summary: String) -> Step {
+        let several = self.has_several_items();
+        Step {
+            activity,
+            product: several.then(|| product.to_owned()),
+            summary: several.then_some(summary),
+        }
     }
 
-    /// Runs an activity within the workflow's own task, unless the order is to stop. For a step
-    /// without an effect outside: a worker that dies in that task leaves no trace of it.
-    pub(crate) async fn run_locally<A: ActivityDefinition>(
+    /// Runs a step's activity, unless the order is to stop.
+    pub(crate) async fn run<A>(
         &self,
+        step: impl Into<Step>,
         activity: A,
         input: A::Input,
-    ) -> Result<A::Output, Stopped> {
-        self.go_on()?;
+    ) -> Result<A::Output, Stopped>
+    where
+        A: ActivityDefinition<Output: StepAnswer>,
+    {
+        let step = step.into();
+        let options = policies::activity_options(&self.stop, step.summary.clone());
+        self.noted(step, async {
+            self.ctx.execute_activity(activity, input, options).await
+        })
+        .await
+    }
+
+    /// Runs a step's activity within the workflow's own task, unless the order is to stop. This is
+    /// for a step without an effect outside: a worker that dies in that task leaves no trace of it.
+    pub(crate) async fn run_locally<A>(
+        &self,
+        step: impl Into<Step>,
+        activity: A,
+        input: A::Input,
+    ) -> Result<A::Output, Stopped>
+    where
+        A: ActivityDefinition<Output: StepAnswer>,
+    {
         let options = policies::local_activity_options(&self.stop);
-        self.ctx
-            .execute_local_activity(activity, input, options)
-            .await
-            .map_err(|error| self.stopped(error.failure(), error.cause(), &error))
+        self.noted(step.into(), async {
+            self.ctx
+                .execute_local_activity(activity, input, options)
+                .await
+        })
+        .await
     }
 
-    /// Notes that a step is begun. Returns its place.
-    pub(crate) fn begin(&self, step: &str, product: Option<&str>) -> usize {
-        self.ctx
-            .state_mut(|workflow| workflow.progress.begin(step, product))
-    }
-
-    /// Notes how the step at `place` ended. `told` gives its attempts and its confirmation.
-    pub(crate) fn end<T>(
+    /// Does the work of a step: records that it began and how it ended, and turns its error into a
+    /// reason to stop. Nothing is done if the order is to stop already.
+    pub(crate) async fn noted<T: StepAnswer, E: Into<Stopped>>(
         &self,
-        place: usize,
-        ended: Result<T, Stopped>,
-        told: impl FnOnce(&T) -> (u32, Option<String>),
+        step: Step,
+        work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Stopped> {
+        self.go_on()?;
+        let Step {
+            activity, product, ..
+        } = step;
+        let place = self
+            .ctx
+            .state_mut(|workflow| workflow.progress.begin(activity, product));
+        let ended = work.await;
         self.ctx.state_mut(|workflow| match &ended {
-            Ok(answer) => {
-                let (attempts, confirmation) = told(answer);
-                workflow.progress.done(place, attempts, confirmation);
-            }
+            Ok(answer) => workflow.progress.done(place, answer),
             Err(_) => workflow.progress.failed(place),
         });
-        ended
+        // A step that ended because the order is to stop says so in several ways: it was cancelled,
+        // or it is not tried again.
+        ended.map_err(|error| self.go_on().err().unwrap_or_else(|| error.into()))
     }
 
     /// Waits this long. The timer is the server's: it runs while no worker does.
@@ -163,21 +210,6 @@ impl Steps {
             Err(Stopped::Cancelled)
         } else {
             Ok(())
-        }
-    }
-
-    /// What the failure of a step means. One that ended because the order is to stop says so in
-    /// several ways: cancelled, or not tried again.
-    pub(crate) fn stopped(
-        &self,
-        failure: Option<&Failure>,
-        cause: Option<&IncomingError>,
-        error: &impl Display,
-    ) -> Stopped {
-        if self.stop.is_cancelled() {
-            Stopped::Cancelled
-        } else {
-            failed(failure, cause, error)
         }
     }
 }

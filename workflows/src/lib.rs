@@ -7,7 +7,7 @@
 //! | `steps` | the steps, as the process names them |
 //! | `waits` | where an order waits: for time to pass, or for a person |
 //! | `undo` | the saga: what undoes each step, and in which order |
-//! | `context` | what the steps share: how an activity is run, noted and stopped |
+//! | `context` | one order under way, and the one way in which its steps are run |
 //! | `stopped` | why an order stopped before its end |
 //! | [`requests`] | what people ask of an order under way, and whether it may still be asked |
 //! | [`status`] | how an order stands, as it answers when it is asked |

@@ -29,7 +29,7 @@ use crate::{
 /// An order's process: check fraud, prepare shipment, charge, ship; then the supplier, where stock
 /// runs low.
 async fn process(order: &Steps) -> Result<OrderResult, Stopped> {
-    let order_id = &order.task.order.order_id;
+    let order_id = &order.order.order_id;
     order.check_fraud().await?;
     order.pause().await?;
     if let Some(reason) = order.approval().await? {

@@ -121,6 +121,8 @@ impl Requests {
 
 #[cfg(test)]
 mod tests {
+    use activities::Activity;
+
     use super::*;
 
     fn progress(status: OrderStatus) -> OrderProgress {
@@ -179,8 +181,8 @@ mod tests {
         let mut requests = Requests::default();
         let mut shipping = progress(OrderStatus::Shipping);
         assert_eq!(requests.may_cancel(&shipping), Ok(()));
-        let place = shipping.begin("Ship", None);
-        shipping.done(place, 1, None);
+        let place = shipping.begin(Activity::Ship, None);
+        shipping.done(place, &None);
         assert_eq!(requests.may_cancel(&shipping), Err(Refused::Shipped));
         requests.cancellation = Some("changed my mind".into());
         assert_eq!(

@@ -4,13 +4,14 @@
     reason = "the macro writes a constant for each method and gives it no words"
 )]
 
-use activities::{Attempted, Confirmation, OrderActivities, Shipping};
+use activities::{Attempted, OrderActivities, Shipping};
+use inventory::Confirmation;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_sdk::{
     ActivityExecutionError, WorkflowContext, WorkflowResult, WorkflowTermination,
 };
 
-use crate::{policies, stopped::failed};
+use crate::{policies, stopped::Stopped};
 
 /// Ships one item of an order. It has a history of its own, so a part of a large order can be
 /// looked at, and tried again, by itself.
@@ -33,9 +34,7 @@ impl ShipItem {
             .await;
         shipped.map_err(|error| match error {
             ActivityExecutionError::Cancelled(_) => WorkflowTermination::cancelled(),
-            error => failed(error.failure(), error.cause(), &error)
-                .into_failure()
-                .into(),
+            error => Stopped::from(error).into_failure().into(),
         })
     }
 }

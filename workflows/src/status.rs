@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use activities::{Activity, Effect, StepAnswer};
 use serde::{Deserialize, Serialize};
 use temporalio_common::search_attributes::SearchAttributeKey;
 
@@ -97,8 +98,8 @@ pub enum StepStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StepProgress {
-    /// The activity's type.
-    pub step: String,
+    /// Which activity it is.
+    pub step: Activity,
     /// The product, where the step is about one of several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product: Option<String>,
@@ -109,6 +110,10 @@ pub struct StepProgress {
     /// The service's confirmation, where it gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmation: Option<String>,
+    /// Whether the step's effect was found from an earlier attempt, whose worker died or whose
+    /// answer was lost.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub found: bool,
 }
 
 /// The answer to the query `status`.
@@ -138,15 +143,6 @@ pub struct OrderProgress {
     pub(crate) items: u32,
 }
 
-/// The steps that every order takes; each is a fifth of its way.
-const WAY: [&str; 5] = [
-    "CheckFraud",
-    "PrepareShipment",
-    "Charge",
-    "Ship",
-    "SupplierOrder",
-];
-
 impl OrderProgress {
     pub(crate) fn new(order_id: &str, items: usize, address: Option<String>) -> Self {
         Self {
@@ -162,23 +158,26 @@ impl OrderProgress {
     }
 
     /// Notes that a step is begun. Returns its place.
-    pub(crate) fn begin(&mut self, step: &str, product: Option<&str>) -> usize {
+    pub(crate) fn begin(&mut self, step: Activity, product: Option<String>) -> usize {
         self.steps.push(StepProgress {
-            step: step.to_owned(),
-            product: product.map(str::to_owned),
+            step,
+            product,
             status: StepStatus::Running,
             attempts: 0,
             confirmation: None,
+            found: false,
         });
         self.steps.len() - 1
     }
 
     /// Notes that the step at `place` is done.
-    pub(crate) fn done(&mut self, place: usize, attempts: u32, confirmation: Option<String>) {
+    pub(crate) fn done(&mut self, place: usize, answer: &impl StepAnswer) {
         let step = &mut self.steps[place];
         step.status = StepStatus::Done;
-        step.attempts = attempts;
-        step.confirmation = confirmation;
+        step.attempts = answer.attempts();
+        let effect = answer.effect();
+        step.confirmation = effect.and_then(Effect::confirmation).map(str::to_owned);
+        step.found = effect.is_some_and(Effect::found);
         self.percent = self.percent.max(self.behind());
     }
 
@@ -189,16 +188,16 @@ impl OrderProgress {
 
     /// Whether the whole order has been handed to the courier.
     pub fn has_shipped(&self) -> bool {
-        self.done_of("Ship") >= self.items
+        self.done_of(Activity::Ship) >= self.items
     }
 
     /// The supplier may have been asked before the order shipped; that counts for nothing.
     fn is_resupplied(&self) -> bool {
-        let mut after = self.steps.iter().skip_while(|it| it.step != "Ship");
-        after.any(|it| it.step == "SupplierOrder" && it.status == StepStatus::Done)
+        let mut after = self.steps.iter().skip_while(|it| it.step != Activity::Ship);
+        after.any(|it| it.step == Activity::SupplierOrder && it.status == StepStatus::Done)
     }
 
-    fn done_of(&self, step: &str) -> u32 {
+    fn done_of(&self, step: Activity) -> u32 {
         let done = self
             .steps
             .iter()
@@ -206,16 +205,15 @@ impl OrderProgress {
         u32::try_from(done.count()).unwrap_or(u32::MAX)
     }
 
+    /// Each of the five steps that every order takes is a fifth of its way.
     fn behind(&self) -> u32 {
-        let share = 100 / WAY.len() as u32;
-        WAY.iter()
-            .map(|step| match *step {
-                // One for each item.
-                "Ship" => share * self.done_of(step).min(self.items) / self.items,
-                "SupplierOrder" => share * u32::from(self.is_resupplied()),
-                _ => share * self.done_of(step).min(1),
-            })
-            .sum()
+        let (checked, prepared, charged) = (
+            self.done_of(Activity::CheckFraud).min(1),
+            self.done_of(Activity::PrepareShipment).min(1),
+            self.done_of(Activity::Charge).min(1),
+        );
+        let shipped = 20 * self.done_of(Activity::Ship).min(self.items) / self.items;
+        20 * (checked + prepared + charged + u32::from(self.is_resupplied())) + shipped
     }
 }
 
@@ -228,16 +226,16 @@ mod tests {
         let mut progress = OrderProgress::new("order-1", 2, None);
         let mut seen = Vec::new();
         for (step, product) in [
-            ("CheckFraud", None),
-            ("SupplierOrder", Some("1")),
-            ("PrepareShipment", None),
-            ("Charge", None),
-            ("Ship", Some("1")),
-            ("Ship", Some("2")),
-            ("SupplierOrder", Some("1")),
+            (Activity::CheckFraud, None),
+            (Activity::SupplierOrder, Some("1")),
+            (Activity::PrepareShipment, None),
+            (Activity::Charge, None),
+            (Activity::Ship, Some("1")),
+            (Activity::Ship, Some("2")),
+            (Activity::SupplierOrder, Some("1")),
         ] {
-            let place = progress.begin(step, product);
-            progress.done(place, 1, None);
+            let place = progress.begin(step, product.map(str::to_owned));
+            progress.done(place, &None);
             seen.push(progress.percent);
         }
         assert_eq!(seen, [20, 20, 40, 60, 70, 80, 100]);
@@ -247,9 +245,9 @@ mod tests {
     #[test]
     fn a_part_that_has_shipped_is_not_the_whole_order() {
         let mut progress = OrderProgress::new("order-1", 2, None);
-        let place = progress.begin("Ship", Some("1"));
-        progress.done(place, 1, None);
-        let other = progress.begin("Ship", Some("2"));
+        let place = progress.begin(Activity::Ship, Some("1".to_owned()));
+        progress.done(place, &None);
+        let other = progress.begin(Activity::Ship, Some("2".to_owned()));
         progress.failed(other);
         assert!(!progress.has_shipped());
     }

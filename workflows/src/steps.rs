@@ -1,37 +1,39 @@
 //! The steps of an order, as its process names them.
 
-use activities::{Confirmation, OrderActivities, Preparation, Restocking, Shipping, Stock};
+use activities::{
+    Activity, Attempted, OrderActivities, Payment, Preparation, Reserving, Restocking, Shipping,
+};
+use inventory::{Confirmation, Stock};
 use orders::Item;
 use temporalio_sdk::{ChildWorkflowOptions, workflows::join_all};
 
 use crate::{
-    ProcessOrder, context::Steps, outcome::Shipment, policies, ship_item::ShipItem,
-    status::OrderStatus, stopped::Stopped, undo::Undo,
+    ProcessOrder,
+    context::{Steps, Undo},
+    outcome::Shipment,
+    policies,
+    ship_item::ShipItem,
+    status::OrderStatus,
+    stopped::Stopped,
 };
 
-/// The supplier's deliveries of an order are counted, so that each is made once. This is the one
+/// The supplier's deliveries for an order are counted, so that each is made once. This is the one
 /// that follows the shipment.
 const AFTER_SHIPMENT: u32 = 0;
 
 impl Steps {
     pub(crate) async fn check_fraud(&self) -> Result<(), Stopped> {
         self.enter(OrderStatus::CheckingFraud);
-        self.go_on()?;
-        let step = self.begin("CheckFraud", None);
-        let checked = if self.task.order.local_check {
-            self.run_locally(OrderActivities::check_fraud, self.task.clone())
-                .await
+        let (step, check) = (Activity::CheckFraud, OrderActivities::check_fraud);
+        if self.order.local_check {
+            self.run_locally(step, check, self.payment()).await?;
         } else {
-            self.run(OrderActivities::check_fraud, self.task.clone(), None)
-                .await
-        };
-        self.end(step, checked, |checked| {
-            (checked.map_or(1, |checked| checked.attempts), None)
-        })?;
+            self.run(step, check, self.payment()).await?;
+        }
         Ok(())
     }
 
-    /// Reserves the stock of the whole order. Where it is short, the supplier comes first; and as
+    /// Reserves the stock of the whole order. If it is short, the supplier comes first; and as
     /// another order may take what was delivered, as often as it takes.
     pub(crate) async fn prepare_shipment(&self) -> Result<Preparation, Stopped> {
         self.enter(OrderStatus::PreparingShipment);
@@ -42,11 +44,10 @@ impl Steps {
         }
         self.to_undo.borrow_mut().push(Undo::Release);
         loop {
-            let step = self.begin("PrepareShipment", None);
+            let prepare = OrderActivities::prepare_shipment;
             let prepared = self
-                .run(OrderActivities::prepare_shipment, self.task.clone(), None)
-                .await;
-            let prepared = self.end(step, prepared, |prepared| (prepared.attempts, None))?;
+                .run(Activity::PrepareShipment, prepare, self.reserving())
+                .await?;
             let Preparation::OutOfStock {
                 product, needed, ..
             } = prepared.answer
@@ -57,7 +58,8 @@ impl Steps {
                 self.sleep(policies::OUT_OF_STOCK_PAUSE, "stock is short")
                     .await?;
             }
-            let needed = needed.unwrap_or(self.task.order.quantity);
+            let product = product.unwrap_or_else(|| self.order.item.clone());
+            let needed = needed.unwrap_or(self.order.quantity);
             self.restock(round, needed, product).await?;
             round += 1;
         }
@@ -65,17 +67,14 @@ impl Steps {
 
     /// Looks the items up, and has the supplier fill all the shelves that are short side by side.
     async fn fill_short_shelves(&self, round: u32) -> Result<(), Stopped> {
-        let step = self.begin("LookUpItems", None);
+        let look_up = OrderActivities::look_up_items;
         let shelf = self
-            .run_locally(OrderActivities::look_up_items, self.task.clone())
-            .await;
-        let shelf = self.end(step, shelf, |shelf| (shelf.attempts, None))?;
+            .run_locally(Activity::LookUpItems, look_up, self.reserving())
+            .await?;
         let short = |item: &Stock| item.in_stock < item.quantity;
         let short = shelf.answer.items.into_iter().filter(short);
-        let restocked = join_all(short.map(|item| {
-            let product = Some(item.product);
-            Box::pin(self.restock(round, item.quantity, product))
-        }));
+        let restocked =
+            join_all(short.map(|item| Box::pin(self.restock(round, item.quantity, item.product))));
         restocked.await.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(())
     }
@@ -83,15 +82,9 @@ impl Steps {
     pub(crate) async fn charge(&self) -> Result<String, Stopped> {
         self.enter(OrderStatus::Charging);
         self.to_undo.borrow_mut().push(Undo::Refund);
-        let step = self.begin("Charge", None);
-        let charged = self
-            .run(OrderActivities::charge, self.task.clone(), None)
-            .await;
-        let charged = self.end(step, charged, |charged| {
-            let confirmation = charged.answer.confirmation.clone();
-            (charged.attempts, Some(confirmation))
-        })?;
-        Ok(charged.answer.confirmation)
+        let charge = OrderActivities::charge;
+        let charged = self.run(Activity::Charge, charge, self.payment()).await?;
+        Ok(charged.answer.number)
     }
 
     /// Ships all items side by side. When the last of them has shipped, the order does not stop any
@@ -99,9 +92,12 @@ impl Steps {
     pub(crate) async fn ship(&self) -> Result<Vec<Confirmation>, Stopped> {
         self.enter(OrderStatus::Shipping);
         let address = self.ctx.state(ProcessOrder::address);
-        let shipped = join_all(self.task.order.items().into_iter().map(|item| {
-            let shipping = self.shipping(item, address.clone());
-            Box::pin(self.ship_one(shipping))
+        let shipped = join_all(self.order.items().into_iter().map(|parcel| {
+            Box::pin(self.ship_one(Shipping {
+                placement: self.placement.clone(),
+                parcel,
+                deliver_to: address.clone(),
+            }))
         }));
         let shipped = shipped.await.into_iter().collect::<Result<Vec<_>, _>>()?;
         self.go_on()?;
@@ -110,44 +106,32 @@ impl Steps {
     }
 
     async fn ship_one(&self, shipping: Shipping) -> Result<Confirmation, Stopped> {
-        let Item { product, .. } = shipping.parcel();
-        let several = self.has_several_items();
         let undo = Undo::Recall(Box::new(shipping.clone()));
         self.to_undo.borrow_mut().push(undo);
-        let step = self.begin("Ship", several.then_some(product.as_str()));
-        let summary = several.then(|| shipping.parcel().to_string());
-        let shipped = if self.task.order.ship_apart {
-            self.ship_apart(shipping).await
+        let parcel = &shipping.parcel;
+        let step = self.step_about(Activity::Ship, &parcel.product, parcel.to_string());
+        let shipped = if self.order.ship_apart {
+            self.noted(step, self.ship_apart(shipping)).await?
         } else {
-            let shipped = self.run(OrderActivities::ship, shipping, summary).await;
-            shipped.map(|shipped| (shipped.answer, shipped.attempts))
+            self.run(step, OrderActivities::ship, shipping).await?
         };
-        let (confirmation, _) = self.end(step, shipped, |(shipped, attempts)| {
-            (*attempts, Some(shipped.confirmation.clone()))
-        })?;
-        Ok(confirmation)
+        Ok(shipped.answer)
     }
 
     /// Ships an item in a workflow of its own, which goes on by itself whatever this one does.
-    async fn ship_apart(&self, shipping: Shipping) -> Result<(Confirmation, u32), Stopped> {
-        let item = shipping.parcel();
-        let workflow_id = format!("{}-ship-{}", self.ctx.workflow_id(), item.product);
+    async fn ship_apart(&self, shipping: Shipping) -> Result<Attempted<Confirmation>, Stopped> {
+        let Item { product, .. } = &shipping.parcel;
         let options = ChildWorkflowOptions::builder()
-            .workflow_id(workflow_id)
+            .workflow_id(format!("{}-ship-{product}", self.ctx.workflow_id()))
             .cancellation_token(self.stop.clone())
             .task_timeout(policies::WORKFLOW_TASK_TIMEOUT)
-            .static_summary(item.to_string())
+            .static_summary(shipping.parcel.to_string())
             .build();
         let child = self
             .ctx
             .start_child_workflow(ShipItem::run, shipping, options)
-            .await
-            .map_err(|error| self.stopped(error.failure(), error.cause(), &error))?;
-        let shipped = child
-            .result()
-            .await
-            .map_err(|error| self.stopped(error.failure(), error.cause(), &error))?;
-        Ok((shipped.answer, shipped.attempts))
+            .await?;
+        Ok(child.result().await?)
     }
 
     /// Fills the shelves where stock fell below the minimum. Returns what was shipped, with the
@@ -157,51 +141,49 @@ impl Steps {
         confirmations: Vec<Confirmation>,
     ) -> Result<Vec<Shipment>, Stopped> {
         self.enter(OrderStatus::Resupplying);
-        let items = self.task.order.items();
-        let several = self.has_several_items();
-        let levels = join_all(items.iter().map(|item| {
-            let product = several.then(|| item.product.clone());
-            Box::pin(self.restock(AFTER_SHIPMENT, 0, product))
-        }));
+        let items = self.order.items();
+        let levels = join_all(
+            items
+                .iter()
+                .map(|item| Box::pin(self.restock(AFTER_SHIPMENT, 0, item.product.clone()))),
+        );
         let levels = levels.await.into_iter().collect::<Result<Vec<_>, _>>()?;
         let shipped = items.into_iter().zip(confirmations).zip(levels);
         let shipped = shipped.map(|((item, confirmation), in_stock)| Shipment {
             product: item.product,
             quantity: item.quantity,
-            confirmation: confirmation.confirmation,
+            confirmation: confirmation.number,
             in_stock,
         });
         Ok(shipped.collect())
     }
 
-    async fn restock(
-        &self,
-        round: u32,
-        needed: u32,
-        product: Option<String>,
-    ) -> Result<u32, Stopped> {
-        let step = self.begin("SupplierOrder", product.as_deref());
+    /// Asks the supplier for a product. Returns the units in stock afterwards.
+    async fn restock(&self, round: u32, needed: u32, product: String) -> Result<u32, Stopped> {
+        let summary = format!("product {product}");
+        let step = self.step_about(Activity::SupplierOrder, &product, summary);
         let restocking = Restocking {
-            task: self.task.clone(),
+            placement: self.placement.clone(),
+            product,
             round,
             needed,
-            product,
         };
-        let summary = self
-            .has_several_items()
-            .then(|| format!("product {}", restocking.product()));
-        let delivered = self
-            .run(OrderActivities::supplier_order, restocking, summary)
-            .await;
-        let delivered = self.end(step, delivered, |delivered| (delivered.attempts, None))?;
+        let order = OrderActivities::supplier_order;
+        let delivered = self.run(step, order, restocking).await?;
         Ok(delivered.answer.in_stock)
     }
 
-    pub(crate) fn shipping(&self, item: Item, deliver_to: Option<String>) -> Shipping {
-        Shipping {
-            task: self.task.clone(),
-            parcel: Some(item),
-            deliver_to,
+    fn payment(&self) -> Payment {
+        Payment {
+            placement: self.placement.clone(),
+            payment_info: self.order.payment_info.clone(),
+        }
+    }
+
+    fn reserving(&self) -> Reserving {
+        Reserving {
+            placement: self.placement.clone(),
+            items: self.order.items(),
         }
     }
 }

@@ -3,7 +3,10 @@
 use std::{fmt::Display, iter};
 
 use temporalio_common::{error::IncomingError, protos::temporal::api::failure::v1::Failure};
-use temporalio_sdk::ApplicationFailure;
+use temporalio_sdk::{
+    ActivityExecutionError, ApplicationFailure, ChildWorkflowExecutionError,
+    ChildWorkflowStartError,
+};
 
 /// Why an order stopped before its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +41,7 @@ impl Stopped {
 ///
 /// It is looked for among the SDK's errors and not in the failure that the server keeps: what that
 /// says of its causes may be encrypted.
-pub(crate) fn failed(
+fn failed(
     failure: Option<&Failure>,
     cause: Option<&IncomingError>,
     error: &impl Display,
@@ -58,3 +61,20 @@ pub(crate) fn failed(
             .unwrap_or_default(),
     }
 }
+
+/// The SDK's errors have these methods in common, and no trait for them.
+macro_rules! stopped_by {
+    ($($error:ty),+) => {$(
+        impl From<$error> for Stopped {
+            fn from(error: $error) -> Self {
+                failed(error.failure(), error.cause(), &error)
+            }
+        }
+    )+};
+}
+
+stopped_by!(
+    ActivityExecutionError,
+    ChildWorkflowStartError,
+    ChildWorkflowExecutionError
+);

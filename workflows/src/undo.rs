@@ -9,21 +9,15 @@
 //! A step's undoing is noted before the step is begun: a worker that dies in it leaves open whether
 //! it had its effect. So an undoing that finds nothing to undo is done, and says so.
 
-use activities::{OrderActivities, Shipping};
+use activities::{Activity, OrderActivities, Shipping};
 use temporalio_sdk::WorkflowCancellationToken;
 
-use crate::{context::Steps, patches, status::OrderStatus, stopped::Stopped};
-
-/// What undoes a step.
-#[derive(Clone, Debug)]
-pub(crate) enum Undo {
-    /// Put the stock back.
-    Release,
-    /// Give the payment back.
-    Refund,
-    /// Call the item back.
-    Recall(Box<Shipping>),
-}
+use crate::{
+    context::{Steps, Undo},
+    patches,
+    status::OrderStatus,
+    stopped::Stopped,
+};
 
 impl Steps {
     /// Undoes what was begun, in reverse. Each is tried until it is done, whatever else is asked
@@ -50,34 +44,23 @@ impl Steps {
     }
 
     async fn release(&self) -> Result<(), Stopped> {
-        let step = self.begin("Release", None);
-        let released = self
-            .run(OrderActivities::release, self.task.clone(), None)
-            .await;
-        self.end(step, released, |released| (released.attempts, None))?;
+        let input = self.placement.clone();
+        self.run(Activity::Release, OrderActivities::release, input)
+            .await?;
         Ok(())
     }
 
     async fn refund(&self) -> Result<(), Stopped> {
-        let step = self.begin("Refund", None);
-        let refunded = self
-            .run(OrderActivities::refund, self.task.clone(), None)
-            .await;
-        self.end(step, refunded, |refunded| {
-            (refunded.attempts, refunded.answer.confirmation.clone())
-        })?;
+        let input = self.placement.clone();
+        self.run(Activity::Refund, OrderActivities::refund, input)
+            .await?;
         Ok(())
     }
 
     async fn recall(&self, shipping: Shipping) -> Result<(), Stopped> {
-        let item = shipping.parcel();
-        let several = self.has_several_items();
-        let step = self.begin("Recall", several.then_some(item.product.as_str()));
-        let summary = several.then(|| item.to_string());
-        let recalled = self.run(OrderActivities::recall, shipping, summary).await;
-        self.end(step, recalled, |recalled| {
-            (recalled.attempts, recalled.answer.confirmation.clone())
-        })?;
+        let parcel = &shipping.parcel;
+        let step = self.step_about(Activity::Recall, &parcel.product, parcel.to_string());
+        self.run(step, OrderActivities::recall, shipping).await?;
         Ok(())
     }
 }

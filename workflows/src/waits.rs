@@ -7,7 +7,7 @@ use crate::{context::Steps, requests::Decision, status::OrderStatus, stopped::St
 impl Steps {
     /// Waits, if the order asks for it.
     pub(crate) async fn pause(&self) -> Result<(), Stopped> {
-        let Some(pause) = self.task.order.pause() else {
+        let Some(pause) = self.order.pause() else {
             return Ok(());
         };
         self.enter(OrderStatus::Pausing);
@@ -17,7 +17,7 @@ impl Steps {
     /// Waits for a person's approval, if the order asks for it. Returns why it is rejected, if it
     /// is.
     pub(crate) async fn approval(&self) -> Result<Option<String>, Stopped> {
-        let Some(rule) = self.task.order.needed_approval() else {
+        let Some(rule) = self.order.needed_approval() else {
             return Ok(None);
         };
         self.enter(OrderStatus::AwaitingApproval);
@@ -41,7 +41,7 @@ impl Steps {
 
     /// Waits for another delivery address, if the order asks for it and nobody gave one yet.
     pub(crate) async fn another_address(&self) -> Result<(), Stopped> {
-        let Some(at_most) = self.task.order.await_address() else {
+        let Some(at_most) = self.order.await_address() else {
             return Ok(());
         };
         self.enter(OrderStatus::AwaitingAddress);

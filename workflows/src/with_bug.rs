@@ -5,7 +5,8 @@
     reason = "the macro writes a constant for each method and gives it no words"
 )]
 
-use activities::{OrderActivities, OrderTask};
+use activities::{OrderActivities, Payment};
+use inventory::Placement;
 use orders::Order;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_sdk::{
@@ -38,9 +39,10 @@ impl ProcessOrderWithBug {
     #[run(name = "ProcessOrder")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<OrderResult> {
         let order = ctx.state(|workflow| workflow.order.clone());
-        let task = OrderTask {
-            order: order.map_err(|reason| not_an_order(&reason))?,
-            submission: ctx.info().first_execution_run_id().to_owned(),
+        let order = order.map_err(|reason| not_an_order(&reason))?;
+        let task = Payment {
+            placement: Placement::new(&order.order_id, ctx.info().first_execution_run_id()),
+            payment_info: order.payment_info,
         };
         if ctx.search_attributes().get(&ORDER_STATUS).is_some() {
             let status = OrderStatus::CheckingFraud.to_string();

@@ -17,7 +17,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use activities::{OrderActivities, OrderTask};
+use activities::{OrderActivities, Payment};
+use inventory::Placement;
 use orders::Order;
 use temporalio_client::WorkflowHistory;
 use temporalio_common::WorkflowDefinition;
@@ -90,6 +91,13 @@ async fn every_order_of_every_version_goes_on_with_the_code_as_it_is() {
     assert!(of(&results, "with-undo/unknown-product.json").is_ok());
 }
 
+fn payment(order: Order, submission: &str) -> Payment {
+    Payment {
+        placement: Placement::new(order.order_id, submission),
+        payment_info: order.payment_info,
+    }
+}
+
 /// `ProcessOrder` as somebody might change it: it charges before it reserves.
 #[workflow]
 #[derive(Default)]
@@ -99,14 +107,15 @@ struct ChargesFirst;
 impl ChargesFirst {
     #[run(name = "ProcessOrder")]
     async fn run(ctx: &mut WorkflowContext<Self>, order: Order) -> WorkflowResult<()> {
-        let task = OrderTask {
-            order,
-            submission: ctx.info().first_execution_run_id().to_owned(),
-        };
+        let payment = payment(order, ctx.info().first_execution_run_id());
         let options = activity_options(&WorkflowCancellationToken::new(), None);
-        ctx.execute_activity(OrderActivities::check_fraud, task.clone(), options.clone())
-            .await?;
-        ctx.execute_activity(OrderActivities::charge, task, options)
+        ctx.execute_activity(
+            OrderActivities::check_fraud,
+            payment.clone(),
+            options.clone(),
+        )
+        .await?;
+        ctx.execute_activity(OrderActivities::charge, payment, options)
             .await?;
         Ok(())
     }
@@ -123,14 +132,11 @@ impl AsksTheClock {
     #[run(name = "ProcessOrder")]
     async fn run(ctx: &mut WorkflowContext<Self>, order: Order) -> WorkflowResult<()> {
         let placed = ctx.workflow_time().unwrap();
-        let task = OrderTask {
-            order,
-            submission: ctx.info().first_execution_run_id().to_owned(),
-        };
+        let payment = payment(order, ctx.info().first_execution_run_id());
         let options = activity_options(&WorkflowCancellationToken::new(), None);
         // True when the order is placed, and not when it is replayed.
         if SystemTime::now().duration_since(placed).unwrap_or_default() < Duration::from_secs(60) {
-            ctx.execute_activity(OrderActivities::check_fraud, task, options)
+            ctx.execute_activity(OrderActivities::check_fraud, payment, options)
                 .await?;
         }
         Ok(())

@@ -4,40 +4,39 @@
 //! a second time under the same key, it answers from its record. Their common record is the
 //! inventory's ledger, so that one file tells all that happened.
 
+mod fraud_detection;
 mod payments;
 mod supplier;
 mod warehouse;
 
 use inventory::Inventory;
 
+pub use fraud_detection::{FraudDetection, KNOWN_BAD};
 pub use payments::{BACK_AT_ATTEMPT, DECLINED, OUTAGE, Payments};
 pub use supplier::Supplier;
 pub use warehouse::Warehouse;
 
-/// The services an order needs.
+/// The services that an order needs.
 #[derive(Clone)]
 pub struct Services {
-    inventory: Inventory,
+    /// Knows which payment info is bad.
+    pub fraud_detection: FraudDetection,
+    /// Takes the money, and gives it back.
+    pub payments: Payments,
+    /// Holds and ships the stock.
+    pub warehouse: Warehouse,
+    /// Fills the shelf.
+    pub supplier: Supplier,
 }
 
 impl Services {
     /// Services that keep their records in `inventory`.
     pub fn new(inventory: Inventory) -> Self {
-        Self { inventory }
-    }
-
-    /// Who takes the money.
-    pub fn payments(&self) -> Payments<'_> {
-        Payments::new(&self.inventory)
-    }
-
-    /// Who holds and ships the stock.
-    pub fn warehouse(&self) -> Warehouse<'_> {
-        Warehouse::new(&self.inventory)
-    }
-
-    /// Who fills the shelf.
-    pub fn supplier(&self) -> Supplier<'_> {
-        Supplier::new(&self.inventory)
+        Self {
+            fraud_detection: FraudDetection,
+            payments: Payments::new(inventory.clone()),
+            warehouse: Warehouse::new(inventory.clone()),
+            supplier: Supplier::new(inventory),
+        }
     }
 }

@@ -1,10 +1,10 @@
-//! Who takes the money.
+//! Takes the money, and gives it back.
 
-use inventory::Inventory;
+use inventory::{Confirmation, Inventory, Placement};
 
 use crate::{
     error::{Refusal, StepError},
-    task::{Confirmation, OrderTask, Undone},
+    task::{Payment, Undone},
 };
 
 /// Payment info that the service declines, as real ones have test cards for it.
@@ -20,12 +20,13 @@ pub const BACK_AT_ATTEMPT: u32 = 5;
 const SHOWN: usize = 2;
 
 /// The payment service.
-pub struct Payments<'a> {
-    ledger: &'a Inventory,
+#[derive(Clone)]
+pub struct Payments {
+    ledger: Inventory,
 }
 
-impl<'a> Payments<'a> {
-    pub(super) fn new(ledger: &'a Inventory) -> Self {
+impl Payments {
+    pub(super) fn new(ledger: Inventory) -> Self {
         Self { ledger }
     }
 
@@ -33,36 +34,31 @@ impl<'a> Payments<'a> {
     /// made. `attempt` counts from 1.
     ///
     /// # Errors
-    /// Final for [`DECLINED`]; to be tried again for [`OUTAGE`], and where the ledger cannot be read
-    /// or written.
-    pub fn charge(&self, task: &OrderTask, attempt: u32) -> Result<Confirmation, StepError> {
-        let payment = task.order.payment_info.trim();
-        if payment.eq_ignore_ascii_case(OUTAGE) && attempt < BACK_AT_ATTEMPT {
+    /// The error is final for [`DECLINED`]. For [`OUTAGE`], and if the ledger cannot be read or
+    /// written, another attempt can succeed.
+    pub fn charge(&self, payment: &Payment, attempt: u32) -> Result<Confirmation, StepError> {
+        let info = payment.payment_info.trim();
+        if info.eq_ignore_ascii_case(OUTAGE) && attempt < BACK_AT_ATTEMPT {
             return Err(StepError::Outage("the payment service is down"));
         }
-        if payment.eq_ignore_ascii_case(DECLINED) {
+        if info.eq_ignore_ascii_case(DECLINED) {
             return Err(Refusal::Declined {
-                order: task.order.order_id.clone(),
+                order: payment.placement.order_id.clone(),
             }
             .into());
         }
-        let charge = self
+        Ok(self
             .ledger
-            .record_charge(&task.placement(), &masked(&task.order.payment_info))?;
-        Ok(Confirmation {
-            confirmation: charge.number,
-        })
+            .record_charge(&payment.placement, &masked(&payment.payment_info))?)
     }
 
     /// Gives the charge back once.
     ///
     /// # Errors
-    /// Where the ledger cannot be read or written.
-    pub fn refund(&self, task: &OrderTask) -> Result<Undone, StepError> {
-        let refund = self.ledger.record_refund(&task.placement())?;
-        Ok(Undone {
-            confirmation: refund.map(|refund| refund.number),
-        })
+    /// Returns an error if the ledger cannot be read or written.
+    pub fn refund(&self, placement: &Placement) -> Result<Undone, StepError> {
+        let confirmation = self.ledger.record_refund(placement)?;
+        Ok(Undone { confirmation })
     }
 }
 

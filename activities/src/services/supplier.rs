@@ -1,37 +1,35 @@
-//! Who fills the shelf.
+//! Fills the shelf.
 
-use inventory::Inventory;
+use inventory::{Delivery, Inventory};
 
-use crate::{
-    error::StepError,
-    task::{Restocking, SupplierDelivery},
-};
+use crate::{error::StepError, task::Restocking};
 
 /// The supplier.
-pub struct Supplier<'a> {
-    inventory: &'a Inventory,
+#[derive(Clone)]
+pub struct Supplier {
+    inventory: Inventory,
 }
 
-impl<'a> Supplier<'a> {
-    pub(super) fn new(inventory: &'a Inventory) -> Self {
+impl Supplier {
+    pub(super) fn new(inventory: Inventory) -> Self {
         Self { inventory }
     }
 
-    /// Delivers up to the warehouse's capacity where stock is below the minimum or below what is
+    /// Delivers up to the warehouse's capacity if stock is below the minimum or below what is
     /// needed, once for each request of an order.
     ///
     /// # Errors
-    /// Final for an unknown product.
-    pub fn deliver(&self, restocking: &Restocking) -> Result<SupplierDelivery, StepError> {
-        let delivery = self.inventory.restock(
-            &restocking.task.placement(),
-            restocking.product(),
-            restocking.round,
-            restocking.needed,
-        )?;
-        Ok(SupplierDelivery {
-            delivered: delivery.quantity,
-            in_stock: delivery.in_stock,
-        })
+    /// The error is final for an unknown product. If the inventory cannot be read or written,
+    /// another attempt can succeed.
+    pub fn deliver(&self, restocking: &Restocking) -> Result<Delivery, StepError> {
+        let Restocking {
+            placement,
+            product,
+            round,
+            needed,
+        } = restocking;
+        Ok(self
+            .inventory
+            .restock(placement, product, *round, *needed)?)
     }
 }

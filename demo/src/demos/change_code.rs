@@ -9,8 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use activities::{Activity, OrderActivities, OrderTask};
+use activities::{Activity, OrderActivities, Payment, Reserving};
 use anyhow::{Context, bail, ensure};
+use inventory::Placement;
 use orders::Order;
 use servers::project_dir;
 use temporalio_client::WorkflowHistory;
@@ -171,9 +172,11 @@ impl ChargesFirst {
     #[run(name = "ProcessOrder")]
     async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
         let order = ctx.state(|workflow| workflow.order.clone());
-        let task = OrderTask {
-            order: order.map_err(|reason| ApplicationFailure::builder(reason).build())?,
-            submission: ctx.info().first_execution_run_id().to_owned(),
+        let order = order.map_err(|reason| ApplicationFailure::builder(reason).build())?;
+        let placement = Placement::new(&order.order_id, ctx.info().first_execution_run_id());
+        let payment = Payment {
+            placement: placement.clone(),
+            payment_info: order.payment_info.clone(),
         };
         let listed = ctx.search_attributes().get(&ORDER_STATUS).is_some();
         let enter = |status: OrderStatus| {
@@ -183,17 +186,25 @@ impl ChargesFirst {
         };
         let options = policies::activity_options(&WorkflowCancellationToken::new(), None);
         enter(OrderStatus::CheckingFraud);
-        ctx.execute_activity(OrderActivities::check_fraud, task.clone(), options.clone())
-            .await?;
-        if let Some(pause) = task.order.pause() {
+        ctx.execute_activity(
+            OrderActivities::check_fraud,
+            payment.clone(),
+            options.clone(),
+        )
+        .await?;
+        if let Some(pause) = order.pause() {
             enter(OrderStatus::Pausing);
             ctx.timer(pause).await;
         }
         enter(OrderStatus::Charging);
-        ctx.execute_activity(OrderActivities::charge, task.clone(), options.clone())
+        ctx.execute_activity(OrderActivities::charge, payment, options.clone())
             .await?;
         enter(OrderStatus::PreparingShipment);
-        ctx.execute_activity(OrderActivities::prepare_shipment, task, options)
+        let reserving = Reserving {
+            placement,
+            items: order.items(),
+        };
+        ctx.execute_activity(OrderActivities::prepare_shipment, reserving, options)
             .await?;
         Ok(())
     }

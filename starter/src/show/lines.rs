@@ -59,6 +59,9 @@ fn print(line: &str) {
     let _ = writeln!(anstream::stdout(), "{line}");
 }
 
+/// What a step says whose effect an earlier attempt had.
+const FOUND: &str = "found: an earlier attempt did it";
+
 /// What a worker without an order's key says.
 const NO_KEY: &str = "it is encrypted with key";
 
@@ -117,10 +120,16 @@ fn said(step: &StepChange) -> Option<String> {
     let stock = answer
         .stock
         .map(|stock| format!("stock {} -> {}", stock.before, stock.after));
-    let said: Vec<_> = [answer.confirmation.clone(), stock, answer.remark.clone()]
-        .into_iter()
-        .flatten()
-        .collect();
+    let found = answer.found.then(|| FOUND.to_owned());
+    let said: Vec<_> = [
+        answer.confirmation.clone(),
+        stock,
+        answer.remark.clone(),
+        found,
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     Some(said.join(", "))
 }
 
