@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use activities::{Activity, Attempted, Checked, Effect, Preparation, Reserved, Shelf, Undone};
 use anyhow::bail;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt, future::LocalBoxFuture};
 use inventory::{Confirmation, Delivery, Released, Stock};
 use serde::de::DeserializeOwned;
 use temporalio_client::{
@@ -69,7 +69,14 @@ pub enum Followed {
 ///
 /// # Errors
 /// Where there is no such order, or the server does not answer.
-pub async fn find(client: &Client, order_id: &str) -> anyhow::Result<OrderHandle> {
+pub fn find<'a>(
+    client: &'a Client,
+    order_id: &'a str,
+) -> LocalBoxFuture<'a, anyhow::Result<OrderHandle>> {
+    look_for(client, order_id).boxed_local()
+}
+
+async fn look_for(client: &Client, order_id: &str) -> anyhow::Result<OrderHandle> {
     let handle: OrderHandle = client.get_workflow_handle(order_id);
     match handle.describe(WorkflowDescribeOptions::default()).await {
         Ok(description) => Ok(run(&handle, description.run_id())),
@@ -93,7 +100,14 @@ pub fn run(handle: &OrderHandle, run_id: &str) -> OrderHandle {
 ///
 /// # Errors
 /// Where the server no longer knows the order.
-pub async fn follow(handle: &OrderHandle, watch: &mut impl Watch) -> anyhow::Result<Followed> {
+pub fn follow<'a>(
+    handle: &'a OrderHandle,
+    watch: &'a mut dyn Watch,
+) -> LocalBoxFuture<'a, anyhow::Result<Followed>> {
+    watch_to_the_end(handle, watch).boxed_local()
+}
+
+async fn watch_to_the_end(handle: &OrderHandle, watch: &mut dyn Watch) -> anyhow::Result<Followed> {
     let converter = &handle.client().options().data_converter;
     let mut progress = Progress::default();
     let mut history = open(handle);

@@ -34,6 +34,7 @@ pub mod submit;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use futures::{FutureExt, future::LocalBoxFuture};
 use temporal::{ConnectArgs, telemetry::Traces};
 use temporalio_client::Client;
 use workflows::OrderOutcome;
@@ -51,7 +52,12 @@ use crate::{
 ///
 /// # Errors
 /// Where there is no server, or it does not answer as it should.
-pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: Args) -> LocalBoxFuture<'static, anyhow::Result<ExitCode>> {
+    // Boxed, so that the SDK's client is compiled here and not once more in each program.
+    dispatch(args).boxed_local()
+}
+
+async fn dispatch(args: Args) -> anyhow::Result<ExitCode> {
     let traces = Traces::from_env("order-management-starter")?;
     let done = match args.command {
         None => place(args.order).await,

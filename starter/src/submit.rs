@@ -1,6 +1,7 @@
 //! Places an order, or finds that it is under way.
 
 use anyhow::{Context, bail};
+use futures::{FutureExt, future::LocalBoxFuture};
 use orders::Order;
 use temporal::{NoSearchAttribute, ensure_keyword};
 use temporalio_client::{
@@ -42,7 +43,15 @@ impl Submitted {
 ///
 /// # Errors
 /// Where the server does not take it, or an order of this ID is under way on another task queue.
-pub async fn submit(client: &Client, task_queue: &str, order: &Order) -> anyhow::Result<Submitted> {
+pub fn submit<'a>(
+    client: &'a Client,
+    task_queue: &'a str,
+    order: &'a Order,
+) -> LocalBoxFuture<'a, anyhow::Result<Submitted>> {
+    place(client, task_queue, order).boxed_local()
+}
+
+async fn place(client: &Client, task_queue: &str, order: &Order) -> anyhow::Result<Submitted> {
     let mut started = start(client, task_queue, order, true).await;
     let mut unlisted = None;
     if lacks_search_attribute(&started) {

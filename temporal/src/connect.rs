@@ -5,6 +5,8 @@ use std::pin::pin;
 use std::process;
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_client::request_extensions::RetryConfigForCall;
 use temporalio_client::tonic::{IntoRequest, Request};
@@ -36,11 +38,19 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// # Errors
 /// Each variant of [`ConnectError`] but [`ConnectError::Settings`], which comes with making
 /// `settings`.
-pub async fn connect(settings: &Settings, client_name: &str) -> Result<Client, ConnectError> {
-    match timeout(LIMIT, try_connect(settings, client_name)).await {
-        Ok(result) => result,
-        Err(_) => Err(ConnectError::no_answer(settings, LIMIT)),
+pub fn connect<'a>(
+    settings: &'a Settings,
+    client_name: &'a str,
+) -> BoxFuture<'a, Result<Client, ConnectError>> {
+    // An `async fn` is compiled by each crate that awaits it, with all of the SDK's code below it.
+    // A boxed future is compiled here, once for every program.
+    async move {
+        match timeout(LIMIT, try_connect(settings, client_name)).await {
+            Ok(result) => result,
+            Err(_) => Err(ConnectError::no_answer(settings, LIMIT)),
+        }
     }
+    .boxed()
 }
 
 async fn try_connect(settings: &Settings, client_name: &str) -> Result<Client, ConnectError> {

@@ -7,6 +7,7 @@ use std::{
 
 use activities::{Faults, OrderActivities, Services};
 use anyhow::Context;
+use futures::{FutureExt, future::LocalBoxFuture};
 use inventory::Inventory;
 use temporal::telemetry::{Metrics, Traces, replay};
 use temporalio_client::Client;
@@ -40,18 +41,22 @@ pub const READY: &str = "worker ready";
 /// # Errors
 /// Where the settings are wrong, an address to serve at is in use, or the Temporal server refuses
 /// the worker.
-pub async fn run(args: Args) -> anyhow::Result<()> {
-    let mut stop = Stop::listen()?;
-    let traces = Traces::from_env("order-management-worker")?;
-    let ended = run_until(&mut stop, &args).await;
-    if let Some(traces) = traces {
-        traces.end().await;
+pub fn run(args: Args) -> LocalBoxFuture<'static, anyhow::Result<()>> {
+    // Boxed, so that the SDK's worker is compiled here and not once more in each program.
+    async move {
+        let mut stop = Stop::listen()?;
+        let traces = Traces::from_env("order-management-worker")?;
+        let ended = run_until(&mut stop, &args).await;
+        if let Some(traces) = traces {
+            traces.end().await;
+        }
+        match ended? {
+            Ended::InOrder => Ok(()),
+            // What was cut off would hold up an orderly end.
+            Ended::CutOff => std::process::exit(1),
+        }
     }
-    match ended? {
-        Ended::InOrder => Ok(()),
-        // What was cut off would hold up an orderly end.
-        Ended::CutOff => std::process::exit(1),
-    }
+    .boxed_local()
 }
 
 /// How a worker came to its end.
