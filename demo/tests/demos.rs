@@ -215,7 +215,7 @@ fn an_order_is_asked_how_it_stands() {
 #[test]
 fn an_order_is_sent_to_another_address() {
     let text = shown(&["change-address"]);
-    assert!(text.contains("\"Main Street\" is no address"), "{text}");
+    assert!(text.contains("\"Main Street\" is not an address"), "{text}");
     for order in [
         "order-3101 was charged and shipped to 12 Main Street",
         "order-3102 was charged and shipped to 12 Main Street",

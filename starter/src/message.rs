@@ -28,7 +28,7 @@ const NO_WORKER_AFTER: Duration = Duration::from_secs(3);
 pub async fn change_address(args: &ChangeAddressArgs) -> anyhow::Result<ExitCode> {
     let order_id = &args.order_id;
     if !is_address(&args.deliver_to) {
-        bail!("{:?} is no address: {ADDRESS_RULE}", args.deliver_to);
+        bail!("{:?} is not an address: {ADDRESS_RULE}", args.deliver_to);
     }
     let told = Told::begin(&args.common, order_id).await?;
     let address = args.deliver_to.clone();

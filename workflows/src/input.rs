@@ -1,4 +1,4 @@
-//! An order as it arrives: decoded, or the reason why not.
+//! The workflow's input: an order, or the reason why it cannot be read.
 
 use orders::Order;
 use temporalio_common::{
@@ -11,18 +11,18 @@ use temporalio_common::{
 
 /// The workflow's input.
 ///
-/// The SDK takes input that does not decode for trouble of the worker's and tries the workflow task
-/// again for ever. An order that is no order will not get better, so it is taken in as what it is,
-/// and the workflow itself fails with the reason.
+/// If input does not decode, the SDK blames the worker and retries the workflow task for ever. But
+/// an invalid order stays invalid. This type therefore decodes from anything, and the workflow itself
+/// fails with the reason.
 #[derive(Clone, Debug)]
 pub struct OrderInput(Result<Order, String>);
 
 impl OrderInput {
-    /// The order; one without an ID of its own takes the workflow's, as the runs of a recurring
+    /// Returns the order. An order without an ID takes the workflow's, as the runs of a recurring
     /// order do.
     ///
     /// # Errors
-    /// Why it cannot be read or makes no sense, with the field's name.
+    /// Returns the reason why the order cannot be read or is invalid, with the field's name.
     pub fn order(self, workflow_id: &str) -> Result<Order, String> {
         let order = self.0?.named(workflow_id);
         order.validate().map_err(|error| error.to_string())?;

@@ -1,18 +1,18 @@
-//! What became of an order.
+//! The result of an order.
 
 use serde::{Deserialize, Serialize};
 
 use crate::status::OrderStatus;
 
-/// What became of an order.
+/// How an order that completed ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OrderOutcome {
     /// Charged and shipped.
     Managed,
-    /// An order of this ID was placed before; this submission changed nothing.
+    /// An order with this ID was placed before; this submission changed nothing.
     Duplicate,
-    /// It needed approval and did not get it; nothing was changed.
+    /// The order needed approval and did not get it; nothing was changed.
     Rejected,
 }
 
@@ -32,11 +32,11 @@ impl From<OrderOutcome> for OrderStatus {
 pub struct Shipment {
     /// The product's ID.
     pub product: String,
-    /// Units.
+    /// How many units.
     pub quantity: u32,
     /// The courier's confirmation.
     pub confirmation: String,
-    /// Units of the product in stock when the order was done with it.
+    /// Units of the product in stock after the order's last step.
     pub in_stock: u32,
 }
 
@@ -47,17 +47,17 @@ pub struct OrderResult {
     /// The order's ID.
     #[serde(rename = "orderID")]
     pub order_id: String,
-    /// What became of it.
+    /// How it ended.
     pub outcome: OrderOutcome,
     /// The outcome in a sentence.
     pub message: String,
-    /// The payment service's confirmation, where it was charged.
+    /// The payment service's confirmation, if it was charged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charge: Option<String>,
-    /// What was shipped, one for each item.
+    /// One shipment for each item.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shipments: Vec<Shipment>,
-    /// Where it was shipped, if anybody said so.
+    /// The delivery address, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
 }

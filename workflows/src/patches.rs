@@ -1,13 +1,13 @@
-//! Changes of the workflow that orders under way must not meet halfway, each behind a patch.
+//! Changes to the workflow's code, each behind a patch, so that running orders are not affected.
 //!
-//! A worker with new code goes on with orders that an older one began. Where the new code would ask
-//! for something that the order's history does not hold, it asks first whether the order was begun
-//! with the change: [`patched`](temporalio_sdk::WorkflowContext::patched) says no for a history
-//! from before, and marks a new one. When no order from before is left, the patch is deprecated, and
-//! a release later it is gone.
+//! A worker with new code continues orders that older code started. Where the new code would issue a
+//! command that such an order's history does not contain, it first asks
+//! [`patched`](temporalio_sdk::WorkflowContext::patched), which returns false for a history from
+//! before the change and marks every new one. Once no order from before the change is left, the patch
+//! is deprecated, and one release later it is removed.
 //!
-//! `tests/replay.rs` replays orders from both sides of each.
+//! `tests/replay.rs` replays orders from before and after each patch.
 
-/// An order that ends without being shipped undoes what it did. Before, an order that was refused
-/// ended as it was.
+/// An order that stops before it has shipped undoes its steps. Without this patch, an order that was
+/// refused kept what it had reserved.
 pub const UNDO: &str = "undo-what-was-done";

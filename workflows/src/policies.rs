@@ -7,12 +7,12 @@ use temporalio_sdk::{
     ActivityCancellationType, ActivityOptions, LocalActivityOptions, WorkflowCancellationToken,
 };
 
-/// How long a silent activity is taken to be alive. A worker that is killed is silent; its
-/// activity is tried again when this has passed, so it bounds an order's standstill. An activity
-/// sends several heartbeats in this time, so a slow one on a busy machine is not taken for dead.
+/// How long the server waits for a heartbeat before it tries an activity again. A killed worker
+/// sends none, so this is how long its order stands still. A living activity sends several
+/// heartbeats in this time, so a slow one on a busy machine is not mistaken for a dead one.
 pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long one attempt may take at most, heartbeats or not. The simulated services answer within
+/// The longest that one attempt may take, with or without heartbeats. The simulated services answer within
 /// milliseconds; a minute leaves room for a disk that stalls, and ends an attempt that hangs.
 pub const START_TO_CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -21,25 +21,25 @@ pub const START_TO_CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
 pub const FIRST_RETRY: Duration = Duration::from_millis(200);
 
 /// Each pause is longer than the one before it by this factor, so that a service in trouble is
-/// asked less and less often.
+/// called less and less often.
 pub const BACKOFF: f64 = 1.5;
 
 /// The longest pause. An order moves on at most this long after the trouble is over.
 pub const LONGEST_RETRY: Duration = Duration::from_secs(2);
 
-/// How long a worker may take over one workflow task before another worker gets it. The server's
-/// default of 10 s is how long an order would stand still if its worker is killed in one.
+/// How long a worker may take for one workflow task before another worker gets it. If a worker is
+/// killed during one, its order stands still for this long; the server's default is 10 s.
 pub const WORKFLOW_TASK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The pause before stock that another order took is asked for again.
+/// The pause before the supplier is asked again, when another order took what was delivered.
 pub const OUT_OF_STOCK_PAUSE: Duration = Duration::from_secs(1);
 
-/// How the activities are run: with no limit to the attempts, for an order that was taken is not
-/// dropped because a service is down. What no attempt can mend ends at the first one: such a
-/// failure says itself that it is final.
+/// The options of every activity. The number of attempts has no limit, because an accepted order is
+/// not dropped when a service is down. A failure that no further attempt can cure is marked as not
+/// retryable where it arises, and ends the step at once.
 ///
-/// When `stop` is cancelled no further attempt is made, and one that is under way is waited for: it
-/// may have its effect yet, and what is not known cannot be undone.
+/// When `stop` is cancelled, no further attempt is made, and the workflow waits for one that is
+/// running: its effect may still happen, and only a known effect can be undone.
 pub fn activity_options(
     stop: &WorkflowCancellationToken,
     summary: Option<String>,
@@ -53,7 +53,7 @@ pub fn activity_options(
         .build()
 }
 
-/// How local activities are run: the same, within the workflow task.
+/// The options of a local activity, which runs within the workflow task.
 pub fn local_activity_options(stop: &WorkflowCancellationToken) -> LocalActivityOptions {
     LocalActivityOptions::builder()
         .start_to_close_timeout(START_TO_CLOSE_TIMEOUT)

@@ -1,4 +1,4 @@
-//! The workflow.
+//! The workflow `ProcessOrder`.
 #![allow(
     missing_docs,
     reason = "the macro writes a constant for each method and gives it no words"
@@ -26,8 +26,8 @@ use crate::{
     stopped::Stopped,
 };
 
-/// An order's process: check fraud, prepare shipment, charge, ship; then the supplier, where stock
-/// runs low.
+/// The process of an order: check fraud, prepare shipment, charge, ship, and order from the supplier
+/// if stock runs low. Whatever else an order can do lives around these lines.
 async fn process(order: &Steps) -> Result<OrderResult, Stopped> {
     let order_id = &order.order.order_id;
     order.check_fraud().await?;
@@ -47,7 +47,7 @@ async fn process(order: &Steps) -> Result<OrderResult, Stopped> {
     Ok(OrderResult::managed(order_id, charge, shipments, address))
 }
 
-/// The workflow `ProcessOrder`, and what it can be asked while it runs.
+/// The workflow `ProcessOrder`, with its query, signal and updates.
 #[workflow]
 pub struct ProcessOrder {
     order: Result<orders::Order, String>,
@@ -76,7 +76,7 @@ impl ProcessOrder {
         }
     }
 
-    /// Processes the order, and undoes what was done where it stops on its way.
+    /// Processes the order. If the order stops on its way, its steps are undone.
     #[run(name = "ProcessOrder")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<OrderResult> {
         let order = match ctx.state(|workflow| workflow.order.clone()) {
@@ -84,7 +84,7 @@ impl ProcessOrder {
             Err(reason) => {
                 enter(ctx, OrderStatus::Failed);
                 ctx.state_mut(|workflow| workflow.progress.reason = Some(reason.clone()));
-                return Err(not_an_order(&reason).into());
+                return Err(invalid_order(&reason).into());
             }
         };
         match unless_cancelled(&order, process(&order)).await {
@@ -103,7 +103,7 @@ impl ProcessOrder {
         }
     }
 
-    /// How the order stands; answered during the run and after it.
+    /// Returns the order's status, during the run and after it.
     #[query(name = "status")]
     pub fn status(&self, _: &WorkflowContextView) -> OrderProgress {
         OrderProgress {
@@ -121,7 +121,7 @@ impl ProcessOrder {
         Ok(self.requests.may_change_address(&self.progress, address)?)
     }
 
-    /// Sends the order to another address. Refused once it is being shipped.
+    /// Changes the delivery address. Refused as soon as the order is being shipped.
     #[update(name = "changeAddress")]
     pub fn change_address(
         &mut self,
@@ -133,7 +133,8 @@ impl ProcessOrder {
         AddressChange { before, address }
     }
 
-    /// The same without an answer: what is not possible is ignored, and `status` tells why.
+    /// Changes the delivery address without an answer. If that is not possible, the signal is ignored,
+    /// and `status` says why.
     #[signal(name = "changeAddress")]
     pub fn new_address(&mut self, _: &mut SyncWorkflowContext<Self>, address: String) {
         match self.requests.may_change_address(&self.progress, &address) {
@@ -154,7 +155,7 @@ impl ProcessOrder {
         Ok(self.requests.may_decide(&self.progress)?)
     }
 
-    /// Approves of an order that waits for it.
+    /// Approves an order that is waiting for approval.
     #[update(name = "approve")]
     pub fn approve(&mut self, _: &mut SyncWorkflowContext<Self>, (): ()) {
         self.requests.decision = Some(Decision::Approved);
@@ -169,7 +170,7 @@ impl ProcessOrder {
         Ok(self.requests.may_decide(&self.progress)?)
     }
 
-    /// Rejects an order that waits for approval, for this reason.
+    /// Rejects an order that is waiting for approval, with a reason.
     #[update(name = "reject")]
     pub fn reject(&mut self, _: &mut SyncWorkflowContext<Self>, reason: String) {
         self.requests.decision = Some(Decision::Rejected(reason));
@@ -184,7 +185,7 @@ impl ProcessOrder {
         Ok(self.requests.may_cancel(&self.progress)?)
     }
 
-    /// Ends the order, for this reason, and undoes what was done. Refused once all of it has
+    /// Cancels the order, with a reason, and undoes its steps. Refused once the whole order has
     /// shipped.
     #[update(name = "cancel")]
     pub fn cancel(&mut self, _: &mut SyncWorkflowContext<Self>, reason: String) {
@@ -201,7 +202,7 @@ impl ProcessOrder {
         }
     }
 
-    /// Where the order goes, if anybody said so.
+    /// The delivery address, if there is one.
     pub(crate) fn address(&self) -> Option<String> {
         let placed = self.order.as_ref().ok();
         let placed = placed.and_then(|order| order.address.as_ref());
@@ -209,8 +210,8 @@ impl ProcessOrder {
     }
 }
 
-/// Lets Temporal's own cancellation, as the Temporal CLI and the Web UI ask for it, do what the
-/// update `cancel` does, on the same terms.
+/// Does the work. If the workflow is cancelled meanwhile, as the Temporal CLI and the Web UI do it, the
+/// order is cancelled on the same terms as by the update `cancel`.
 async fn unless_cancelled<T>(order: &Steps, work: impl Future<Output = T>) -> T {
     let mut work = Box::pin(work.fuse());
     select! {
@@ -239,8 +240,8 @@ fn end(order: &Steps, stopped: Stopped) -> WorkflowTermination {
     }
 }
 
-pub(crate) fn not_an_order(reason: &str) -> ApplicationFailure {
-    ApplicationFailure::builder(format!("this is no order: {reason}"))
+pub(crate) fn invalid_order(reason: &str) -> ApplicationFailure {
+    ApplicationFailure::builder(format!("invalid order: {reason}"))
         .type_name("InvalidOrder".to_owned())
         .non_retryable(true)
         .build()

@@ -1,6 +1,6 @@
-//! What people asked of an order while it was under way, and whether it may still be asked.
+//! What people may ask of an order under way, and why a request is refused.
 //!
-//! Each is asked once for all: a repetition is told so, and changes nothing.
+//! A decision counts once: whoever repeats it is told so, and nothing changes.
 
 use orders::{ADDRESS_RULE, is_address};
 use serde::{Deserialize, Serialize};
@@ -12,43 +12,43 @@ use crate::status::{OrderProgress, OrderStatus};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AddressChange {
-    /// Where the order would have gone, if anybody had said so.
+    /// The address before, if there was one.
     pub before: Option<String>,
-    /// Where it goes now.
+    /// The address now.
     pub address: String,
 }
 
 /// What a person decided about an order that asks for approval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It goes on.
+    /// The order goes on.
     Approved,
-    /// It ends, for this reason.
+    /// The order ends, for this reason.
     Rejected(String),
 }
 
-/// Why an order does not do what it is asked. Nothing was changed.
+/// Why a request is refused. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refused {
-    /// The address is none.
-    #[error("{address:?} is no address: {ADDRESS_RULE}")]
+    /// The text is not an address.
+    #[error("{address:?} is not an address: {ADDRESS_RULE}")]
     NoAddress {
         /// What was given.
         address: String,
     },
-    /// The parcels have their addresses already.
+    /// The parcels are addressed already.
     #[error("it is too late: the order is being shipped already, or has been")]
     Shipping,
     /// The whole order is on its way.
     #[error("it is too late: the whole order has shipped")]
     Shipped,
-    /// What was done is being undone.
-    #[error("the order is being cancelled, and what was done is undone")]
+    /// The order is being undone.
+    #[error("the order is being cancelled, and its steps are being undone")]
     Undoing,
-    /// The order needs nobody's approval, or not yet.
-    #[error("the order does not wait for approval now: its status is {0}")]
+    /// The order does not need approval, or does not need it yet.
+    #[error("the order is not waiting for approval: its status is {0}")]
     NotAsked(OrderStatus),
-    /// Somebody has decided.
+    /// Somebody has decided already.
     #[error("the order was {0} already")]
     Decided(&'static str),
     /// The order has ended.
@@ -56,19 +56,19 @@ pub enum Refused {
     Ended(OrderStatus),
 }
 
-/// What people asked of an order so far.
+/// What people have asked of an order so far.
 #[derive(Clone, Debug, Default)]
 pub struct Requests {
-    /// Where the order is to go, instead of where it was to go when it was placed.
+    /// A new delivery address, which replaces the one that the order was placed with.
     pub address: Option<String>,
-    /// What was decided, where approval is needed.
+    /// The decision, if approval was needed and somebody decided.
     pub decision: Option<Decision>,
-    /// Why the order is to be cancelled.
+    /// Why the order is to be cancelled, if somebody cancelled it.
     pub cancellation: Option<String>,
 }
 
 impl Requests {
-    /// Whether the address may be changed to this one now.
+    /// Checks whether the address may be changed to this one now.
     pub(crate) fn may_change_address(
         &self,
         progress: &OrderProgress,
@@ -86,7 +86,7 @@ impl Requests {
         }
     }
 
-    /// Whether somebody may decide about the order now.
+    /// Checks whether somebody may approve or reject the order now.
     pub(crate) fn may_decide(&self, progress: &OrderProgress) -> Result<(), Refused> {
         match &self.decision {
             Some(Decision::Approved) => return Err(Refused::Decided("approved")),
@@ -100,7 +100,7 @@ impl Requests {
         }
     }
 
-    /// Whether the order may be cancelled now.
+    /// Checks whether the order may be cancelled now.
     pub(crate) fn may_cancel(&self, progress: &OrderProgress) -> Result<(), Refused> {
         if progress.has_shipped() {
             return Err(Refused::Shipped);

@@ -14,7 +14,7 @@ use temporalio_sdk::{
 use crate::{policies, stopped::Stopped};
 
 /// Ships one item of an order. It has a history of its own, so a part of a large order can be
-/// looked at, and tried again, by itself.
+/// inspected, and retried, on its own.
 #[workflow]
 #[derive(Default)]
 pub struct ShipItem;

@@ -1,4 +1,4 @@
-//! How an order stands, as it answers when it is asked.
+//! The status of an order: the answer to the query `status`.
 
 use std::fmt;
 
@@ -6,39 +6,40 @@ use activities::{Activity, Effect, StepAnswer};
 use serde::{Deserialize, Serialize};
 use temporalio_common::search_attributes::SearchAttributeKey;
 
-/// The search attribute that an order keeps up to date, where it was given one when it was placed.
-/// What decides comes with the order: a namespace that does not know the attribute refuses it there
-/// and then, and not in the middle of the order.
+/// The search attribute in which an order keeps its status, so that orders can be listed by it.
+///
+/// An order keeps it up to date only if it was started with it. A namespace that does not know the
+/// attribute therefore refuses the start, and never an order in the middle of its way.
 pub const ORDER_STATUS: SearchAttributeKey<String> = SearchAttributeKey::keyword("OrderStatus");
 
-/// How an order stands.
+/// The status of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum OrderStatus {
-    /// Placed, and not begun.
+    /// Placed, and not started yet.
     Received,
     /// Its payment info is being checked.
     CheckingFraud,
-    /// It waits as long as it asked for.
+    /// Waiting as long as it asked to.
     Pausing,
-    /// It waits for a person to approve of it.
+    /// Waiting for a person's approval.
     AwaitingApproval,
     /// Its stock is being reserved.
     PreparingShipment,
     /// It is being charged.
     Charging,
-    /// It waits for another delivery address.
+    /// Waiting for another delivery address.
     AwaitingAddress,
     /// It is being shipped.
     Shipping,
-    /// It has shipped; the supplier fills the shelf.
+    /// Shipped; the supplier is filling the shelf.
     Resupplying,
     /// Charged and shipped.
     Completed,
-    /// An order of this ID was placed before.
+    /// An order with this ID was placed before.
     Duplicate,
-    /// Nobody approved of it.
+    /// Not approved.
     Rejected,
-    /// What was done is being undone.
+    /// Its steps are being undone.
     Undoing,
     /// Cancelled, and undone.
     Cancelled,
@@ -47,7 +48,7 @@ pub enum OrderStatus {
 }
 
 impl OrderStatus {
-    /// All of them, in the order in which an order comes by them.
+    /// All of them, in the order in which an order goes through them.
     pub const ALL: [Self; 15] = [
         Self::Received,
         Self::CheckingFraud,
@@ -66,7 +67,7 @@ impl OrderStatus {
         Self::Failed,
     ];
 
-    /// Whether nothing more will happen.
+    /// Whether the order has ended.
     pub fn is_end(self) -> bool {
         matches!(
             self,
@@ -76,21 +77,21 @@ impl OrderStatus {
 }
 
 impl fmt::Display for OrderStatus {
-    /// As the search attribute has it.
+    /// The text that the search attribute holds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
     }
 }
 
-/// Where one step of an order is.
+/// The state of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum StepStatus {
-    /// Asked for.
+    /// Started, and not finished yet.
     Running,
     /// Done.
     Done,
-    /// Ended without being done.
+    /// Given up.
     Failed,
 }
 
@@ -100,14 +101,15 @@ pub enum StepStatus {
 pub struct StepProgress {
     /// Which activity it is.
     pub step: Activity,
-    /// The product, where the step is about one of several.
+    /// The product, if the order has several and the step is about one of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product: Option<String>,
-    /// Where it is.
+    /// Its state.
     pub status: StepStatus,
-    /// Attempts it took; 0 where it is not done. The server alone knows of those of a running step.
+    /// How many attempts it took; 0 until it is done. Only the server knows how many a running step
+    /// has had so far.
     pub attempts: u32,
-    /// The service's confirmation, where it gave one.
+    /// The service's confirmation, if it gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmation: Option<String>,
     /// Whether the step's effect was found from an earlier attempt, whose worker died or whose
@@ -123,22 +125,22 @@ pub struct OrderProgress {
     /// The order's ID.
     #[serde(rename = "orderID")]
     pub order_id: String,
-    /// How it stands.
+    /// Its status.
     pub status: OrderStatus,
-    /// How much of its way to completion lies behind it: 0 to 100.
+    /// How far it has come, in percent.
     pub percent: u32,
-    /// Its steps, in the order in which they were begun.
+    /// Its steps, in the order in which they started.
     pub steps: Vec<StepProgress>,
-    /// Where it goes, if anybody said so.
+    /// The delivery address, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// Why it ended, or is ending, before its end.
+    /// Why it was stopped, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Messages that changed nothing, and why.
+    /// Signals that were ignored, each with the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<String>,
-    /// Items in it.
+    /// How many items it has.
     #[serde(skip)]
     pub(crate) items: u32,
 }
@@ -157,7 +159,7 @@ impl OrderProgress {
         }
     }
 
-    /// Notes that a step is begun. Returns its place.
+    /// Records that a step has started. Returns its index.
     pub(crate) fn begin(&mut self, step: Activity, product: Option<String>) -> usize {
         self.steps.push(StepProgress {
             step,
@@ -170,7 +172,7 @@ impl OrderProgress {
         self.steps.len() - 1
     }
 
-    /// Notes that the step at `place` is done.
+    /// Records that the step at index `place` is done.
     pub(crate) fn done(&mut self, place: usize, answer: &impl StepAnswer) {
         let step = &mut self.steps[place];
         step.status = StepStatus::Done;
@@ -181,7 +183,7 @@ impl OrderProgress {
         self.percent = self.percent.max(self.behind());
     }
 
-    /// Notes that the step at `place` ended without being done.
+    /// Records that the step at index `place` was given up.
     pub(crate) fn failed(&mut self, place: usize) {
         self.steps[place].status = StepStatus::Failed;
     }
@@ -191,7 +193,7 @@ impl OrderProgress {
         self.done_of(Activity::Ship) >= self.items
     }
 
-    /// The supplier may have been asked before the order shipped; that counts for nothing.
+    /// A delivery from before the order shipped does not count.
     fn is_resupplied(&self) -> bool {
         let mut after = self.steps.iter().skip_while(|it| it.step != Activity::Ship);
         after.any(|it| it.step == Activity::SupplierOrder && it.status == StepStatus::Done)
@@ -205,7 +207,7 @@ impl OrderProgress {
         u32::try_from(done.count()).unwrap_or(u32::MAX)
     }
 
-    /// Each of the five steps that every order takes is a fifth of its way.
+    /// Each of the five steps of every order counts for 20 percent.
     fn behind(&self) -> u32 {
         let (checked, prepared, charged) = (
             self.done_of(Activity::CheckFraud).min(1),

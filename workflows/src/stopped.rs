@@ -11,11 +11,11 @@ use temporalio_sdk::{
 /// Why an order stopped before its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Stopped {
-    /// Somebody asked for it.
+    /// Somebody cancelled it.
     Cancelled,
     /// A step failed for good.
     Failed {
-        /// Why, in the step's own words: whoever reads it has the order before them, not the step.
+        /// The step's own message.
         message: String,
         /// The failure's type, as Temporal shows it.
         type_name: String,
@@ -23,7 +23,7 @@ pub(crate) enum Stopped {
 }
 
 impl Stopped {
-    /// As the workflow ends with it.
+    /// The failure that the workflow ends with.
     pub(crate) fn into_failure(self) -> ApplicationFailure {
         let (message, type_name) = match self {
             Self::Cancelled => ("the order was cancelled".to_owned(), "Cancelled".to_owned()),
@@ -36,11 +36,10 @@ impl Stopped {
     }
 }
 
-/// What the failure of a step means for the order: the innermost cause, for those above it say only
-/// that something failed.
+/// Finds the innermost cause of a step's failure; the causes above it say only that something failed.
 ///
-/// It is looked for among the SDK's errors and not in the failure that the server keeps: what that
-/// says of its causes may be encrypted.
+/// The search goes through the SDK's errors and not through the failure that the server stores, whose
+/// messages may be encrypted.
 fn failed(
     failure: Option<&Failure>,
     cause: Option<&IncomingError>,
@@ -62,7 +61,7 @@ fn failed(
     }
 }
 
-/// The SDK's errors have these methods in common, and no trait for them.
+// The SDK's errors have these methods in common, but no trait.
 macro_rules! stopped_by {
     ($($error:ty),+) => {$(
         impl From<$error> for Stopped {

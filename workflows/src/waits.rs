@@ -1,4 +1,4 @@
-//! Where an order waits: for time to pass, or for a person.
+//! The places where an order waits for time to pass, or for a person.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ impl Steps {
         self.sleep(pause, "the order asked for a pause").await
     }
 
-    /// Waits for a person's approval, if the order asks for it. Returns why it is rejected, if it
-    /// is.
+    /// Waits for a person's approval, if the order needs it. Returns the reason if the order is
+    /// rejected.
     pub(crate) async fn approval(&self) -> Result<Option<String>, Stopped> {
         let Some(rule) = self.order.needed_approval() else {
             return Ok(None);

@@ -15,7 +15,7 @@ use temporalio_sdk::{
 
 use crate::{
     OrderInput, OrderResult, policies,
-    process_order::not_an_order,
+    process_order::invalid_order,
     status::{ORDER_STATUS, OrderStatus},
 };
 
@@ -39,7 +39,7 @@ impl ProcessOrderWithBug {
     #[run(name = "ProcessOrder")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<OrderResult> {
         let order = ctx.state(|workflow| workflow.order.clone());
-        let order = order.map_err(|reason| not_an_order(&reason))?;
+        let order = order.map_err(|reason| invalid_order(&reason))?;
         let task = Payment {
             placement: Placement::new(&order.order_id, ctx.info().first_execution_run_id()),
             payment_info: order.payment_info,
