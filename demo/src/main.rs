@@ -3,20 +3,28 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | [`args`] | what the command line takes |
-//! | [`stage`] | what a demo plays on: a server, a folder, a task queue |
+//! | [`args`] | the command line |
+//! | [`voice`] | what the audience sees |
+//! | [`sample`] | the orders that demos place |
+//! | [`plain`] | an order's steps as plain function calls, for comparison |
+//! | [`bug`] | releases with a bug, for the demo that fixes it |
 //! | [`parts`] | what else this program can be: a demo's worker, its starter, its plain orders |
 //! | [`process`] | worker and starter processes, and how they end |
-//! | [`voice`] | what the audience sees |
+//! | [`stage`] | what a demo plays on: a server, a folder, a task queue |
 //! | [`demos`] | one file for each demo |
-//! | [`plain`] | an order's steps as plain function calls, for comparison |
+//! | [`play`] | plays one demo, or all |
 //! | [`server`] | the dev server in the foreground |
+//!
+//! Each file uses only those above it.
 
 mod args;
+mod bug;
 mod demos;
 mod parts;
 mod plain;
+mod play;
 mod process;
+mod sample;
 mod server;
 mod stage;
 mod voice;
@@ -46,11 +54,11 @@ async fn run(Args { command, show }: Args) -> anyhow::Result<ExitCode> {
     match command {
         Some(Command::Server(args)) => server::run(args).await.map(|()| ExitCode::SUCCESS),
         Some(Command::List) => {
-            demos::list();
+            play::list();
             Ok(ExitCode::SUCCESS)
         }
-        Some(Command::Demo(demo)) => demos::run(demo, show).await.map(|()| ExitCode::SUCCESS),
-        None => demos::run(args::Demo::FirstOrder, show)
+        Some(Command::Demo(demo)) => play::run(demo, show).await.map(|()| ExitCode::SUCCESS),
+        None => play::run(args::Demo::FirstOrder, show)
             .await
             .map(|()| ExitCode::SUCCESS),
     }

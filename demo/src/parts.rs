@@ -4,7 +4,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::Parser;
 
-use crate::{args::PlainArgs, plain};
+use crate::{args::PlainArgs, bug::Bug, plain};
 
 /// A process of a demo: the very worker and starter, under this program's name. They are no
 /// subcommands, for nobody is to be offered them.
@@ -16,6 +16,15 @@ pub enum Part {
     Starter,
     /// Orders as plain function calls, without Temporal.
     Plain,
+}
+
+/// What a demo's worker takes: what any worker does, and a bug.
+#[derive(Debug, Parser)]
+struct WorkerArgs {
+    #[command(flatten)]
+    worker: worker::Args,
+    #[arg(long)]
+    bug: Option<Bug>,
 }
 
 impl Part {
@@ -45,9 +54,12 @@ impl Part {
     pub async fn run(self, arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
         match self {
             Self::Worker => {
-                let args = worker::Args::parse_from(arguments);
-                worker::log::init(args.log_format);
-                worker::run(args).await?;
+                let WorkerArgs { worker, bug } = WorkerArgs::parse_from(arguments);
+                worker::log::init(worker.log_format);
+                match bug {
+                    Some(bug) => worker::run_code(worker, bug.code()).await?,
+                    None => worker::run(worker).await?,
+                }
                 Ok(ExitCode::SUCCESS)
             }
             Self::Starter => starter::run(starter::Args::parse_from(arguments)).await,

@@ -17,7 +17,7 @@ use anyhow::bail;
 use inventory::{Inventory, Placement};
 use orders::{Item, Order};
 
-use crate::{args::PlainArgs, demos::numbered_order};
+use crate::{args::PlainArgs, sample::numbered_order};
 
 /// How long a service takes to answer: about what a Temporal activity takes here from end to end,
 /// so that kills hit both sides alike.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use activities::{Hold, faults::FaultRate};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use temporal::{CodecServerArgs, ConnectArgs};
 
 use crate::{log::LogFormat, tuning::TuningArgs, version::VersionArgs};
@@ -67,9 +67,6 @@ pub struct Args {
     /// demos
     #[arg(long, value_name = "POINT=FILE", hide = true)]
     pub hold: Vec<Hold>,
-    /// Runs code with a bug, for the demo that mends it
-    #[arg(long, hide = true)]
-    pub bug: Option<Bug>,
 }
 
 /// What to run other than a worker.
@@ -77,15 +74,6 @@ pub struct Args {
 pub enum Command {
     /// Decrypt orders for the Web UI and the Temporal CLI, until Ctrl-C; needs no server
     CodecServer(CodecServerArgs),
-}
-
-/// Where the code has a bug.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Bug {
-    /// The activity Ship panics.
-    Activity,
-    /// The workflow panics after the fraud check.
-    Workflow,
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {

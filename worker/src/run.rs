@@ -11,16 +11,14 @@ use futures::{FutureExt, future::LocalBoxFuture};
 use inventory::Inventory;
 use temporal::telemetry::{Metrics, Traces, replay};
 use temporalio_client::Client;
-use temporalio_sdk::{Runtime, Worker, WorkerOptions};
+use temporalio_sdk::{
+    Runtime, Worker, WorkerOptions, WorkerOptionsBuilder, WorkflowRegistrationError,
+};
 use tokio::signal::unix::{SignalKind, signal};
-use workflows::{ORDER_STATUS, ProcessOrder, ProcessOrderWithBug, ShipItem};
+use workflows::{ORDER_STATUS, ProcessOrder, ShipItem};
 
 use crate::{
-    args::{Args, Bug},
-    health::Health,
-    order_events,
-    order_metrics::OrderMetrics,
-    shifts::Shifts,
+    args::Args, health::Health, order_events, order_metrics::OrderMetrics, shifts::Shifts,
 };
 
 /// How long an order that this worker knew may wait for it before another worker gets it. It is
@@ -42,11 +40,36 @@ pub const READY: &str = "worker ready";
 /// Where the settings are wrong, an address to serve at is in use, or the Temporal server refuses
 /// the worker.
 pub fn run(args: Args) -> LocalBoxFuture<'static, anyhow::Result<()>> {
+    run_code(args, register)
+}
+
+/// Registers the workflows and activities that a worker runs.
+pub type Register = fn(
+    WorkerOptionsBuilder,
+    OrderActivities,
+) -> Result<WorkerOptionsBuilder, WorkflowRegistrationError>;
+
+fn register(
+    options: WorkerOptionsBuilder,
+    activities: OrderActivities,
+) -> Result<WorkerOptionsBuilder, WorkflowRegistrationError> {
+    options
+        .register_activities(activities)
+        .register_workflow::<ShipItem>()?
+        .register_workflow::<ProcessOrder>()
+}
+
+/// Runs a worker like [`run`], with other code than this release's: another version of the workflow,
+/// say.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_code(args: Args, register: Register) -> LocalBoxFuture<'static, anyhow::Result<()>> {
     // Boxed, so that the SDK's worker is compiled here and not once more in each program.
     async move {
         let mut stop = Stop::listen()?;
         let traces = Traces::from_env("order-management-worker")?;
-        let ended = run_until(&mut stop, &args).await;
+        let ended = run_until(&mut stop, &args, register).await;
         if let Some(traces) = traces {
             traces.end().await;
         }
@@ -65,7 +88,7 @@ enum Ended {
     CutOff,
 }
 
-async fn run_until(stop: &mut Stop, args: &Args) -> anyhow::Result<Ended> {
+async fn run_until(stop: &mut Stop, args: &Args, register: Register) -> anyhow::Result<Ended> {
     let metrics = metrics(args)?;
     let health = Health::new(metrics.polls().clone());
     if let Some(address) = args.health_address {
@@ -89,7 +112,14 @@ async fn run_until(stop: &mut Stop, args: &Args) -> anyhow::Result<Ended> {
     let mut shifts = Shifts::default();
     let begin = |shifts: &mut Shifts, client: Client| {
         health.connected(client.clone());
-        shifts.begin(build(&runtime, client, inventory.clone(), &figures, args)?);
+        shifts.begin(build(
+            &runtime,
+            client,
+            inventory.clone(),
+            &figures,
+            args,
+            register,
+        )?);
         anyhow::Ok(())
     };
     begin(&mut shifts, renewals.client().clone())?;
@@ -169,6 +199,7 @@ fn build(
     inventory: Inventory,
     figures: &OrderMetrics,
     args: &Args,
+    register: Register,
 ) -> anyhow::Result<Worker> {
     let seed = args.fault_seed.unwrap_or_else(rand::random);
     tracing::debug!(seed, "faults");
@@ -181,17 +212,11 @@ fn build(
     .with_on_fault(Arc::new(move |activity, point| {
         faults.fault(activity, point)
     }));
-    let options = WorkerOptions::new(&args.task_queue)
+    let mut options = register(WorkerOptions::new(&args.task_queue), activities)?
         .sticky_queue_schedule_to_start_timeout(STICKY_TIMEOUT)
         .max_heartbeat_throttle_interval(HEARTBEAT_INTERVAL)
         .graceful_shutdown_period(args.shutdown_limit)
-        .register_activities(activities)
-        .register_workflow::<ShipItem>()?;
-    let options = match args.bug {
-        Some(Bug::Workflow) => options.register_workflow::<ProcessOrderWithBug>()?,
-        _ => options.register_workflow::<ProcessOrder>()?,
-    };
-    let mut options = options.build();
+        .build();
     args.tuning.apply(&mut options);
     args.version.apply(&mut options);
     observe(&mut options, figures);

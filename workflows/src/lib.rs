@@ -15,7 +15,6 @@
 //! | [`patches`] | changes that orders under way must not meet halfway |
 //! | [`input`] | an order as it arrives: decoded, or the reason why not |
 //! | [`outcome`] | what became of an order |
-//! | [`with_bug`] | the workflow with a bug, for the demo that mends it |
 //!
 //! Workflow code runs again, from the top, whenever a worker picks up an order that another one
 //! began. What it did before is in the order's history on the server, so the code must ask for the
@@ -34,14 +33,12 @@ mod steps;
 mod stopped;
 mod undo;
 mod waits;
-pub mod with_bug;
 
 pub use input::OrderInput;
 pub use outcome::{OrderOutcome, OrderResult, Shipment};
 pub use process_order::ProcessOrder;
 pub use ship_item::ShipItem;
 pub use status::{ORDER_STATUS, OrderProgress, OrderStatus};
-pub use with_bug::ProcessOrderWithBug;
 
 /// The task queue of workers and starters that are told no other.
 pub const TASK_QUEUE: &str = "OrderManagement";

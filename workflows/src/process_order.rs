@@ -240,7 +240,7 @@ fn end(order: &Steps, stopped: Stopped) -> WorkflowTermination {
     }
 }
 
-pub(crate) fn invalid_order(reason: &str) -> ApplicationFailure {
+fn invalid_order(reason: &str) -> ApplicationFailure {
     ApplicationFailure::builder(format!("invalid order: {reason}"))
         .type_name("InvalidOrder".to_owned())
         .non_retryable(true)

@@ -5,10 +5,7 @@ use temporalio_common::protos::temporal::api::enums::v1::EventType;
 use workflows::OrderStatus;
 
 use crate::{
-    demos::{
-        check_once,
-        checks::{ask, check_effects, count_events, refused, until_status},
-    },
+    demos::checks::{ask, check_effects, check_once, count_events, refused, until_status},
     process::StarterProcess,
     stage::{Stage, check_success},
 };

@@ -6,11 +6,8 @@ use orders::Order;
 use workflows::OrderStatus;
 
 use crate::{
-    demos::{
-        check_once,
-        checks::{ask, check_effects, place, refused, until_status},
-        numbered_order,
-    },
+    demos::checks::{ask, check_effects, check_once, place, refused, until_status},
+    sample::numbered_order,
     stage::{Stage, check_success},
 };
 

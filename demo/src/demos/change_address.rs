@@ -7,10 +7,7 @@ use temporalio_common::protos::temporal::api::enums::v1::EventType;
 use workflows::{OrderStatus, ProcessOrder};
 
 use crate::{
-    demos::{
-        check_once,
-        checks::{ask, check_address, count_events, refused, until_status},
-    },
+    demos::checks::{ask, check_address, check_once, count_events, refused, until_status},
     stage::{Stage, check_success},
 };
 

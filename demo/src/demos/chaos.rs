@@ -20,9 +20,9 @@ use crate::{
     args::ChaosArgs,
     demos::{
         fate::{End, Fate, Placed},
-        numbered_order,
         storm::{self, Kill, Storm},
     },
+    sample::numbered_order,
     stage::Stage,
     voice::Voice,
 };

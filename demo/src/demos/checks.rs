@@ -1,5 +1,7 @@
 //! What demos ask of an order, and what they hold it to.
 
+use std::collections::HashMap;
+
 use anyhow::{bail, ensure};
 use inventory::Change;
 use orders::Order;
@@ -8,7 +10,9 @@ use temporalio_client::{
     WorkflowCountOptions, WorkflowDescribeOptions, WorkflowFetchHistoryOptions,
     WorkflowQueryOptions,
 };
-use temporalio_common::protos::temporal::api::enums::v1::EventType;
+use temporalio_common::protos::temporal::api::{
+    enums::v1::EventType, history::v1::history_event::Attributes,
+};
 use workflows::{ORDER_STATUS, OrderProgress, OrderStatus, ProcessOrder};
 
 use crate::stage::{Stage, check_success};
@@ -150,4 +154,45 @@ pub fn check_address(stage: &Stage, order_id: &str, address: &str) -> anyhow::Re
         );
     }
     Ok(())
+}
+
+/// The attempts that each of an order's activities took, by the activity's name.
+///
+/// # Errors
+/// Returns an error if the server does not answer.
+pub async fn attempts(handle: &OrderHandle) -> anyhow::Result<HashMap<String, i32>> {
+    let history = handle.fetch_history(WorkflowFetchHistoryOptions::default());
+    let mut names = HashMap::new();
+    let mut attempts = HashMap::new();
+    for event in history.into_events().await? {
+        match event.attributes {
+            Some(Attributes::ActivityTaskScheduledEventAttributes(scheduled)) => {
+                let name = scheduled.activity_type.unwrap_or_default().name;
+                names.insert(event.event_id, name);
+            }
+            Some(Attributes::ActivityTaskStartedEventAttributes(started)) => {
+                if let Some(name) = names.get(&started.scheduled_event_id) {
+                    *attempts.entry(name.clone()).or_default() += started.attempt;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(attempts)
+}
+
+/// Fails the demo unless the order was reserved, charged and shipped once each, and it all adds up.
+///
+/// # Errors
+/// Returns an error that says how often each happened.
+pub fn check_once(stage: &Stage, order_id: &str) -> anyhow::Result<()> {
+    let entries = stage.inventory().effects(order_id)?;
+    for change in [Change::Reserved, Change::Charged, Change::Shipped] {
+        let times = entries
+            .iter()
+            .filter(|entry| entry.change == change)
+            .count();
+        ensure!(times == 1, "{order_id} was {change} {times} times");
+    }
+    stage.check_audit()
 }

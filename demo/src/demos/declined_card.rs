@@ -6,10 +6,7 @@ use inventory::{Change, DEFAULT_PRODUCT};
 use workflows::OrderStatus;
 
 use crate::{
-    demos::{
-        attempts,
-        checks::{check_effects, refused, until_status},
-    },
+    demos::checks::{attempts, check_effects, refused, until_status},
     stage::Stage,
 };
 

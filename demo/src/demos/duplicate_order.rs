@@ -3,7 +3,7 @@
 use anyhow::ensure;
 
 use crate::{
-    demos::check_once,
+    demos::checks::check_once,
     stage::{Stage, check_success},
 };
 

@@ -1,7 +1,7 @@
 //! Errors everywhere: the same order at rising fault rates.
 
 use crate::{
-    demos::{attempts, check_once},
+    demos::checks::{attempts, check_once},
     stage::{Stage, check_success},
 };
 use activities::Activity;

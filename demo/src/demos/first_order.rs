@@ -1,7 +1,7 @@
 //! The first order: it goes through its steps, and the inventory changes.
 
 use crate::{
-    demos::check_once,
+    demos::checks::check_once,
     stage::{Stage, check_success},
 };
 

@@ -5,7 +5,8 @@ use temporalio_client::{WorkflowDescribeOptions, WorkflowFetchHistoryOptions};
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 
 use crate::{
-    demos::{check_once, checks::place, numbered_order},
+    demos::checks::{check_once, place},
+    sample::numbered_order,
     stage::{Stage, check_success},
 };
 

@@ -4,7 +4,7 @@ use temporalio_client::{WorkflowDescribeOptions, WorkflowFetchHistoryOptions, Wo
 use temporalio_common::protos::temporal::api::enums::v1::EventType;
 
 use crate::{
-    demos::check_once,
+    demos::checks::check_once,
     stage::{Stage, check_success},
 };
 

@@ -2,7 +2,7 @@
 
 use crate::{
     args::OrderArgs,
-    demos::check_once,
+    demos::checks::check_once,
     stage::{Stage, check_success},
 };
 

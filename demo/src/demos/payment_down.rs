@@ -7,7 +7,7 @@ use activities::{
 use anyhow::ensure;
 
 use crate::{
-    demos::{attempts, check_once, checks::ask},
+    demos::checks::{ask, attempts, check_once},
     stage::{Stage, check_success},
 };
 

@@ -5,11 +5,8 @@ use orders::{ApprovalRule, Order};
 use workflows::OrderStatus;
 
 use crate::{
-    demos::{
-        check_once,
-        checks::{ask, place, until_listed, until_status},
-        numbered_order,
-    },
+    demos::checks::{ask, check_once, place, until_listed, until_status},
+    sample::numbered_order,
     stage::Stage,
 };
 

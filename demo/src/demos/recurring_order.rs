@@ -7,7 +7,7 @@ use inventory::Standing;
 use temporalio_client::{Client, WorkflowCountOptions, schedules::ScheduleHandle};
 
 use crate::{
-    demos::{check_once, checks::ask},
+    demos::checks::{ask, check_once},
     stage::Stage,
 };
 

@@ -15,12 +15,12 @@ use crate::{
     args::WithoutTemporalArgs,
     demos::{
         fate::Fate,
-        numbered_order,
         storm::{self, Storm},
     },
     parts::Part,
     plain::QUANTITY,
     process::this_program,
+    sample::numbered_order,
     stage::Stage,
 };
 
