@@ -75,16 +75,17 @@ impl CliSearch {
     /// Returns [`CliError::NamedUnusable`] if `TEMPORAL_CLI` names a program that cannot be run,
     /// and [`CliError::Nowhere`] if no CLI was found and none could be fetched.
     pub async fn find_or_fetch(&self, say: impl Fn(&str)) -> Result<PathBuf, CliError> {
+        let using = |version: String, which: &str, path: PathBuf| {
+            say(&format!(
+                "Using the Temporal CLI {version} {which}, {}",
+                path.display()
+            ));
+            path
+        };
         if let Some(named) = &self.named {
             let path = PathBuf::from(named);
             return match version(&path).await {
-                Ok(version) => {
-                    say(&format!(
-                        "Using the Temporal CLI {version} that TEMPORAL_CLI names, {}",
-                        path.display()
-                    ));
-                    Ok(path)
-                }
+                Ok(version) => Ok(using(version, "that TEMPORAL_CLI names", path)),
                 Err(reason) => Err(CliError::NamedUnusable {
                     path: path.display().to_string(),
                     reason,
@@ -96,13 +97,7 @@ impl CliSearch {
         match self.on_path() {
             None => tried.push("`temporal` is not on the PATH".to_owned()),
             Some(path) => match version(&path).await {
-                Ok(version) => {
-                    say(&format!(
-                        "Using the Temporal CLI {version} on the PATH, {}",
-                        path.display()
-                    ));
-                    return Ok(path);
-                }
+                Ok(version) => return Ok(using(version, "on the PATH", path)),
                 Err(reason) => {
                     let line = format!("{} on the PATH: {reason}", path.display());
                     say(&format!("Not using {line}"));
@@ -113,24 +108,16 @@ impl CliSearch {
 
         let installed = installed_in(&self.folder);
         match version(&installed).await {
-            Ok(version) => {
-                say(&format!(
-                    "Using the Temporal CLI {version} that was fetched before, {}",
-                    installed.display()
-                ));
-                Ok(installed)
-            }
-            Err(reason) => {
-                tried.push(format!("{}: {reason}", installed.display()));
-                match self.fetcher.fetch(&self.folder, &say).await {
-                    Ok(path) => Ok(path),
-                    Err(failures) => {
-                        tried.extend(failures);
-                        Err(CliError::Nowhere { tried })
-                    }
-                }
-            }
+            Ok(version) => return Ok(using(version, "that was fetched before", installed)),
+            Err(reason) => tried.push(format!("{}: {reason}", installed.display())),
         }
+        self.fetcher
+            .fetch(&self.folder, &say)
+            .await
+            .map_err(|failures| {
+                tried.extend(failures);
+                CliError::Nowhere { tried }
+            })
     }
 
     fn on_path(&self) -> Option<PathBuf> {

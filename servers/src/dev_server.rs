@@ -76,7 +76,7 @@ impl DevServerBuilder {
     /// - [`DevServerError::PortInUse`] if something listens on a port that was chosen, and
     ///   [`DevServerError::NoPort`] if none is free;
     /// - [`DevServerError::Spawn`] if the Temporal CLI cannot be run, and
-    ///   [`DevServerError::File`] if a file of the server's cannot be opened;
+    ///   [`DevServerError::DbFolder`] if the folder of the database file cannot be created;
     /// - [`DevServerError::EndedEarly`] if the server ends before it is ready;
     /// - [`DevServerError::NotReady`] if it is not ready after 60 seconds;
     /// - [`DevServerError::Process`] if its process cannot be watched or waited for.
@@ -125,11 +125,6 @@ impl DevServer {
     /// Where it listens, such as `127.0.0.1:7233`.
     pub fn address(&self) -> String {
         format!("{HOST}:{}", self.port)
-    }
-
-    /// The port it listens on.
-    pub fn port(&self) -> u16 {
-        self.port
     }
 
     /// Where its Web UI is, such as `http://127.0.0.1:8233`, if it has one.

@@ -38,8 +38,7 @@ pub struct DevServerBuilder {
     port: Option<u16>,
     ui: Ui,
     db_file: Option<PathBuf>,
-    log_level: String,
-    output: OutputTo,
+    inherit_output: bool,
     pub(super) search_attributes: Vec<(String, String)>,
     dynamic_config: Vec<String>,
 }
@@ -51,13 +50,6 @@ enum Ui {
     On(u16),
 }
 
-#[derive(Clone, Debug)]
-enum OutputTo {
-    Nowhere,
-    File(PathBuf),
-    Inherited,
-}
-
 impl DevServerBuilder {
     pub(super) fn new(cli: PathBuf) -> Self {
         Self {
@@ -66,8 +58,7 @@ impl DevServerBuilder {
             port: None,
             ui: Ui::None,
             db_file: None,
-            log_level: "error".to_owned(),
-            output: OutputTo::Nowhere,
+            inherit_output: false,
             search_attributes: Vec::new(),
             dynamic_config: Vec::new(),
         }
@@ -104,21 +95,10 @@ impl DevServerBuilder {
         self
     }
 
-    /// The lowest level that is logged: `debug`, `info`, `warn`, `error` (the default) or `never`.
-    pub fn log_level(mut self, level: impl Into<String>) -> Self {
-        self.log_level = level.into();
-        self
-    }
-
-    /// Appends the server's output to this file. By default it is kept only for error messages.
-    pub fn log_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.output = OutputTo::File(path.into());
-        self
-    }
-
-    /// Sends the server's output to the output of this process.
+    /// Sends the server's output to the output of this process. By default it is kept only for
+    /// error messages.
     pub fn inherit_output(mut self) -> Self {
-        self.output = OutputTo::Inherited;
+        self.inherit_output = true;
         self
     }
 
@@ -145,17 +125,10 @@ impl DevServerBuilder {
         (self.port.unwrap_or_else(|| reserved.number()), ui_port)
     }
 
-    pub(super) fn open_output(&self) -> Result<Output, DevServerError> {
-        match &self.output {
-            OutputTo::Inherited => Ok(Output::Inherited),
-            OutputTo::Nowhere => Ok(Output::unnamed()?),
-            OutputTo::File(path) => {
-                Output::appended_to(path).map_err(|source| DevServerError::File {
-                    what: "log file",
-                    path: path.clone(),
-                    source,
-                })
-            }
+    pub(super) fn open_output(&self) -> io::Result<Output> {
+        match self.inherit_output {
+            true => Ok(Output::Inherited),
+            false => Output::file(),
         }
     }
 
@@ -163,9 +136,8 @@ impl DevServerBuilder {
         let Some(folder) = self.db_file.as_deref().and_then(Path::parent) else {
             return Ok(());
         };
-        fs::create_dir_all(folder).map_err(|source| DevServerError::File {
-            what: "database folder",
-            path: folder.to_owned(),
+        fs::create_dir_all(folder).map_err(|source| DevServerError::DbFolder {
+            folder: folder.to_owned(),
             source,
         })
     }
@@ -184,7 +156,7 @@ impl DevServerBuilder {
             None => command.arg("--headless"),
         };
         command.arg("--namespace").arg(&self.namespace);
-        command.arg("--log-level").arg(&self.log_level);
+        command.args(["--log-level", "error"]);
         let own = self.dynamic_config.iter().map(String::as_str);
         for setting in DYNAMIC_CONFIG.into_iter().chain(own) {
             command.args(["--dynamic-config-value", setting]);

@@ -17,13 +17,11 @@ pub enum DevServerError {
         /// The error of the operating system.
         source: io::Error,
     },
-    /// A file or folder that the server needs could not be opened or created.
-    #[error("cannot open the dev server's {what} {}: {source}", path.display())]
-    File {
-        /// What the file is for.
-        what: &'static str,
-        /// The file.
-        path: PathBuf,
+    /// The folder of the database file could not be created.
+    #[error("cannot create the folder {} for the dev server's database: {source}", folder.display())]
+    DbFolder {
+        /// The folder.
+        folder: PathBuf,
         /// The error of the operating system.
         source: io::Error,
     },
@@ -46,8 +44,7 @@ pub enum DevServerError {
         address: String,
         /// How it ended.
         status: ExitStatus,
-        /// The line of its output that says why, at most a few hundred characters, and where the
-        /// rest is.
+        /// The line of its output that says why, at most some 500 characters.
         reason: String,
     },
     /// The server ran but did not become ready in time. It was killed.

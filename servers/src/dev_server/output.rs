@@ -1,8 +1,7 @@
 //! Where a dev server's output goes, and the line of it that says what went wrong.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::process::Stdio;
 
 /// How much of the output is searched, in bytes. A server that fails to start has said why by then.
@@ -15,61 +14,37 @@ const LONGEST: usize = 500;
 #[derive(Debug)]
 pub(super) enum Output {
     Inherited,
-    File {
-        file: File,
-        /// Where this server's output starts.
-        start: u64,
-        /// `None` for a file without a name, which is gone with the process.
-        path: Option<PathBuf>,
-    },
+    /// A file without a name, which is gone with this process and the server's.
+    File(File),
 }
 
 impl Output {
-    pub(super) fn unnamed() -> io::Result<Self> {
-        Ok(Self::File {
-            file: tempfile::tempfile()?,
-            start: 0,
-            path: None,
-        })
-    }
-
-    pub(super) fn appended_to(path: &Path) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        let file = options.create(true).append(true).read(true).open(path)?;
-        let start = file.metadata()?.len();
-        Ok(Self::File {
-            file,
-            start,
-            path: Some(path.to_owned()),
-        })
+    pub(super) fn file() -> io::Result<Self> {
+        Ok(Self::File(tempfile::tempfile()?))
     }
 
     pub(super) fn stdio(&self) -> io::Result<Stdio> {
         match self {
             Self::Inherited => Ok(Stdio::inherit()),
-            Self::File { file, .. } => Ok(file.try_clone()?.into()),
+            Self::File(file) => Ok(file.try_clone()?.into()),
         }
     }
 
     /// What a person needs to see of the output. Call it only after the server has ended: the
     /// position in the file is shared with it.
     pub(super) fn excerpt(&self) -> String {
-        let Self::File { file, start, path } = self else {
+        let Self::File(file) = self else {
             return "see its output above".to_owned();
         };
-        let said = match read_from(file, *start) {
+        match read(file) {
             Ok(text) => telling_line(&text).unwrap_or_else(|| "it printed nothing".to_owned()),
             Err(error) => format!("its output cannot be read: {error}"),
-        };
-        match path {
-            Some(path) => format!("{said} (the whole output is in {})", path.display()),
-            None => said,
         }
     }
 }
 
-fn read_from(mut file: &File, start: u64) -> io::Result<String> {
-    file.seek(SeekFrom::Start(start))?;
+fn read(mut file: &File) -> io::Result<String> {
+    file.rewind()?;
     let mut bytes = Vec::new();
     file.take(SEARCHED).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
