@@ -11,10 +11,12 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use servers::ReservedPort;
 
 /// A demo with a server of its own.
 fn demo(arguments: &[&str], folder: &Path) -> Output {
-    demo_on(free_port(), arguments, folder).output().unwrap()
+    let port = ReservedPort::new().unwrap();
+    demo_on(port.number(), arguments, folder).output().unwrap()
 }
 
 /// A demo on the server at this port, or with one of its own there.
@@ -66,20 +68,6 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-/// A port that was free a moment ago, and whose neighbour 1000 above is too.
-fn free_port() -> u16 {
-    loop {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        if port < 60_000 && TcpListener::bind(("127.0.0.1", port + 1000)).is_ok() {
-            return port;
-        }
     }
 }
 
@@ -274,7 +262,8 @@ fn an_order_comes_again_and_again_until_it_is_told_to_stop() {
 #[test]
 fn a_recurring_order_ends_with_a_demo_that_is_stopped_halfway() {
     let folder = tempfile::tempdir().unwrap();
-    let port = free_port();
+    let reserved = ReservedPort::new().unwrap();
+    let port = reserved.number();
     let number = port.to_string();
     let server = ["server", "--port", &number, "--in-memory"];
     let mut server = Running::start(demo_on(port, &server, folder.path()));

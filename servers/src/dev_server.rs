@@ -1,131 +1,136 @@
-//! The real dev server, `temporal server start-dev`, as a process of its own.
+//! The Temporal dev server, `temporal server start-dev`, as a process of its own.
 
 mod builder;
+mod error;
 mod output;
-mod port;
+mod process;
+mod readiness;
 mod watchdog;
 
-use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use tokio::process::Child;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep};
 
 pub use builder::DevServerBuilder;
+pub use error::DevServerError;
+
+use crate::port::{ReservedPort, is_taken};
+use builder::HOST;
 use output::Output;
-use watchdog::Watchdog;
+use process::{Process, asked_to_stop};
 
-/// How long an orderly end may take. It is some 100 ms at rest.
-const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// A server is ready within a second; on a busy machine it takes much longer.
+const READY_LIMIT: Duration = Duration::from_secs(60);
+const READY_PAUSE: Duration = Duration::from_millis(50);
 
-/// Why a dev server could not be started, or ended.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DevServerError {
-    /// The Temporal CLI did not start at all.
-    #[error("cannot start the Temporal CLI {}: {source}", cli.display())]
-    Spawn {
-        /// The program.
-        cli: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// A file or folder the server needs.
-    #[error("the dev server's {what} {}: {source}", path.display())]
-    File {
-        /// What the file is for.
-        what: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// Something listens on a port that was asked for.
-    #[error(
-        "the dev server cannot have port {port}: something listens there already. End that, or \
-         choose another port"
-    )]
-    PortInUse {
-        /// The port asked for.
-        port: u16,
-    },
-    /// The server ended before it was ready.
-    #[error("the dev server at {address} ended before it was ready ({status}): {output}")]
-    EndedEarly {
-        /// Where it should have listened.
-        address: String,
-        /// How it ended.
-        status: ExitStatus,
-        /// What it printed at the end.
-        output: String,
-    },
-    /// The server runs and does not get ready.
-    #[error(
-        "the dev server at {address} was not ready within {limit:?} and was ended: {reason}. It \
-         printed: {output}"
-    )]
-    NotReady {
-        /// Where it listens.
-        address: String,
-        /// How long was waited.
-        limit: Duration,
-        /// What the last attempt to use it said.
-        reason: String,
-        /// What it printed at the end.
-        output: String,
-    },
-    /// The process could not be signalled, or waited for.
-    #[error("the dev server's process: {0}")]
-    Process(#[from] io::Error),
-}
-
-/// How [`DevServer::run_until_stopped`] came to its end.
+/// How [`DevServer::run_until_stopped`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// Ctrl-C, SIGTERM or a closed terminal: the server was stopped in order.
+    /// By Ctrl-C, SIGTERM or a closed terminal, upon which the server was stopped.
     Asked,
-    /// The server ended by itself, in this way.
+    /// The server ended by itself, with this status.
     ByItself(ExitStatus),
 }
 
-/// A dev server that runs, or ran. It is killed when this is dropped, and also when the whole
-/// process that holds it is.
+/// A Temporal dev server that was started and may have ended since.
+///
+/// The server is killed when this is dropped, and also when the process that holds it is killed.
+///
+/// ```no_run
+/// use servers::{CliSearch, DevServer, project_dir};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let cli = CliSearch::from_env(&project_dir())
+///     .find_or_fetch(|line| println!("{line}"))
+///     .await?;
+/// let mut server = DevServer::builder(cli)
+///     .db_file("state/dev-server.db")
+///     .start()
+///     .await?;
+/// println!("the server listens at {}", server.address());
+///
+/// server.kill().await?; // as a crash would
+/// server.restart().await?; // at the same address, with the same state
+/// server.stop().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct DevServer {
-    // Before the server, so that on a drop it is gone before the process ID is anyone else's.
-    watchdog: Option<Watchdog>,
-    child: Child,
-    // The ID outlives the process, for the message that says which one was killed.
-    pid: u32,
+    process: Process,
     output: Output,
     builder: DevServerBuilder,
     port: u16,
     ui_port: Option<u16>,
+    // Kept also while the server is down, so that it can be started again on the same ports.
+    _reserved: ReservedPort,
+}
+
+impl DevServerBuilder {
+    /// Starts the server and waits until it can be used, with its namespace and its search
+    /// attributes.
+    ///
+    /// # Errors
+    /// - [`DevServerError::PortInUse`] if something listens on a port that was chosen, and
+    ///   [`DevServerError::NoPort`] if none is free;
+    /// - [`DevServerError::Spawn`] if the Temporal CLI cannot be run, and
+    ///   [`DevServerError::DbFolder`] if the folder of the database file cannot be created;
+    /// - [`DevServerError::EndedEarly`] if the server ends before it is ready;
+    /// - [`DevServerError::NotReady`] if it is not ready after 60 seconds;
+    /// - [`DevServerError::Process`] if its process cannot be watched or waited for.
+    pub async fn start(self) -> Result<DevServer, DevServerError> {
+        let reserved = ReservedPort::new().map_err(DevServerError::NoPort)?;
+        let (port, ui_port) = self.ports(&reserved);
+        let (process, output) = run(&self, port, ui_port).await?;
+        let mut server = DevServer {
+            process,
+            output,
+            builder: self,
+            port,
+            ui_port,
+            _reserved: reserved,
+        };
+        server.wait_until_ready().await?;
+        Ok(server)
+    }
+}
+
+async fn run(
+    builder: &DevServerBuilder,
+    port: u16,
+    ui_port: Option<u16>,
+) -> Result<(Process, Output), DevServerError> {
+    // The server would say so too, but only after the program that listens there has answered in
+    // its place.
+    for port in [Some(port), ui_port].into_iter().flatten() {
+        if is_taken(port) {
+            return Err(DevServerError::PortInUse { port });
+        }
+    }
+    builder.create_db_folder()?;
+    let output = builder.open_output()?;
+    let command = builder.command(port, ui_port, &output)?;
+    Ok((Process::start(command).await?, output))
 }
 
 impl DevServer {
-    /// A server run by the Temporal CLI at `cli`: in memory, on a free port, without a Web UI,
-    /// unless the builder is told otherwise.
+    /// Describes a server that the Temporal CLI at `cli` will run. By default it keeps its state
+    /// in memory, listens on a free port and has no Web UI.
     pub fn builder(cli: impl Into<PathBuf>) -> DevServerBuilder {
         DevServerBuilder::new(cli.into())
     }
 
-    /// Where it listens, as `--address` takes it: `127.0.0.1:7233`.
+    /// Where it listens, such as `127.0.0.1:7233`.
     pub fn address(&self) -> String {
-        format!("{}:{}", builder::HOST, self.port)
+        format!("{HOST}:{}", self.port)
     }
 
-    /// The port it listens on.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// Where its Web UI is, if it has one: `http://127.0.0.1:8233`.
+    /// Where its Web UI is, such as `http://127.0.0.1:8233`, if it has one.
     pub fn ui_address(&self) -> Option<String> {
         let port = self.ui_port?;
-        Some(format!("http://{}:{port}", builder::HOST))
+        Some(format!("http://{HOST}:{port}"))
     }
 
     /// The namespace it was started with.
@@ -133,111 +138,90 @@ impl DevServer {
         &self.builder.namespace
     }
 
-    /// The process ID of the server itself, not of a shell around it.
+    /// The process ID of the server. It stays the same after the server has ended.
     pub fn pid(&self) -> u32 {
-        self.pid
+        self.process.pid
     }
 
-    /// Ends it at once with SIGKILL, as a crash would, and waits until it is gone.
+    /// Ends the server at once with SIGKILL, as a crash would, and waits until it is gone.
     ///
     /// # Errors
-    /// [`DevServerError::Process`].
+    /// Returns [`DevServerError::Process`] if the process cannot be signalled or waited for.
     pub async fn kill(&mut self) -> Result<(), DevServerError> {
-        self.watchdog = None;
-        Ok(self.child.kill().await?)
+        Ok(self.process.kill().await?)
     }
 
-    /// Ends it in order with SIGTERM, or with SIGKILL when that takes over 10 seconds, and waits
-    /// until it is gone.
+    /// Ends the server with SIGTERM, or with SIGKILL if that takes longer than 10 seconds, and
+    /// waits until it is gone.
     ///
     /// # Errors
-    /// [`DevServerError::Process`].
+    /// Returns [`DevServerError::Process`] if the process cannot be signalled or waited for.
     pub async fn stop(&mut self) -> Result<(), DevServerError> {
-        self.watchdog = None;
-        terminate(&mut self.child)?;
-        match timeout(STOP_LIMIT, self.child.wait()).await {
-            Ok(ended) => ended.map(drop)?,
-            Err(_) => self.child.kill().await?,
-        }
-        Ok(())
+        Ok(self.process.stop().await?)
     }
 
-    /// Starts it again, on the same ports and with the same database, and waits until it is ready.
-    /// One that still runs is killed first.
+    /// Starts the server again, on the same ports and with the same database file, and waits until
+    /// it is ready. A server that still runs is killed first.
     ///
     /// # Errors
-    /// As [`DevServerBuilder::start`].
+    /// Returns the same errors as [`DevServerBuilder::start`].
     pub async fn restart(&mut self) -> Result<(), DevServerError> {
         self.kill().await?;
-        let builder = self.builder.clone();
-        *self = builder.start_on(self.port, self.ui_port).await?;
-        Ok(())
+        (self.process, self.output) = run(&self.builder, self.port, self.ui_port).await?;
+        self.wait_until_ready().await
     }
 
-    /// How it ended, if it has.
+    /// How the server ended, or `None` while it runs.
     ///
     /// # Errors
-    /// [`DevServerError::Process`].
+    /// Returns [`DevServerError::Process`] if the process cannot be waited for.
     pub fn exited(&mut self) -> Result<Option<ExitStatus>, DevServerError> {
-        Ok(self.child.try_wait()?)
+        Ok(self.process.exited()?)
     }
 
-    /// Waits in the foreground: until Ctrl-C, SIGTERM or a closed terminal, and then stops the
-    /// server in order; or until the server ends by itself.
+    /// Waits for Ctrl-C, SIGTERM or a closed terminal, and then stops the server; or until the
+    /// server ends by itself.
     ///
     /// # Errors
-    /// [`DevServerError::Process`].
+    /// Returns [`DevServerError::Process`] if the process cannot be signalled or waited for.
     pub async fn run_until_stopped(&mut self) -> Result<Ended, DevServerError> {
         let asked = asked_to_stop()?;
         tokio::select! {
-            ended = self.child.wait() => return Ok(Ended::ByItself(ended?)),
+            ended = self.process.child.wait() => return Ok(Ended::ByItself(ended?)),
             () = asked => {}
         }
         self.stop().await?;
         Ok(Ended::Asked)
     }
-}
 
-/// Resolves when this process is asked to end. Listens from the call on, not from the first poll.
-fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut hangup = signal(SignalKind::hangup())?;
-        Ok(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-                _ = hangup.recv() => {}
+    async fn wait_until_ready(&mut self) -> Result<(), DevServerError> {
+        let started = Instant::now();
+        let address = self.address();
+        loop {
+            let namespace = &self.builder.namespace;
+            let attributes = &self.builder.search_attributes;
+            let readiness = readiness::check(&address, namespace, attributes).await;
+            // Looked at also when the server seems ready: another server may have answered.
+            if let Some(status) = self.exited()? {
+                return Err(DevServerError::EndedEarly {
+                    address,
+                    status,
+                    reason: self.output.excerpt(),
+                });
             }
-        })
+            let Err(reason) = readiness else {
+                return Ok(());
+            };
+            if started.elapsed() > READY_LIMIT {
+                self.kill().await?;
+                return Err(DevServerError::NotReady {
+                    address,
+                    limit: READY_LIMIT,
+                    reason,
+                    output: self.output.excerpt(),
+                });
+            }
+            sleep(READY_PAUSE).await;
+        }
     }
-    #[cfg(not(unix))]
-    Ok(async {
-        let _ = tokio::signal::ctrl_c().await;
-    })
-}
-
-#[cfg(unix)]
-fn terminate(child: &mut Child) -> io::Result<()> {
-    use nix::errno::Errno;
-    use nix::sys::signal::{Signal, kill};
-    use nix::unistd::Pid;
-
-    // `None` once it was waited for, when the ID may be another process's.
-    let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) else {
-        return Ok(());
-    };
-    match kill(Pid::from_raw(pid), Signal::SIGTERM) {
-        Ok(()) | Err(Errno::ESRCH) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-#[cfg(not(unix))]
-fn terminate(child: &mut Child) -> io::Result<()> {
-    // Windows has no SIGTERM.
-    child.start_kill()
 }

@@ -2,14 +2,19 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | [`cli`] | finding the Temporal CLI, or fetching it once |
-//! | [`dev_server`] | the Temporal dev server as a process: started, killed, stopped, started again |
-//! | [`project`] | where this project's folder is |
+//! | `project` | where this project's folder is |
+//! | `cli` | finding the Temporal CLI, or fetching it once |
+//! | `port` | ports that nobody else is given |
+//! | `dev_server` | the Temporal dev server as a process |
+//!
+//! [`DevServer`] has an example.
 
-pub mod cli;
-pub mod dev_server;
-pub mod project;
+mod cli;
+mod dev_server;
+mod port;
+mod project;
 
-pub use cli::{CliError, CliSearch, find_or_fetch};
+pub use cli::{CliError, CliSearch};
 pub use dev_server::{DevServer, DevServerBuilder, DevServerError, Ended};
+pub use port::ReservedPort;
 pub use project::project_dir;

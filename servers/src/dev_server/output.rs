@@ -1,58 +1,112 @@
-//! Where a dev server's output goes, and its end again when something went wrong.
+//! Where a dev server's output goes, and the line of it that says what went wrong.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::process::Stdio;
 
-/// More than the server's last words, less than a page of its stack traces.
-const END: u64 = 2000;
+/// How much of the output is searched, in bytes. A server that fails to start has said why by then.
+const SEARCHED: u64 = 1_000_000;
+/// The longest excerpt, in characters.
+const LONGEST: usize = 500;
 
-/// Where it goes. A file rather than a pipe: a pipe that nobody empties stops the server.
+/// Where the output goes. To a file rather than a pipe: a pipe that nobody empties stops the
+/// server.
 #[derive(Debug)]
 pub(super) enum Output {
     Inherited,
-    File { file: File, start: u64 },
+    /// A file without a name, which is gone with this process and the server's.
+    File(File),
 }
 
 impl Output {
-    /// A file that has no name, and is gone with the process.
-    pub(super) fn unnamed() -> io::Result<Self> {
-        let file = tempfile::tempfile()?;
-        Ok(Self::File { file, start: 0 })
-    }
-
-    pub(super) fn appended_to(path: &Path) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        let file = options.create(true).append(true).read(true).open(path)?;
-        let start = file.metadata()?.len();
-        Ok(Self::File { file, start })
+    pub(super) fn file() -> io::Result<Self> {
+        Ok(Self::File(tempfile::tempfile()?))
     }
 
     pub(super) fn stdio(&self) -> io::Result<Stdio> {
         match self {
             Self::Inherited => Ok(Stdio::inherit()),
-            Self::File { file, .. } => Ok(file.try_clone()?.into()),
+            Self::File(file) => Ok(file.try_clone()?.into()),
         }
     }
 
-    /// The end of what this server printed. Only after it ended: the place in the file is shared.
-    pub(super) fn end(&self) -> String {
-        let Self::File { file, start } = self else {
-            return "see above".to_owned();
+    /// What a person needs to see of the output. Call it only after the server has ended: the
+    /// position in the file is shared with it.
+    pub(super) fn excerpt(&self) -> String {
+        let Self::File(file) = self else {
+            return "see its output above".to_owned();
         };
-        match read_end(file, *start) {
-            Ok(text) if text.trim().is_empty() => "it printed nothing".to_owned(),
-            Ok(text) => text.trim().to_owned(),
+        match read(file) {
+            Ok(text) => telling_line(&text).unwrap_or_else(|| "it printed nothing".to_owned()),
             Err(error) => format!("its output cannot be read: {error}"),
         }
     }
 }
 
-fn read_end(mut file: &File, start: u64) -> io::Result<String> {
-    let from = start.max(file.metadata()?.len().saturating_sub(END));
-    file.seek(SeekFrom::Start(from))?;
+fn read(mut file: &File) -> io::Result<String> {
+    file.rewind()?;
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
+    file.take(SEARCHED).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The first error, or else the last line before a stack trace. The first error is the cause, and
+/// what follows are its consequences: a server that cannot have a port logs that and then panics,
+/// with a stack trace of a thousand lines or more.
+fn telling_line(output: &str) -> Option<String> {
+    let lines = || {
+        output
+            .lines()
+            .map(str::trim)
+            .take_while(|line| !line.starts_with("goroutine "))
+            .filter(|line| !line.is_empty())
+    };
+    let error = lines().find_map(|line| {
+        // The time and the level at the start of a log line tell nothing new.
+        let logged = line.split_once("level=ERROR ").map(|(_, rest)| rest);
+        logged.or_else(|| {
+            let printed = line.starts_with("Error: ") || line.starts_with("panic: ");
+            printed.then_some(line)
+        })
+    });
+    let line = error.or_else(|| lines().last())?;
+    Some(match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{} ...", &line[..end]),
+        None => line.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::telling_line;
+
+    const TRACE: &str =
+        "\ngoroutine 2410 [running]:\nmain.main()\n\t/go/main.go:1 +0x1\nError: no\n";
+
+    #[test]
+    fn the_first_error_is_shown_and_not_what_follows_from_it() {
+        let log = "time=1 level=INFO msg=starting\n\
+                   time=2 level=ERROR msg=\"Failed to listen\" error=\"address already in use\"\n\
+                   panic: nil pointer dereference\n";
+        assert_eq!(
+            telling_line(&format!("{log}{TRACE}")).unwrap(),
+            "msg=\"Failed to listen\" error=\"address already in use\""
+        );
+        let usage = "Error: unknown flag: --bogus\nUsage:\n  temporal server start-dev [flags]\n";
+        assert_eq!(telling_line(usage).unwrap(), "Error: unknown flag: --bogus");
+    }
+
+    #[test]
+    fn without_an_error_the_last_line_before_a_stack_trace_is_shown() {
+        let output = format!("one\nfatal: all is lost\n{TRACE}");
+        assert_eq!(telling_line(&output).unwrap(), "fatal: all is lost");
+        assert_eq!(telling_line("\n \n"), None);
+    }
+
+    #[test]
+    fn a_long_line_is_cut_between_characters() {
+        let shown = telling_line(&format!("Error: {}", "ü".repeat(5000))).unwrap();
+        assert!(shown.chars().count() < 520, "{shown}");
+        assert!(shown.ends_with("ü ..."), "{shown}");
+    }
 }

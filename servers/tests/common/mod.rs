@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use servers::{DevServer, find_or_fetch, project_dir};
+use servers::{CliSearch, DevServer, project_dir};
 use temporal::Settings;
 use temporalio_client::Client;
 
-/// Far above what anything here takes, so that a test that waits in vain ends.
+/// Much longer than anything here takes, so that a test that waits for ever fails instead.
 pub const LONG: Duration = Duration::from_secs(60);
 
 pub async fn cli() -> PathBuf {
-    find_or_fetch(&project_dir(), |line| eprintln!("{line}"))
+    CliSearch::from_env(&project_dir())
+        .find_or_fetch(|line| eprintln!("{line}"))
         .await
         .unwrap()
 }

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use servers::{DevServer, find_or_fetch, project_dir};
+use servers::{CliSearch, DevServer, project_dir};
 use temporal::{ConnectError, Settings, connect};
 use tokio::net::TcpListener;
 
@@ -13,7 +13,8 @@ use tokio::net::TcpListener;
 pub const LONG: Duration = Duration::from_secs(60);
 
 pub async fn cli() -> PathBuf {
-    find_or_fetch(&project_dir(), |line| eprintln!("{line}"))
+    CliSearch::from_env(&project_dir())
+        .find_or_fetch(|line| eprintln!("{line}"))
         .await
         .unwrap()
 }

@@ -1,0 +1,61 @@
+//! Whether a Temporal CLI can be run, and which version it is.
+
+use std::io;
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::time::{sleep, timeout};
+
+/// A first run after a fetch of 150 MB can take seconds on a slow disk.
+const VERSION_LIMIT: Duration = Duration::from_secs(20);
+
+/// The version of the Temporal CLI at `path`, or the reason why that cannot be run.
+pub(super) async fn version(path: &Path) -> Result<String, String> {
+    if !path.exists() {
+        return Err("it does not exist".to_owned());
+    }
+    let output = match timeout(VERSION_LIMIT, output_of_version(path)).await {
+        Ok(output) => output.map_err(|error| error.to_string())?,
+        Err(_) => return Err(format!("`--version` took longer than {VERSION_LIMIT:?}")),
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    let version = said.trim().strip_prefix("temporal version ");
+    match version.and_then(|rest| rest.split_whitespace().next()) {
+        Some(version) if output.status.success() => Ok(version.to_owned()),
+        _ => {
+            let complaint = last_line(&output.stderr);
+            let said = complaint.unwrap_or_else(|| said.lines().next().unwrap_or("").to_owned());
+            Err(format!(
+                "`--version` ended with {} and said \"{said}\"",
+                output.status
+            ))
+        }
+    }
+}
+
+async fn output_of_version(path: &Path) -> io::Result<Output> {
+    const PAUSE: Duration = Duration::from_millis(20);
+    loop {
+        let result = Command::new(path)
+            .arg("--version")
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await;
+        match result {
+            // A program that this process has just written cannot be run while another thread is
+            // starting a program, because that one holds the file open for a moment.
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => sleep(PAUSE).await,
+            result => return result,
+        }
+    }
+}
+
+/// The last line that is not empty. Command line tools say there what went wrong.
+pub(super) fn last_line(output: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(output);
+    let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
+    Some(line.trim().to_owned())
+}
