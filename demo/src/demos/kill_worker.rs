@@ -1,7 +1,13 @@
-//! Killing the worker: order 37005 pauses, its worker dies, and a new one goes on with it.
+//! Killing the worker: order 37005 pauses and its worker dies; the next worker dies right after the
+//! charge, and a third one finds the charge and completes the order.
 
-use temporalio_client::{WorkflowDescribeOptions, WorkflowFetchHistoryOptions, WorkflowHistory};
+use activities::Activity;
+use anyhow::Context;
+use temporalio_client::{
+    WorkflowDescribeOptions, WorkflowFetchHistoryOptions, WorkflowHistory, WorkflowQueryOptions,
+};
 use temporalio_common::protos::temporal::api::enums::v1::EventType;
+use workflows::ProcessOrder;
 
 use crate::{
     demos::checks::check_once,
@@ -14,7 +20,7 @@ const ORDER_ID: &str = "order-37005";
 /// Plays it.
 pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let voice = stage.voice;
-    voice.title("kill-worker", "the worker dies in the middle of an order");
+    voice.title("kill-worker", "workers die in the middle of an order");
     stage.free(ORDER_ID).await?;
 
     voice.scene("A worker starts.").await;
@@ -43,20 +49,41 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         .await?;
 
     let pid = worker.pid();
+    worker.kill().await?;
     voice
         .scene(&format!(
-            "The worker, process {pid}, is killed with SIGKILL. Nobody runs the order now."
+            "The worker, process {pid}, was killed with SIGKILL. Nobody runs the order now."
         ))
         .await;
-    worker.kill().await?;
     stage.show_inventory()?;
-    voice.say("The starter goes on waiting, and the pause goes on on the server.");
+    voice.say("The starter keeps waiting, and the timer keeps running on the server.");
 
     voice
-        .scene("A new worker starts. It has never heard of the order.")
+        .scene("A second worker starts. It has never heard of the order.")
+        .await;
+    let charged = stage.path("charged");
+    let hold = format!("Charge:after={}", charged.display());
+    let mut worker = stage.worker(&["--hold", &hold]).await?;
+    stage
+        .until("the second worker to charge the customer", async || {
+            worker.check_running()?;
+            Ok(charged.exists())
+        })
+        .await?;
+    let pid = worker.pid();
+    worker.kill().await?;
+    voice
+        .scene(&format!(
+            "The second worker, process {pid}, took the order up and charged the customer.\n\
+             It was killed before it could tell the server. The ledger has the charge:"
+        ))
+        .await;
+    stage.show_ledger()?;
+
+    voice
+        .scene("A third worker starts. It has to charge the customer, as far as the server knows.")
         .await;
     let worker = stage.worker(&[]).await?;
-    voice.say(&format!("It is process {}.", worker.pid()));
     check_success("the order", starter.wait().await?)?;
 
     voice
@@ -64,9 +91,24 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         .await;
     stage.show_inventory()?;
     stage.show_ledger()?;
+    let charge = found(stage, Activity::Charge).await?;
     worker.stop().await?;
 
     check_once(stage, ORDER_ID)?;
-    voice.shown("the worker died, the order did not; no step was done twice.");
+    voice.shown(&format!(
+        "two workers died, the order did not. The third one found {charge} and\n\
+         did not charge the customer again."
+    ));
     Ok(())
+}
+
+/// The confirmation of a step whose effect was found from an earlier attempt.
+async fn found(stage: &Stage, activity: Activity) -> anyhow::Result<String> {
+    let order = stage.find_order(ORDER_ID).await?;
+    let options = WorkflowQueryOptions::default();
+    let progress = order.query(ProcessOrder::status, (), options).await?;
+    let mut steps = progress.steps.into_iter();
+    let step = steps.find(|it| it.step == activity && it.found);
+    step.and_then(|it| it.confirmation)
+        .with_context(|| format!("{} was not found from an earlier attempt", activity.name()))
 }
