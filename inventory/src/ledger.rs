@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::entry::{Entry, Line};
 use crate::error::{InventoryError, without_position};
 
-const REMEDY: &str = "mend that line or restore the file from a copy";
+const REMEDY: &str = "repair that line or restore the file from a copy";
 
 /// An open ledger, read up to `len`.
 #[derive(Debug)]
