@@ -9,6 +9,7 @@
 //! | [`search_attributes`] | registering a search attribute that a namespace lacks |
 //! | [`encryption`] | encrypting what the server keeps of an order |
 //! | [`codec_server`] | decrypts for the Web UI and the Temporal CLI |
+//! | [`http`] | serves a router, with limits for slow clients and for many |
 //! | [`renewals`] | API keys and certificates that change while the program runs |
 //! | [`ui`] | addresses in Temporal's Web UI |
 //! | [`telemetry`] | what a process tells of itself: metrics, traces, the polls under way |
@@ -18,6 +19,7 @@ pub mod codec_server;
 pub mod connect;
 pub mod connect_error;
 pub mod encryption;
+pub mod http;
 pub mod renewals;
 pub mod search_attributes;
 pub mod settings;
