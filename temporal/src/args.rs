@@ -1,30 +1,29 @@
-//! The flags every command takes to say which Temporal server it means.
+//! The flags that every command takes to choose a Temporal server.
 
-use std::convert::Infallible;
+use std::collections::HashMap;
 use std::ffi::OsString;
-use std::fmt;
-use std::path::PathBuf;
-use std::str::FromStr;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
-use temporalio_client::Client;
-use temporalio_common::telemetry::metrics::TemporalMeter;
+use temporalio_common::envconfig::{
+    ClientConfigProfile, DataSource, LoadClientConfigProfileOptions, load_client_config_profile,
+};
 
-use crate::connect::connect;
 use crate::connect_error::ConnectError;
 use crate::encryption::args::EncryptionArgs;
-use crate::renewals::Renewals;
+use crate::secret::Secret;
 use crate::settings::Settings;
 
-/// On each flag, and not on all at once: what a command adds of its own would come under it too.
+/// Set on each flag, because a heading for all of them would also cover the command's own flags.
 const HEADING: &str = "Temporal server";
 
-/// Which Temporal server, and how to reach it.
+/// Which Temporal server to use, and how to reach it. Add it to a command with
+/// `#[command(flatten)]`.
 ///
-/// To be taken into a command with `#[command(flatten)]`. A flag wins over its environment
-/// variable, and that over the profile in `temporal.toml`; with none of them it is the dev server
-/// on this machine.
+/// A flag takes precedence over its environment variable, and the variable over the profile in
+/// `temporal.toml`. Without any of them the server is the dev server on this machine.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ConnectArgs {
     /// The server's address, as HOST:PORT [default: localhost:7233, a dev server on this machine]
@@ -43,8 +42,8 @@ pub struct ConnectArgs {
     #[arg(long, help_heading = HEADING, env = "TEMPORAL_CONFIG_FILE", value_name = "FILE")]
     pub config_file: Option<PathBuf>,
 
-    /// The API key, as Temporal Cloud gives out. Better set as the variable: others can read a
-    /// command line. Turns TLS on
+    /// An API key of Temporal Cloud. Turns TLS on. Prefer the variable: other users of this machine
+    /// can read a command line
     #[arg(
         long,
         help_heading = HEADING,
@@ -54,11 +53,11 @@ pub struct ConnectArgs {
     )]
     pub api_key: Option<Secret>,
 
-    /// File with the API key. It may be renewed while the program runs
+    /// A file with the API key. You can replace the key while the program runs
     #[arg(long, help_heading = HEADING, env = "TEMPORAL_API_KEY_FILE", value_name = "FILE")]
     pub api_key_file: Option<PathBuf>,
 
-    /// Whether to encrypt the connection [default: yes with an API key or another --tls flag]
+    /// Whether to encrypt the connection [default: true with an API key or another --tls flag]
     #[arg(
         long,
         help_heading = HEADING,
@@ -71,20 +70,20 @@ pub struct ConnectArgs {
     )]
     pub tls: Option<bool>,
 
-    /// The name to expect in the server's certificate [default: the address's host]
+    /// The name to expect in the server's certificate [default: the host of the address]
     #[arg(long, help_heading = HEADING, env = "TEMPORAL_TLS_SERVER_NAME", value_name = "NAME")]
     pub tls_server_name: Option<String>,
 
-    /// PEM file with the root certificate the server's one is signed by [default: those this
-    /// machine trusts]
+    /// A PEM file with the root certificate that signs the server's certificate [default: the roots
+    /// that this machine trusts]
     #[arg(long, help_heading = HEADING, env = "TEMPORAL_TLS_SERVER_CA_CERT_PATH", value_name = "FILE")]
     pub tls_ca: Option<PathBuf>,
 
-    /// PEM file with your own certificate, for a server that asks for one (mTLS)
+    /// A PEM file with your own certificate, for a server that asks for one (mTLS)
     #[arg(long, help_heading = HEADING, env = "TEMPORAL_TLS_CLIENT_CERT_PATH", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
 
-    /// PEM file with your own certificate's private key
+    /// A PEM file with the private key of your own certificate
     #[arg(long, help_heading = HEADING, env = "TEMPORAL_TLS_CLIENT_KEY_PATH", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
 
@@ -94,18 +93,90 @@ pub struct ConnectArgs {
 }
 
 impl ConnectArgs {
-    /// These flags, the environment and the configuration file put together and checked.
+    /// Combines these flags, the environment and the configuration file, and checks the result.
     ///
     /// # Errors
-    /// [`ConnectError::Settings`], which names the setting.
+    /// Returns [`ConnectError::Settings`], which names the wrong setting.
     pub fn settings(&self) -> Result<Settings, ConnectError> {
-        Settings::load(self, None)
+        self.settings_in(None)
     }
 
-    /// The environment in which another process means the same server.
+    /// Reads `environment`, or this process's own if it is `None`.
+    fn settings_in(
+        &self,
+        environment: Option<&HashMap<String, String>>,
+    ) -> Result<Settings, ConnectError> {
+        let file = self.config_file.as_deref();
+        let file = file.filter(|file| !file.as_os_str().is_empty());
+        if let Some(file) = file {
+            // The SDK takes a missing file for an empty one, and the order would go to another
+            // server than the one meant.
+            fs::metadata(file).map_err(|error| {
+                ConnectError::settings(format!(
+                    "the configuration file {} (--config-file, TEMPORAL_CONFIG_FILE): {error}",
+                    file.display()
+                ))
+            })?;
+        }
+        let options = LoadClientConfigProfileOptions::builder()
+            .maybe_config_source(file.map(source))
+            .maybe_config_file_profile(self.profile.clone().filter(|name| !name.is_empty()))
+            .build();
+        let mut profile = load_client_config_profile(options, environment)
+            .map_err(|error| ConnectError::settings(error.to_string()))?;
+        self.override_by_flags(&mut profile)?;
+        let mut settings = Settings::from_profile(profile)?;
+        settings.encryption = self.encryption.keys()?;
+        Ok(settings)
+    }
+
+    fn override_by_flags(&self, profile: &mut ClientConfigProfile) -> Result<(), ConnectError> {
+        fn set<T>(field: &mut Option<T>, flag: Option<T>) {
+            if flag.is_some() {
+                *field = flag;
+            }
+        }
+        set(&mut profile.address, self.address.clone());
+        set(&mut profile.namespace, self.namespace.clone());
+        set(&mut profile.api_key, self.given_api_key()?);
+        let has_tls_flag = self.tls.is_some()
+            || self.tls_server_name.is_some()
+            || [&self.tls_ca, &self.tls_cert, &self.tls_key]
+                .iter()
+                .any(|file| file.is_some());
+        if has_tls_flag {
+            let tls = profile.tls.get_or_insert_default();
+            set(&mut tls.disabled, self.tls.map(|on| !on));
+            set(&mut tls.server_name, self.tls_server_name.clone());
+            set(&mut tls.server_ca_cert, self.tls_ca.as_deref().map(source));
+            set(&mut tls.client_cert, self.tls_cert.as_deref().map(source));
+            set(&mut tls.client_key, self.tls_key.as_deref().map(source));
+        }
+        Ok(())
+    }
+
+    fn given_api_key(&self) -> Result<Option<String>, ConnectError> {
+        match (&self.api_key_file, &self.api_key) {
+            (None, key) => Ok(key.as_ref().map(|key| key.reveal().to_owned())),
+            (Some(file), None) => match fs::read_to_string(file) {
+                // An editor ends the line.
+                Ok(text) => Ok(Some(text.trim().to_owned())),
+                Err(error) => Err(ConnectError::settings(format!(
+                    "the API key in {} (--api-key-file, TEMPORAL_API_KEY_FILE): {error}",
+                    file.display()
+                ))),
+            },
+            (Some(_), Some(_)) => Err(ConnectError::settings(
+                "the API key is given twice, by --api-key-file (TEMPORAL_API_KEY_FILE) and by \
+                 TEMPORAL_API_KEY; unset one of them",
+            )),
+        }
+    }
+
+    /// Returns the environment variables that make another process use the same server.
     ///
-    /// Variables, not flags: anyone on this machine can read a command line, and one of these is a
-    /// secret.
+    /// They are variables and not flags because other users of this machine can read a command
+    /// line, and some of them are secret.
     pub fn environment(&self) -> Vec<(&'static str, OsString)> {
         let text = |value: &Option<String>| value.as_ref().map(OsString::from);
         let path = |value: &Option<PathBuf>| value.as_ref().map(OsString::from);
@@ -130,54 +201,11 @@ impl ConnectArgs {
         .chain(self.encryption.environment())
         .collect()
     }
-
-    /// Connects, within 5 seconds, and makes sure that the namespace is there.
-    ///
-    /// `client_name` is what the server shows for this process, with its process ID and host.
-    ///
-    /// # Errors
-    /// See [`connect`].
-    pub async fn connect(&self, client_name: &str) -> Result<Client, ConnectError> {
-        connect(&self.settings()?, client_name).await
-    }
-
-    /// Keeps trying to connect until it succeeds, or until `stop` resolves, which gives `None`. For a
-    /// program that runs on for long: what it connects with may change while it tries, and later.
-    /// `meter` counts its requests.
-    ///
-    /// # Errors
-    /// See [`connect_patiently`](crate::connect_patiently).
-    pub async fn connect_renewably(
-        &self,
-        client_name: &str,
-        meter: Option<TemporalMeter>,
-        stop: impl Future<Output = ()>,
-    ) -> Result<Option<Renewals>, ConnectError> {
-        Renewals::connect(self, client_name, meter, stop).await
-    }
 }
 
-/// A text that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The text itself.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
+fn source(file: &Path) -> DataSource {
+    DataSource::Path(file.to_string_lossy().into_owned())
 }
 
-impl FromStr for Secret {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,13 @@
-//! Decrypts for the Web UI and the Temporal CLI, by the HTTP protocol of Temporal's codec servers.
+//! Decrypts payloads for the Web UI and the Temporal CLI, by the HTTP protocol of Temporal's codec
+//! servers.
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | [`admission`] | which requests are answered at all |
+//! | [`admission`] | decides which requests are answered |
 //! | `body` | payloads as JSON |
 //!
-//! `POST /decode` and `POST /encode` take and give `{"payloads":[...]}`. Whoever is answered gets
-//! orders in plain text, so by default only programs of this machine and the local Web UI are.
+//! `POST /decode` and `POST /encode` take and return `{"payloads":[...]}`. A client that is answered
+//! can read orders, so by default only programs on this machine and the local Web UI are answered.
 
 pub mod admission;
 mod body;
@@ -16,41 +17,39 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request, State};
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use axum::response::{IntoResponse, Response};
 use clap::Args;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{self, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use crate::encryption::args::EncryptionArgs;
 use crate::encryption::codec::EncryptionCodec;
 use crate::encryption::keys::Keys;
+use crate::http::{self, Limits};
 use admission::{Admission, Admitted, Refusal, Work};
 
-/// The longest body that is read. The Web UI asks for a page of a history at a time.
-const BODY_LIMIT: usize = 16 * 1024 * 1024;
+const LIMITS: Limits = Limits {
+    // The Web UI asks for one page of a history at a time.
+    body: 16 * 1024 * 1024,
+    // Longer than any browser takes.
+    time: Duration::from_secs(30),
+    connections: 100,
+};
 
-/// How long a body may take to arrive: longer than it takes any browser, and not for ever.
-const BODY_PATIENCE: Duration = Duration::from_secs(30);
-
-/// The pause where the operating system has no more connections to give.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// What a codec server is to do. To be taken into a command with `#[command(flatten)]`.
+/// The flags of a codec server. Add them to a command with `#[command(flatten)]`.
 #[derive(Args, Clone, Debug)]
 pub struct CodecServerArgs {
-    /// Where to listen. Whoever reaches it can read orders: other than loopback only with
-    /// something in front that asks who they are
+    /// The address to listen at. Anyone who can reach it can read orders: use an address other than
+    /// loopback only behind a proxy that authenticates its users
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     pub listen: SocketAddr,
 
-    /// A Web UI that may ask; to be repeated for several
+    /// The address of a Web UI that may use this server. Can be given several times
     #[arg(
         long = "origin",
         value_name = "URL",
@@ -58,12 +57,12 @@ pub struct CodecServerArgs {
     )]
     pub origins: Vec<String>,
 
-    /// A further name, as HOST or HOST:PORT, under which it is asked; to be repeated for several
-    /// [default: only the address it listens at, and localhost]
+    /// Another name of this server, as HOST or HOST:PORT. Can be given several times [default: only
+    /// the address it listens at, and localhost]
     #[arg(long = "host", value_name = "HOST")]
     pub hosts: Vec<String>,
 
-    /// A namespace it decrypts for; to be repeated for several [default: any]
+    /// A namespace to decrypt for. Can be given several times [default: any]
     #[arg(long = "namespace", value_name = "NAME")]
     pub namespaces: Vec<String>,
 
@@ -82,16 +81,16 @@ pub struct CodecServer {
 #[derive(Debug)]
 struct Service {
     encryption: EncryptionArgs,
-    /// What the file with the keys could last be used for.
+    /// With the newest keys that could be read.
     codec: Mutex<Arc<EncryptionCodec>>,
     admission: Admission,
 }
 
 impl CodecServer {
-    /// Begins to listen.
+    /// Starts to listen.
     ///
     /// # Errors
-    /// Where the address is taken or is not this machine's.
+    /// Returns an error if the address is in use or does not belong to this machine.
     pub async fn bind(args: &CodecServerArgs, keys: Keys) -> io::Result<Self> {
         let listener = TcpListener::bind(args.listen).await?;
         let admission = Admission::new(
@@ -111,76 +110,52 @@ impl CodecServer {
         })
     }
 
-    /// Where it listens.
+    /// Returns the address it listens at.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// Returns the operating system's error.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Answers requests, without end: to be dropped when it is to stop.
+    /// Answers requests until the future is dropped.
     pub async fn serve(self) {
-        loop {
-            let stream = match self.listener.accept().await {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    warn!(%error, "a connection could not be accepted");
-                    sleep(ACCEPT_PAUSE).await;
-                    continue;
-                }
-            };
-            let service = self.service.clone();
-            let answer = service_fn(move |request| {
-                let service = service.clone();
-                async move { Ok::<_, io::Error>(service.answer(request).await) }
-            });
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .serve_connection(TokioIo::new(stream), answer);
-            // What goes wrong with a connection is the other side's to notice.
-            tokio::spawn(connection);
-        }
+        // One handler for every path, because admission comes before routing.
+        let router = Router::new().fallback(answer).with_state(self.service);
+        http::serve(self.listener, router, LIMITS).await;
     }
 }
 
-impl Service {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let (head, body) = request.into_parts();
-        let answer = match self.admission.admit(&head) {
-            Ok(Admitted::Preflight) => Ok(None),
-            Ok(Admitted::Work(work)) => self.work(work, body).await.map(Some),
-            Err(refusal) => Err(refusal),
-        };
-        let (status, content_type, text) = match answer {
-            Ok(None) => (StatusCode::NO_CONTENT, None, Vec::new()),
-            Ok(Some(json)) => (StatusCode::OK, Some("application/json"), json),
-            Err(refusal) => {
-                warn!(method = %head.method, path = head.uri.path(), "refused: {refusal}");
-                let text = format!("{refusal}\n").into_bytes();
-                (refusal.status(), Some("text/plain; charset=utf-8"), text)
-            }
-        };
-        let mut response = Response::new(Full::from(text));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(content_type) = content_type {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+async fn answer(State(service): State<Arc<Service>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let answer = match service.admission.admit(&head) {
+        Ok(Admitted::Preflight) => Ok(StatusCode::NO_CONTENT.into_response()),
+        Ok(Admitted::Work(work)) => {
+            let request = Request::from_parts(head.clone(), body);
+            let json = service.work(work, request).await;
+            json.map(|json| ([(CONTENT_TYPE, "application/json")], json).into_response())
         }
-        self.admission.add_cors(&head, headers);
-        response
-    }
+        Err(refusal) => Err(refusal),
+    };
+    let mut response = answer.unwrap_or_else(|refusal| {
+        warn!(method = %head.method, path = head.uri.path(), "refused: {refusal}");
+        (refusal.status(), format!("{refusal}\n")).into_response()
+    });
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    service.admission.add_cors(&head, headers);
+    response
+}
 
-    async fn work(&self, work: Work, body: Incoming) -> Result<Vec<u8>, Refusal> {
-        let reading = Limited::new(body, BODY_LIMIT).collect();
-        let bytes = match timeout(BODY_PATIENCE, reading).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                return Err(Refusal::TooLong { limit: BODY_LIMIT });
-            }
-            Ok(Err(_)) | Err(_) => return Err(Refusal::CutShort),
-        };
+impl Service {
+    async fn work(&self, work: Work, request: Request) -> Result<Vec<u8>, Refusal> {
+        let bytes =
+            Bytes::from_request(request, &())
+                .await
+                .map_err(|error| match error.status() {
+                    StatusCode::PAYLOAD_TOO_LARGE => Refusal::TooLong { limit: LIMITS.body },
+                    _ => Refusal::CutShort,
+                })?;
         let payloads = body::read(&bytes).map_err(Refusal::NoPayloads)?;
         let codec = self.codec();
         let payloads: Result<Vec<_>, _> = payloads
@@ -194,8 +169,7 @@ impl Service {
         body::write(payloads).map_err(Refusal::NoPayloads)
     }
 
-    /// With the keys as the file has them now; while it has none that can be used, as it had them
-    /// last.
+    /// Reads the keys again. If they cannot be read, the previous ones stay in use.
     fn codec(&self) -> Arc<EncryptionCodec> {
         let mut codec = self.codec.lock().unwrap_or_else(PoisonError::into_inner);
         match self.encryption.keys() {

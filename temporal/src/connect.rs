@@ -1,4 +1,4 @@
-//! Connecting, at once or patiently, and what listens at an address.
+//! Connects to a Temporal server, once or until it works, and finds out what listens at an address.
 
 use std::net::IpAddr;
 use std::pin::pin;
@@ -18,26 +18,36 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
+use crate::args::ConnectArgs;
 use crate::connect_error::ConnectError;
 use crate::encryption::client_options;
 use crate::settings::Settings;
 
-/// The whole of connecting takes no longer than this: a person waits for it, and is told within
-/// 5 seconds.
+/// The time limit for connecting. A person waits for it, so it ends within 5 seconds.
 const LIMIT: Duration = Duration::from_millis(4500);
-/// An address that swallows packets is told from a server that is slow to answer.
+/// Shorter than `LIMIT`, so that an address that drops packets is told apart from a slow server.
 const TCP_LIMIT: Duration = Duration::from_secs(3);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Connects, within 5 seconds, and makes sure that the namespace is there.
+/// Connects within 5 seconds, and makes sure that the namespace exists.
 ///
-/// `client_name` is what the server shows for this process, with its process ID and host.
+/// The server shows `client_name`, with the process ID and the host, as the identity of this
+/// process.
+///
+/// ```no_run
+/// use temporal::{Settings, connect};
+///
+/// # async fn example() -> Result<(), temporal::ConnectError> {
+/// let settings = Settings::plain("localhost:7233", "default")?;
+/// let client = connect(&settings, "my-program").await?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
-/// Each variant of [`ConnectError`] but [`ConnectError::Settings`], which comes with making
-/// `settings`.
+/// Returns the [`ConnectError`] that says what was found at the address and what to do next.
 pub fn connect<'a>(
     settings: &'a Settings,
     client_name: &'a str,
@@ -47,20 +57,40 @@ pub fn connect<'a>(
     async move {
         match timeout(LIMIT, try_connect(settings, client_name)).await {
             Ok(result) => result,
-            Err(_) => Err(ConnectError::no_answer(settings, LIMIT)),
+            Err(_) => Err(ConnectError::no_answer(&settings.target(), LIMIT)),
         }
     }
     .boxed()
 }
 
+impl ConnectArgs {
+    /// Connects as these flags say. See [`connect`].
+    ///
+    /// # Errors
+    /// Returns any variant of [`ConnectError`].
+    pub async fn connect(&self, client_name: &str) -> Result<Client, ConnectError> {
+        connect(&self.settings()?, client_name).await
+    }
+}
+
 async fn try_connect(settings: &Settings, client_name: &str) -> Result<Client, ConnectError> {
-    // A bare TCP connection first: what it fails with is plain, where the SDK's error for a name
-    // that is balanced over several addresses, or for a silent one, is not.
+    // A bare TCP connection comes first because its errors are clear. The SDK's are not if a name
+    // has several addresses or the address does not answer.
     let connecting = TcpStream::connect((settings.host(), settings.port()));
     let peer = match timeout(TCP_LIMIT, connecting).await {
         Ok(Ok(stream)) => stream.peer_addr(),
-        Ok(Err(error)) => return Err(ConnectError::no_server(settings, &error.to_string())),
-        Err(_) => return Err(ConnectError::no_server(settings, "it does not answer")),
+        Ok(Err(error)) => {
+            return Err(ConnectError::no_server(
+                &settings.target(),
+                &error.to_string(),
+            ));
+        }
+        Err(_) => {
+            return Err(ConnectError::no_server(
+                &settings.target(),
+                "it does not answer",
+            ));
+        }
     };
 
     let mut options = settings.options.clone();
@@ -74,17 +104,17 @@ async fn try_connect(settings: &Settings, client_name: &str) -> Result<Client, C
     }
     let connection = Connection::connect(options)
         .await
-        .map_err(|error| ConnectError::from_connect(settings, error))?;
+        .map_err(|error| ConnectError::from_connect(&settings.target(), error))?;
     let client = Client::new(
         connection,
         client_options(&settings.namespace, &settings.encryption),
     )
-    .map_err(|error| ConnectError::from_connect(settings, error.into()))?;
+    .map_err(|error| ConnectError::from_connect(&settings.target(), error.into()))?;
     find_namespace(settings, &client).await?;
     Ok(client)
 }
 
-/// On loopback nothing crosses a network, and both ends would compress and decompress each message.
+/// Loopback crosses no network, so compressing would only cost CPU time.
 fn compression(server: IpAddr) -> GrpcCompression {
     if server.is_loopback() {
         GrpcCompression::None
@@ -100,14 +130,14 @@ async fn find_namespace(settings: &Settings, client: &Client) -> Result<(), Conn
     };
     WorkflowService::describe_namespace(&mut client.clone(), once(request))
         .await
-        .map_err(|status| ConnectError::from_status(settings, &status))?;
+        .map_err(|status| ConnectError::from_status(&settings.target(), &status))?;
     Ok(())
 }
 
-/// Whether the server answers on this connection, within `limit`.
+/// Checks that the server answers on this connection within `limit`.
 ///
 /// # Errors
-/// What is wrong instead, in the connection's own words.
+/// Returns the connection's own message, or says that there was no answer in time.
 pub async fn answers(client: &Client, limit: Duration) -> Result<(), String> {
     let mut client = client.clone();
     let request = once(GetSystemInfoRequest::default());
@@ -115,11 +145,11 @@ pub async fn answers(client: &Client, limit: Duration) -> Result<(), String> {
     match timeout(limit, asking).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(status)) => Err(status.message().to_owned()),
-        Err(_) => Err(format!("nothing within {limit:?}")),
+        Err(_) => Err(format!("no answer within {limit:?}")),
     }
 }
 
-/// A request that the client does not try again by itself, for some 10 seconds, when it fails.
+/// A request that the client does not retry. By default it retries for some 10 seconds.
 pub(crate) fn once<T>(message: T) -> Request<T> {
     let mut request = message.into_request();
     request
@@ -130,10 +160,11 @@ pub(crate) fn once<T>(message: T) -> Request<T> {
 
 /// Keeps trying to connect until it succeeds, or until `stop` resolves, which gives `None`.
 ///
-/// What is wrong is logged as a warning, once for each time it changes.
+/// Each failure is logged as a warning, unless it is the same as the one before.
 ///
 /// # Errors
-/// [`ConnectError::Settings`] where the SDK finds fault with them only now; all else may pass.
+/// Returns [`ConnectError::Settings`] if the SDK rejects the settings. Any other error may pass, so
+/// connecting is tried again.
 pub async fn connect_patiently(
     settings: &Settings,
     client_name: &str,
@@ -159,7 +190,7 @@ pub async fn connect_patiently(
             Err(error) => {
                 let trouble = error.to_string();
                 if trouble != last_trouble {
-                    warn!("{trouble}. Trying again until it works");
+                    warn!("{trouble}. Retrying until it works");
                     last_trouble = trouble;
                     pause = FIRST_PAUSE;
                 }
@@ -180,13 +211,13 @@ pub enum Listener {
     TemporalServer,
     /// Something else, described for the person who reads it.
     SomethingElse(String),
-    /// Nothing does.
+    /// Nothing.
     Nothing,
 }
 
-/// What listens where `settings` point to, told within 5 seconds.
+/// Finds out within 5 seconds what listens at the address in `settings`.
 ///
-/// A Temporal server is one whether or not it has the namespace, or lets this process in.
+/// A Temporal server counts as one even if it lacks the namespace or refuses access.
 pub async fn what_listens(settings: &Settings) -> Listener {
     match connect(settings, "probe").await {
         Ok(_)

@@ -8,59 +8,75 @@ use rustls::CertificateError;
 use temporalio_client::errors::ClientConnectError;
 use temporalio_client::tonic::{Code, Status};
 
-use crate::settings::Settings;
-
 const CHECK_OWN: &str =
     "Check --tls-cert and --tls-key (TEMPORAL_TLS_CLIENT_CERT_PATH, ..._KEY_PATH)";
+
+/// The server and the namespace that an error is about.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// With the scheme: `http://localhost:7233`.
+    pub(crate) address: String,
+    pub(crate) namespace: String,
+    pub(crate) uses_tls: bool,
+    /// What a person is to check if the server refuses access.
+    pub(crate) credentials: &'static str,
+}
+
+impl Target {
+    fn host_port(&self) -> &str {
+        let scheme_end = self.address.find("://").map_or(0, |at| at + 3);
+        &self.address[scheme_end..]
+    }
+}
 
 /// Why connecting failed. The message is for the person who reads it: which address, what was
 /// found there, and what to do next.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// A flag, an environment variable or the configuration file says something that cannot be.
-    /// Trying again does not help.
+    /// A flag, an environment variable or the configuration file holds an invalid value. Trying again
+    /// does not help.
     #[error("wrong Temporal settings: {0}")]
     Settings(String),
 
     /// Nothing listens at the address, or it cannot be reached.
     #[error(
         "no Temporal server at {address}: {reason}. Start one with `{start}` or \
-         `temporal server start-dev{start_dev_port}`, or name another with --address or \
+         `temporal server start-dev{start_dev_port}`, or name another one with --address or \
          TEMPORAL_ADDRESS"
     )]
     NoServer {
-        /// What was tried.
+        /// The address that was tried, with its scheme.
         address: String,
-        /// What the operating system said.
+        /// The operating system's message.
         reason: String,
-        /// The project's command that starts a server there.
+        /// This project's command that starts a server there.
         start: String,
         /// The Temporal CLI's flag for the same, where one is needed.
         start_dev_port: String,
     },
 
-    /// Something accepts connections and then stays silent.
+    /// Something accepts connections and then does not answer.
     #[error(
-        "what listens at {address} accepts a connection but gave no answer within {waited:?}. It \
-         is no Temporal server, or one that hangs; name another with --address or TEMPORAL_ADDRESS"
+        "the program at {address} accepted a connection but did not answer within {waited:?}. It is \
+         not a Temporal server, or it hangs; name another one with --address or TEMPORAL_ADDRESS"
     )]
     NoAnswer {
-        /// What was tried.
+        /// The address that was tried, with its scheme.
         address: String,
-        /// For how long.
+        /// How long it was waited for.
         waited: Duration,
     },
 
     /// Something answers, but not as a Temporal server does.
     #[error(
-        "what listens at {address} is no Temporal server, or expects {other_tls}: {found}. Name \
-         another with --address or TEMPORAL_ADDRESS, or {tls_advice}"
+        "the program at {address} is not a Temporal server, or expects {other_tls}: {found}. Name \
+         another one with --address or TEMPORAL_ADDRESS, or {tls_advice}"
     )]
     NotTemporal {
-        /// What was tried.
+        /// The address that was tried, with its scheme.
         address: String,
-        /// How it answered.
+        /// Its answer.
         found: String,
         /// "TLS", or "no TLS": the opposite of what was tried.
         other_tls: &'static str,
@@ -68,113 +84,115 @@ pub enum ConnectError {
         tls_advice: &'static str,
     },
 
-    /// The server is there, the namespace is not.
+    /// The server answers, but does not have the namespace.
     #[error(
-        "the Temporal server at {address} has no namespace \"{namespace}\". Name another with \
-         --namespace or TEMPORAL_NAMESPACE, or make it: `temporal operator namespace create \
+        "the Temporal server at {address} has no namespace \"{namespace}\". Name another one with \
+         --namespace or TEMPORAL_NAMESPACE, or create it: `temporal operator namespace create \
          --address {host_port} --namespace {namespace}`"
     )]
     NamespaceNotFound {
-        /// The server asked.
+        /// The server's address, with its scheme.
         address: String,
-        /// The same without the scheme.
+        /// The same address without the scheme.
         host_port: String,
-        /// The namespace it does not have.
+        /// The namespace that is missing.
         namespace: String,
     },
 
-    /// A certificate, or encryption as such, is the trouble.
-    #[error("no encrypted connection to {address}: {problem}. {advice}")]
+    /// The encrypted connection failed, because of a certificate or of TLS itself.
+    #[error("cannot open an encrypted connection to {address}: {problem}. {advice}")]
     Tls {
-        /// What was tried.
+        /// The address that was tried, with its scheme.
         address: String,
-        /// Whose certificate, and what is wrong with it.
+        /// What is wrong, and with whose certificate.
         problem: String,
         /// What to do next.
         advice: String,
     },
 
-    /// The server refuses these credentials, or this namespace to them.
+    /// The server rejects the credentials, or does not let them into the namespace.
     #[error(
         "the Temporal server at {address} refuses access to namespace \"{namespace}\": {reason}. \
          Check {credentials} and the namespace's full name"
     )]
     PermissionDenied {
-        /// The server asked.
+        /// The server's address, with its scheme.
         address: String,
-        /// The namespace asked for.
+        /// The namespace that was asked for.
         namespace: String,
-        /// What the server said.
+        /// The server's message.
         reason: String,
-        /// What was presented to the server.
+        /// What to check.
         credentials: &'static str,
     },
 
-    /// A Temporal server that cannot serve just now, as while it starts or ends.
+    /// The server cannot serve at the moment, for example while it starts or stops.
     #[error("the Temporal server at {address} is not ready: {reason}. Try again in a moment")]
     NotReady {
-        /// The server asked.
+        /// The server's address, with its scheme.
         address: String,
-        /// What the server said.
+        /// The server's message.
         reason: String,
     },
 }
 
 impl ConnectError {
-    /// Whether trying again with the same settings is pointless.
+    /// Returns whether trying again with the same settings is pointless.
     pub fn is_permanent(&self) -> bool {
         matches!(self, Self::Settings(_))
     }
 
-    /// Whether it is the API key or a certificate that is refused.
+    /// Returns whether an API key or a certificate was rejected.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::PermissionDenied { .. } | Self::Tls { .. })
     }
 
-    pub(crate) fn no_server(settings: &Settings, reason: &str) -> Self {
-        const USUAL_PORT: u16 = 7233;
-        let local = matches!(settings.host(), "localhost" | "127.0.0.1" | "::1");
-        let port = settings.port();
+    pub(crate) fn settings(problem: impl Into<String>) -> Self {
+        Self::Settings(problem.into())
+    }
+
+    pub(crate) fn no_server(target: &Target, reason: &str) -> Self {
+        let (host, port) = target.host_port().rsplit_once(':').unwrap_or_default();
+        let local = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
         let (mut start, mut start_dev_port) =
             ("cargo run -p demo -- server".to_owned(), String::new());
-        if local && port != USUAL_PORT {
+        if local && port != "7233" {
             start_dev_port = format!(" --port {port}");
             start += &start_dev_port;
         }
         Self::NoServer {
-            address: settings.address(),
+            address: target.address.clone(),
             reason: reason.to_owned(),
             start,
             start_dev_port,
         }
     }
 
-    pub(crate) fn no_answer(settings: &Settings, waited: Duration) -> Self {
+    pub(crate) fn no_answer(target: &Target, waited: Duration) -> Self {
         Self::NoAnswer {
-            address: settings.address(),
+            address: target.address.clone(),
             waited,
         }
     }
 
-    pub(crate) fn from_connect(settings: &Settings, error: ClientConnectError) -> Self {
+    pub(crate) fn from_connect(target: &Target, error: ClientConnectError) -> Self {
         match error {
             ClientConnectError::InvalidUri(_)
             | ClientConnectError::InvalidHeaders(_)
             | ClientConnectError::InvalidConfig(_) => Self::Settings(error.to_string()),
             ClientConnectError::DnsResolutionError { .. } => {
-                Self::no_server(settings, &innermost(&error))
+                Self::no_server(target, &innermost(&error))
             }
-            ClientConnectError::SystemInfoCallError(status) => Self::from_status(settings, &status),
-            error => Self::from_transport(settings, &error),
+            ClientConnectError::SystemInfoCallError(status) => Self::from_status(target, &status),
+            error => Self::from_transport(target, &error),
         }
     }
 
-    pub(crate) fn from_status(settings: &Settings, status: &Status) -> Self {
-        let address = settings.address();
-        // With a source the status was made on this side, of a connection's failure: the server
-        // never said it.
+    pub(crate) fn from_status(target: &Target, status: &Status) -> Self {
+        let address = target.address.clone();
+        // A status with a source was made on this side, because the connection failed.
         if status.source().is_some() {
-            return Self::from_transport(settings, status);
+            return Self::from_transport(target, status);
         }
         let reason = match status.message() {
             "" => status.code().description().to_owned(),
@@ -183,57 +201,57 @@ impl ConnectError {
         match status.code() {
             Code::NotFound => Self::NamespaceNotFound {
                 address,
-                host_port: settings.host_port(),
-                namespace: settings.namespace.clone(),
+                host_port: target.host_port().to_owned(),
+                namespace: target.namespace.clone(),
             },
             Code::PermissionDenied | Code::Unauthenticated => Self::PermissionDenied {
                 address,
-                namespace: settings.namespace.clone(),
+                namespace: target.namespace.clone(),
                 reason,
-                credentials: settings.credentials(),
+                credentials: target.credentials,
             },
-            // These say of the request, and of nothing that passes, that it means nothing there;
-            // a server that speaks HTTP but not gRPC ends up here as well.
+            // The request means nothing to the server, and that will not change. A server that
+            // speaks HTTP but not gRPC ends up here as well.
             Code::Unimplemented | Code::InvalidArgument | Code::Unknown | Code::Internal => {
-                Self::not_temporal(settings, reason)
+                Self::not_temporal(target, reason)
             }
             _ => Self::NotReady { address, reason },
         }
     }
 
-    fn from_transport(settings: &Settings, error: &(dyn Error + 'static)) -> Self {
+    fn from_transport(target: &Target, error: &(dyn Error + 'static)) -> Self {
         if let Some(trouble) = find_tls(error) {
-            return Self::from_tls(settings, trouble);
+            return Self::from_tls(target, trouble);
         }
         let innermost = innermost(error);
         // Since TLS 1.3 a server refuses a client's certificate after the handshake, where HTTP/2
         // keeps no more of the error than its text.
         if let Some((_, alert)) = innermost.split_once("received fatal alert: ") {
-            return Self::from_alert(settings, alert);
+            return Self::from_alert(target, alert);
         }
         match find_io(error) {
             Some(io::ErrorKind::ConnectionRefused | io::ErrorKind::HostUnreachable) => {
-                Self::no_server(settings, &innermost)
+                Self::no_server(target, &innermost)
             }
-            _ => Self::not_temporal(settings, innermost),
+            _ => Self::not_temporal(target, innermost),
         }
     }
 
-    fn not_temporal(settings: &Settings, found: String) -> Self {
-        let (other_tls, tls_advice) = if settings.uses_tls() {
+    fn not_temporal(target: &Target, found: String) -> Self {
+        let (other_tls, tls_advice) = if target.uses_tls {
             ("no TLS", "turn TLS off with --tls=false")
         } else {
             ("TLS", "turn TLS on with --tls")
         };
         Self::NotTemporal {
-            address: settings.address(),
+            address: target.address.clone(),
             found,
             other_tls,
             tls_advice,
         }
     }
 
-    fn from_tls(settings: &Settings, error: &rustls::Error) -> Self {
+    fn from_tls(target: &Target, error: &rustls::Error) -> Self {
         const CHECK_CA: &str = "If the server has a root certificate of its own, name it with \
                                 --tls-ca (TEMPORAL_TLS_SERVER_CA_CERT_PATH)";
         let (problem, advice) = match error {
@@ -249,10 +267,10 @@ impl ConnectError {
                 CertificateError::NotValidForName
                 | CertificateError::NotValidForNameContext { .. } => (
                     format!("the server's certificate is for another name ({reason})"),
-                    "Name the one it is for with --tls-server-name (TEMPORAL_TLS_SERVER_NAME)",
+                    "Set that name with --tls-server-name (TEMPORAL_TLS_SERVER_NAME)",
                 ),
                 CertificateError::UnknownIssuer => (
-                    "the server's certificate is signed by nobody this machine trusts".to_owned(),
+                    "the server's certificate is signed by an authority that this machine does not trust".to_owned(),
                     CHECK_CA,
                 ),
                 reason => (
@@ -261,10 +279,10 @@ impl ConnectError {
                 ),
             },
             rustls::Error::AlertReceived(alert) => {
-                return Self::from_alert(settings, &format!("{alert:?}"));
+                return Self::from_alert(target, &format!("{alert:?}"));
             }
             rustls::Error::InvalidMessage(_) => (
-                "what listens there does not speak TLS".to_owned(),
+                "the program there does not speak TLS".to_owned(),
                 "Turn TLS off with --tls=false, or check the address",
             ),
             rustls::Error::InconsistentKeys(_) => (
@@ -274,25 +292,26 @@ impl ConnectError {
             error => (error.to_string(), "Check the --tls flags"),
         };
         Self::Tls {
-            address: settings.address(),
+            address: target.address.clone(),
             problem,
             advice: advice.to_owned(),
         }
     }
 
-    /// What the server said, by the name of its alert, before it closed the connection.
-    fn from_alert(settings: &Settings, alert: &str) -> Self {
+    /// From the name of the TLS alert that the server sent before it closed the connection.
+    fn from_alert(target: &Target, alert: &str) -> Self {
         let (problem, advice) = match alert {
             "CertificateRequired" => (
                 "the server asks for your own certificate (mTLS)".to_owned(),
                 "Name it with --tls-cert and --tls-key",
             ),
             "CertificateExpired" => (
-                "your own certificate has expired, says the server".to_owned(),
+                "the server says that your own certificate has expired".to_owned(),
                 "Renew it, and name the new one with --tls-cert and --tls-key",
             ),
             "UnknownCA" => (
-                "your own certificate is signed by nobody the server trusts".to_owned(),
+                "your own certificate is signed by an authority that the server does not trust"
+                    .to_owned(),
                 CHECK_OWN,
             ),
             alert => (
@@ -301,14 +320,14 @@ impl ConnectError {
             ),
         };
         Self::Tls {
-            address: settings.address(),
+            address: target.address.clone(),
             problem,
             advice: advice.to_owned(),
         }
     }
 }
 
-/// `error` and what it came from, outermost first.
+/// `error` and its causes, outermost first.
 fn chain<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> + 'a {

@@ -1,12 +1,12 @@
-//! Encrypting what the server keeps of an order, with keys that it never sees.
+//! Encrypts the data that the server stores, with keys that the server never sees.
 //!
 //! | module | what lives there |
 //! |---|---|
+//! | [`keys`] | the keys, each with an ID |
 //! | [`args`] | the flags that name the keys |
-//! | [`keys`] | the keys, from a file or a text, with an ID each |
-//! | [`codec`] | one payload encrypted and decrypted |
-//! | [`reading`] | what came from the server as a person can read it |
-//! | `plain_text` | keeps from the server what the SDK would send unencrypted |
+//! | [`codec`] | encrypts and decrypts one payload |
+//! | [`reading`] | decrypts messages from the server for people to read |
+//! | `plain_text` | removes what the SDK would send unencrypted |
 
 pub mod args;
 pub mod codec;
@@ -27,11 +27,11 @@ use plain_text::WithoutPlainText;
 
 use crate::telemetry::traces;
 
-/// The options of a client that is traced where this process is, and that encrypts with `keys`, and, where there are none, does not, but
-/// still knows an encrypted payload when it sees one.
+/// Options for a client that encrypts with `keys`, and that is traced if this process has traces.
 ///
-/// With keys, what a failure says is encrypted too, and a workflow is started without the summary
-/// and details that a Web UI shows, for the SDK sends those as they are.
+/// With keys, the messages of failures are encrypted too, and workflows start without the summary
+/// and details that the Web UI shows, because the SDK sends those unencrypted. Without keys nothing
+/// is encrypted, and an encrypted payload is still recognised.
 pub(crate) fn client_options(namespace: &str, keys: &Keys) -> ClientOptions {
     let encrypts = !keys.is_empty();
     let mut interceptors: Vec<Arc<dyn ClientInterceptor>> = Vec::new();

@@ -1,30 +1,37 @@
-//! All about Temporal that is not about orders.
+//! The client side of Temporal, whatever the workflows are about: connecting, credentials, encryption
+//! and telemetry.
+//!
+//! Each module uses only modules above it.
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | [`args`] | the flags every command takes to say which server: `--address`, `--namespace`, ... |
-//! | [`settings`] | flags, environment and `temporal.toml` put together, checked before anything is sent |
-//! | [`connect`](mod@connect) | connecting, at once or patiently, and what listens at an address |
+//! | [`http`] | serves a router, with limits for slow clients and for many |
+//! | [`ui`] | links to Temporal's Web UI |
+//! | `secret` | a text that is never printed |
 //! | [`connect_error`] | why connecting failed, and what to do next |
-//! | [`search_attributes`] | registering a search attribute that a namespace lacks |
-//! | [`encryption`] | encrypting what the server keeps of an order |
-//! | [`codec_server`] | decrypts for the Web UI and the Temporal CLI |
-//! | [`renewals`] | API keys and certificates that change while the program runs |
-//! | [`ui`] | addresses in Temporal's Web UI |
-//! | [`telemetry`] | what a process tells of itself: metrics, traces, the polls under way |
+//! | [`telemetry`] | metrics, traces, and the polls under way |
+//! | [`encryption`] | encrypts the data that the server stores |
+//! | [`codec_server`] | decrypts payloads for the Web UI and the Temporal CLI |
+//! | [`settings`] | the checked settings of a connection |
+//! | [`args`] | the flags `--address`, `--namespace`, ...; makes settings from flags, environment and file |
+//! | [`connect`](mod@connect) | connects, once or until it works |
+//! | [`renewals`] | API keys and certificates that change while a program runs |
+//! | [`search_attributes`] | registers a search attribute |
 
 pub mod args;
 pub mod codec_server;
 pub mod connect;
 pub mod connect_error;
 pub mod encryption;
+pub mod http;
 pub mod renewals;
 pub mod search_attributes;
+mod secret;
 pub mod settings;
 pub mod telemetry;
 pub mod ui;
 
-pub use args::{ConnectArgs, Secret};
+pub use args::ConnectArgs;
 pub use codec_server::{CodecServer, CodecServerArgs};
 pub use connect::{Listener, answers, connect, connect_patiently, what_listens};
 pub use connect_error::ConnectError;
@@ -33,5 +40,6 @@ pub use encryption::keys::{Keys, KeysError};
 pub use encryption::reading::{decrypted, failure_message};
 pub use renewals::Renewals;
 pub use search_attributes::{NoSearchAttribute, ensure_keyword};
+pub use secret::Secret;
 pub use settings::Settings;
 pub use ui::{UiArgs, workflow_url};

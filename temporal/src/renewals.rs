@@ -1,8 +1,8 @@
 //! API keys and certificates that change while the program runs.
 //!
-//! What a connection is made with is read again every second: the API key's file, the certificates,
-//! the encryption keys, and `temporal.toml`. What is new is tried on a connection of its own before
-//! it is used, so what does not work never takes the place of what does.
+//! The API key's file, the certificates, the encryption keys and `temporal.toml` are read again every
+//! second. New ones are first tried on a separate connection, so that credentials that do not work
+//! never replace credentials that do.
 
 use std::mem;
 use std::pin::pin;
@@ -21,7 +21,8 @@ use crate::settings::Settings;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// A client, and what is to be done when that which it was connected with changes.
+/// A client, and the files with its credentials, which are watched for changes. Made by
+/// [`ConnectArgs::connect_renewably`].
 #[derive(Debug)]
 pub struct Renewals {
     client: Client,
@@ -30,26 +31,35 @@ pub struct Renewals {
     files: Files,
 }
 
-impl Renewals {
-    pub(crate) async fn connect(
-        args: &ConnectArgs,
+impl ConnectArgs {
+    /// Keeps trying to connect until it succeeds, or until `stop` resolves, which gives `None`. For
+    /// a program that runs for a long time: flags, environment and files are read again while it
+    /// tries, and later by [`Renewals`]. `meter` counts its requests.
+    ///
+    /// # Errors
+    /// Returns [`ConnectError::Settings`] if the settings are wrong. Any other error is logged as a
+    /// warning, and connecting is tried again.
+    pub async fn connect_renewably(
+        &self,
         client_name: &str,
         meter: Option<TemporalMeter>,
         stop: impl Future<Output = ()>,
-    ) -> Result<Option<Self>, ConnectError> {
-        let mut files = Files::new(args, meter);
-        let mut settings = files.metered(args.settings()?);
+    ) -> Result<Option<Renewals>, ConnectError> {
+        let mut files = Files::new(self, meter);
+        let mut settings = files.metered(self.settings()?);
         let client = connected(&mut files, &mut settings, client_name, stop).await?;
-        Ok(client.map(|client| Self {
+        Ok(client.map(|client| Renewals {
             client,
             client_name: client_name.to_owned(),
             settings,
             files,
         }))
     }
+}
 
-    /// Why the server lets nobody in with what is in use, if it does not: an API key or a
-    /// certificate that has expired or was taken back.
+impl Renewals {
+    /// Connects once more with the credentials in use, and returns the error if the server rejects
+    /// them: an API key or a certificate that has expired or was revoked.
     pub async fn refusal(&self) -> Option<ConnectError> {
         connect(&self.settings, &self.client_name)
             .await
@@ -57,7 +67,8 @@ impl Renewals {
             .filter(ConnectError::is_refusal)
     }
 
-    /// Keeps trying to connect anew, with what the files say by then. `None` where `stop` resolves.
+    /// Keeps trying to connect again, with the credentials that the files hold by then, until it
+    /// succeeds or `stop` resolves, which gives `None`.
     ///
     /// # Errors
     /// See [`connect_patiently`].
@@ -73,23 +84,23 @@ impl Renewals {
         Ok(client)
     }
 
-    /// The client, connected with what was found last.
+    /// Returns the client, connected with the newest credentials that worked.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// The server's address, with its scheme.
+    /// Returns the server's address, with its scheme.
     pub fn address(&self) -> String {
         self.settings.address()
     }
 
-    /// Waits until certificates or encryption keys are new, and gives a client that is connected
-    /// with them. The one before it keeps its connection for as long as the server lets it.
+    /// Waits until certificates or encryption keys change, and returns a client that is connected
+    /// with the new ones. The previous client keeps its connection for as long as the server allows.
     ///
-    /// A new API key goes to the client there is, and needs no other. What cannot be read, and what
-    /// the server refuses, is logged as a warning, once, and tried again.
+    /// A new API key is given to the existing client. Files that cannot be read and credentials that
+    /// the server rejects are logged once as a warning, and tried again.
     ///
-    /// May be dropped and called again at any time.
+    /// The future may be dropped and `next` called again at any time.
     pub async fn next(&mut self) -> Client {
         loop {
             let found = self.files.changed(&self.settings).await;
@@ -111,8 +122,8 @@ impl Renewals {
     }
 }
 
-/// A client with `settings`, or with what the files say later: what keeps it from connecting may be
-/// mended in them.
+/// Connects with `settings`, or with what the files hold later: the reason why it cannot connect may
+/// be corrected there.
 async fn connected(
     files: &mut Files,
     settings: &mut Settings,
@@ -128,11 +139,11 @@ async fn connected(
     }
 }
 
-/// What the files say, looked at again and again.
+/// The files with the credentials, read again and again.
 #[derive(Debug)]
 struct Files {
     args: ConnectArgs,
-    /// Counts the requests of whatever is connected with what the files say.
+    /// Counts the requests of each client connected with these files.
     meter: Option<TemporalMeter>,
     looks: Looks,
     complaint: String,
@@ -148,12 +159,12 @@ impl Files {
         }
     }
 
-    /// Waits until the files say something else than `current`.
+    /// Waits until the files differ from `current`.
     async fn changed(&mut self, current: &Settings) -> Settings {
         loop {
             sleep(LOOK_EVERY).await;
             let args = self.args.clone();
-            // A disk may be slow, and other work goes on meanwhile.
+            // A slow disk must not hold up other work.
             let Ok(found) = spawn_blocking(move || args.settings()).await else {
                 continue;
             };
@@ -173,14 +184,16 @@ impl Files {
 
     fn complain(&mut self, what: &str) {
         if self.complaint != what {
-            warn!("{what}. What was in use before stays in use; looking again until it works");
+            warn!(
+                "{what}. What was in use before stays in use; reading the files again until they work"
+            );
             self.complaint = what.to_owned();
         }
     }
 }
 
-/// Two looks running: what is seen in one only may be a certificate without its key, for two files
-/// are not written at the same moment.
+/// A change counts only if two looks in a row see it: a certificate and its key are two files, and
+/// one look may come between the writing of the first and the second.
 #[derive(Debug, Default)]
 struct Looks {
     last: Option<Result<Settings, String>>,
@@ -201,7 +214,7 @@ impl Looks {
                 return Ok(found);
             }
             Err(format!(
-                "the settings now mean namespace \"{}\" at {}, which needs a restart",
+                "the settings now name namespace \"{}\" at {}, which needs a restart",
                 found.namespace,
                 found.address()
             ))

@@ -1,4 +1,4 @@
-//! Makes sure that a namespace knows a search attribute.
+//! Registers a search attribute (a field by which workflows can be listed) in a namespace.
 
 use temporalio_client::{Client, grpc::OperatorService};
 use temporalio_common::protos::temporal::api::{
@@ -9,10 +9,10 @@ use thiserror::Error;
 
 use crate::connect::once;
 
-/// Why a namespace does not know a search attribute, and was not taught it.
+/// Why a search attribute cannot be used in a namespace.
 #[derive(Debug, Error)]
 pub enum NoSearchAttribute {
-    /// It has one of this name and of another kind.
+    /// The namespace has a search attribute of this name and of another type.
     #[error("namespace {namespace:?} has a search attribute {name} that is no Keyword")]
     OtherKind {
         /// The namespace.
@@ -20,10 +20,10 @@ pub enum NoSearchAttribute {
         /// The search attribute.
         name: String,
     },
-    /// It is registered, and the server's parts remember for up to a minute what they knew.
+    /// It was registered just now, and parts of the server may cache the old list for a minute.
     #[error(
-        "search attribute {name} is new in namespace {namespace:?}, and the server may take a minute \
-         to know it everywhere"
+        "search attribute {name} was just added to namespace {namespace:?}; the server may take up to \
+         a minute to accept it"
     )]
     NotYet {
         /// The namespace.
@@ -31,24 +31,24 @@ pub enum NoSearchAttribute {
         /// The search attribute.
         name: String,
     },
-    /// It may not be registered from here: Temporal Cloud's are made by its own tools, and elsewhere
-    /// it may take an administrator.
+    /// The server does not let this client register it. Temporal Cloud has its own tools for that;
+    /// on other servers it may take an administrator.
     #[error("search attribute {name} cannot be registered in namespace {namespace:?}: {reason}")]
     Refused {
         /// The namespace.
         namespace: String,
         /// The search attribute.
         name: String,
-        /// The server's words.
+        /// The server's message.
         reason: String,
     },
 }
 
-/// Makes sure that the client's namespace knows the search attribute `name` of kind Keyword, and
-/// registers it where it does not.
+/// Makes sure that the client's namespace has the search attribute `name` of type Keyword, and
+/// registers it if it is missing.
 ///
 /// # Errors
-/// [`NoSearchAttribute`], where the namespace does not know it now. Nothing was changed then.
+/// Returns [`NoSearchAttribute`] if the namespace does not have it now.
 pub async fn ensure_keyword(client: &Client, name: &str) -> Result<(), NoSearchAttribute> {
     let namespace = client.options().namespace.clone();
     let refused = |reason: String| NoSearchAttribute::Refused {
@@ -73,7 +73,7 @@ pub async fn ensure_keyword(client: &Client, name: &str) -> Result<(), NoSearchA
     let added = OperatorService::add_search_attributes(&mut client.clone(), once(request)).await;
     match added {
         Ok(_) => Ok(()),
-        // Another program may have done so in the meantime.
+        // Another program may have registered it in the meantime.
         Err(status) => match kind(client, name).await {
             Ok(Some(IndexedValueType::Keyword)) => Ok(()),
             _ => Err(refused(status.message().to_owned())),

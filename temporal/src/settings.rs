@@ -1,42 +1,39 @@
-//! Flags, environment and configuration file put together, and checked before anything is sent.
+//! The checked settings of a connection: which server and namespace, and how to reach them.
 
-mod credentials;
+mod certificates;
 
-use std::collections::HashMap;
 use std::fmt;
-use std::fs;
-use std::path::Path;
 
-use temporalio_client::{ConnectionOptions, Url};
-use temporalio_common::envconfig::{
-    ClientConfigProfile, DataSource, LoadClientConfigProfileOptions, load_client_config_profile,
-};
+use temporalio_client::ConnectionOptions;
+use temporalio_common::envconfig::ClientConfigProfile;
 
-use crate::args::ConnectArgs;
-use crate::connect_error::ConnectError;
+use crate::connect_error::{ConnectError, Target};
 use crate::encryption::keys::Keys;
-use credentials::{api_key, check_tls};
+use certificates::check_tls;
 
 const DEFAULT_ADDRESS: &str = "localhost:7233";
 const DEFAULT_NAMESPACE: &str = "default";
 
-/// Which server, which namespace, and how to get there.
+/// Which server and namespace to connect to, and how.
+///
+/// Made by [`ConnectArgs::settings`](crate::ConnectArgs::settings) from flags, environment and
+/// configuration file, or by [`Settings::plain`].
 #[derive(Clone)]
 pub struct Settings {
-    /// For the SDK. Holds the API key and the private key: never print it.
+    /// The SDK's options. They hold the API key and the private key: never print them.
     pub options: ConnectionOptions,
     /// The namespace's name.
     pub namespace: String,
-    /// The keys that orders are encrypted with; none, and they are not.
+    /// The keys that orders are encrypted with. Without any, orders are not encrypted.
     pub encryption: Keys,
 }
 
 impl Settings {
-    /// A server at `address` (HOST:PORT) without encryption or credentials, whatever environment
-    /// and configuration file say: for a dev server this process knows of.
+    /// Settings for a server at `address` (HOST:PORT) without TLS, credentials or encryption, such
+    /// as a dev server. Ignores environment and configuration file.
     ///
     /// # Errors
-    /// [`ConnectError::Settings`] where `address` is none.
+    /// Returns [`ConnectError::Settings`] if `address` is not HOST:PORT or `namespace` is empty.
     pub fn plain(address: &str, namespace: &str) -> Result<Self, ConnectError> {
         let profile = ClientConfigProfile::builder()
             .address(address)
@@ -45,56 +42,22 @@ impl Settings {
         Self::from_profile(profile)
     }
 
-    /// `environment` is the process's own where it is `None`.
-    pub(crate) fn load(
-        args: &ConnectArgs,
-        environment: Option<&HashMap<String, String>>,
-    ) -> Result<Self, ConnectError> {
-        let file = args.config_file.as_deref();
-        if let Some(file) = file.filter(|file| !file.as_os_str().is_empty()) {
-            // The SDK takes a file that is not there for an empty one, which sends an order to
-            // another server than the one meant.
-            fs::metadata(file).map_err(|error| {
-                wrong(format!(
-                    "the configuration file {} (--config-file, TEMPORAL_CONFIG_FILE): {error}",
-                    file.display()
-                ))
-            })?;
-        }
-        let options = LoadClientConfigProfileOptions::builder()
-            .maybe_config_source(
-                file.filter(|file| !file.as_os_str().is_empty())
-                    .map(|file| DataSource::Path(file.to_string_lossy().into_owned())),
-            )
-            .maybe_config_file_profile(args.profile.clone().filter(|name| !name.is_empty()))
-            .build();
-        let mut profile =
-            load_client_config_profile(options, environment).map_err(|e| wrong(e.to_string()))?;
-        override_by_flags(&mut profile, args);
-        if let Some(key) = api_key(args)? {
-            profile.api_key = Some(key);
-        }
-        let mut settings = Self::from_profile(profile)?;
-        settings.encryption = args.encryption.keys()?;
-        Ok(settings)
-    }
-
-    fn from_profile(mut profile: ClientConfigProfile) -> Result<Self, ConnectError> {
+    pub(crate) fn from_profile(mut profile: ClientConfigProfile) -> Result<Self, ConnectError> {
         let namespace = profile
             .namespace
             .clone()
             .unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
         if namespace.is_empty() {
-            return Err(wrong(
+            return Err(ConnectError::settings(
                 "the namespace (--namespace, TEMPORAL_NAMESPACE) is empty",
             ));
         }
         if let Some(key) = &profile.api_key
             && (key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()))
         {
-            // The SDK would leave such a key out without a word.
-            return Err(wrong(
-                "the API key (TEMPORAL_API_KEY, TEMPORAL_API_KEY_FILE) is empty, or holds a space, \
+            // The SDK would silently send no key at all.
+            return Err(ConnectError::settings(
+                "the API key (TEMPORAL_API_KEY, TEMPORAL_API_KEY_FILE) is empty or contains a space, \
                  a line break or another character that no key has",
             ));
         }
@@ -111,10 +74,10 @@ impl Settings {
         }
 
         let address = profile.address.clone().unwrap_or_default();
-        // Its certificates were checked above, so what is left to complain about is the address.
+        // The certificates were checked above, so any error left is about the address.
         let options = ConnectionOptions::try_from(profile).map_err(|error| {
             let about = about_address(&address);
-            wrong(format!("{about} is not HOST:PORT: {error}"))
+            ConnectError::settings(format!("{about} is not HOST:PORT: {error}"))
         })?;
         let settings = Self {
             options,
@@ -132,36 +95,36 @@ impl Settings {
             || !target.has_host()
             || !matches!(target.path(), "" | "/")
         {
-            return Err(wrong(format!("{about} is not HOST:PORT")));
+            return Err(ConnectError::settings(format!("{about} is not HOST:PORT")));
         }
-        // A URL drops the port that is its scheme's own.
+        // A URL omits its scheme's default port.
         if target.port().is_none() && !given.ends_with(":80") && !given.ends_with(":443") {
-            return Err(wrong(format!(
+            return Err(ConnectError::settings(format!(
                 "{about} has no port; Temporal's usual one is 7233"
             )));
         }
         if self.uses_tls() && target.scheme() == "http" {
-            // The SDK would go by the scheme, and send the API key in the clear.
-            return Err(wrong(format!(
-                "{about} says http://, and an API key or a --tls flag asks for encryption; leave \
-                 http:// out, or say --tls=false"
+            // The SDK would follow the scheme, and send the API key unencrypted.
+            return Err(ConnectError::settings(format!(
+                "{about} begins with http://, but an API key or a --tls flag asks for encryption; \
+                 leave out http://, or pass --tls=false"
             )));
         }
         Ok(())
     }
 
-    /// What is connected to, with its scheme: `http://localhost:7233`.
+    /// Returns the server's address with its scheme: `http://localhost:7233`.
     pub fn address(&self) -> String {
         format!("{}://{}", self.options.target.scheme(), self.host_port())
     }
 
-    /// What is connected to, as flags have it: `localhost:7233`.
+    /// Returns the server's address as flags take it: `localhost:7233`.
     pub fn host_port(&self) -> String {
         let host = self.options.target.host_str().unwrap_or_default();
         format!("{host}:{}", self.port())
     }
 
-    /// Whether the connection is encrypted.
+    /// Returns whether the connection is encrypted.
     pub fn uses_tls(&self) -> bool {
         self.options.tls_options.is_some()
     }
@@ -171,20 +134,50 @@ impl Settings {
         host.trim_start_matches('[').trim_end_matches(']')
     }
 
-    /// The port that is connected to.
+    /// Returns the server's port.
     pub fn port(&self) -> u16 {
         self.options.target.port_or_known_default().unwrap_or(7233)
     }
 
-    /// What is shown to the server to prove who is asking, named as a person can check it.
-    pub(crate) fn credentials(&self) -> &'static str {
+    /// Whether both name the same server and namespace.
+    pub(crate) fn is_same_place(&self, other: &Self) -> bool {
+        self.options.target == other.options.target && self.namespace == other.namespace
+    }
+
+    /// Whether both have the same API key.
+    pub(crate) fn is_same_api_key(&self, other: &Self) -> bool {
+        self.options.api_key == other.options.api_key
+    }
+
+    /// Whether both have the same certificates and encryption keys.
+    pub(crate) fn is_same_material(&self, other: &Self) -> bool {
+        let tls = |settings: &Self| {
+            let tls = settings.options.tls_options.as_ref()?;
+            let own = tls.client_tls_options.as_ref();
+            Some((
+                tls.server_root_ca_cert.clone(),
+                tls.domain.clone(),
+                own.map(|own| (own.client_cert.clone(), own.client_private_key.clone())),
+            ))
+        };
+        tls(self) == tls(other) && self.encryption == other.encryption
+    }
+
+    /// What an error about this connection names.
+    pub(crate) fn target(&self) -> Target {
         let tls = self.options.tls_options.as_ref();
-        if self.options.api_key.is_some() {
+        let credentials = if self.options.api_key.is_some() {
             "the API key (TEMPORAL_API_KEY, TEMPORAL_API_KEY_FILE)"
         } else if tls.is_some_and(|tls| tls.client_tls_options.is_some()) {
             "your certificate (--tls-cert, TEMPORAL_TLS_CLIENT_CERT_PATH)"
         } else {
             "whether it asks for an API key (TEMPORAL_API_KEY) or a certificate (--tls-cert)"
+        };
+        Target {
+            address: self.address(),
+            namespace: self.namespace.clone(),
+            uses_tls: self.uses_tls(),
+            credentials,
         }
     }
 }
@@ -199,44 +192,6 @@ impl fmt::Debug for Settings {
     }
 }
 
-fn wrong(what: impl Into<String>) -> ConnectError {
-    ConnectError::Settings(what.into())
-}
-
 fn about_address(given: &str) -> String {
     format!("the address \"{given}\" (--address, TEMPORAL_ADDRESS)")
 }
-
-fn override_by_flags(profile: &mut ClientConfigProfile, args: &ConnectArgs) {
-    let path = |path: &Path| DataSource::Path(path.to_string_lossy().into_owned());
-
-    if let Some(address) = &args.address {
-        profile.address = Some(address.clone());
-    }
-    if let Some(namespace) = &args.namespace {
-        profile.namespace = Some(namespace.clone());
-    }
-    if let Some(on) = args.tls {
-        profile.tls.get_or_insert_default().disabled = Some(!on);
-    }
-    if let Some(name) = &args.tls_server_name {
-        profile.tls.get_or_insert_default().server_name = Some(name.clone());
-    }
-    if let Some(file) = &args.tls_ca {
-        profile.tls.get_or_insert_default().server_ca_cert = Some(path(file));
-    }
-    if let Some(file) = &args.tls_cert {
-        profile.tls.get_or_insert_default().client_cert = Some(path(file));
-    }
-    if let Some(file) = &args.tls_key {
-        profile.tls.get_or_insert_default().client_key = Some(path(file));
-    }
-}
-
-/// For the Web UI's addresses, which are URLs too.
-pub(crate) fn parse_url(text: &str) -> Option<Url> {
-    Url::parse(text).ok().filter(Url::has_host)
-}
-
-#[cfg(test)]
-mod tests;

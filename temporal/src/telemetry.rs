@@ -1,11 +1,11 @@
-//! What a process tells of itself: metrics, traces, and which polls are under way.
+//! What a process reports about itself: metrics, traces, and which polls are under way.
 //!
 //! | module | what lives there |
 //! |---|---|
 //! | [`metrics`] | the SDK's metrics, served for Prometheus |
-//! | [`polls`] | which polls for tasks are under way, seen through the SDK's own meter |
-//! | [`replay`] | keeps workflow code silent while it is replayed |
-//! | [`traces`] | OpenTelemetry traces, switched on by the standard `OTEL_*` variables |
+//! | [`polls`] | counts the polls for tasks that are under way, through the SDK's meter |
+//! | [`replay`] | marks the replay of workflow code, so that nothing is logged twice |
+//! | [`traces`] | OpenTelemetry traces, turned on by the standard `OTEL_*` variables |
 
 pub mod metrics;
 pub mod polls;

@@ -1,13 +1,12 @@
-//! Addresses in Temporal's Web UI.
+//! Links to Temporal's Web UI.
 
 use clap::Args;
+use temporalio_client::Url;
 
-use crate::settings::parse_url;
-
-/// Where the Web UI is. To be taken into a command with `#[command(flatten)]`.
+/// Where the Web UI is. Add it to a command with `#[command(flatten)]`.
 #[derive(Args, Clone, Debug)]
 pub struct UiArgs {
-    /// The address of Temporal's Web UI, for the links that are printed
+    /// The address of Temporal's Web UI, for printed links
     #[arg(
         long,
         env = "TEMPORAL_UI_ADDRESS",
@@ -19,10 +18,10 @@ pub struct UiArgs {
 }
 
 impl UiArgs {
-    /// Where a dev server on its usual ports has it: 1000 above the server's 7233.
+    /// The Web UI of a dev server on its default port, 7233: the UI's port is 1000 higher.
     pub const DEFAULT: &str = "http://localhost:8233";
 
-    /// The page of one workflow's history. See [`workflow_url`].
+    /// Returns the page of a workflow's history. See [`workflow_url`].
     pub fn workflow_url(&self, namespace: &str, workflow_id: &str, run_id: &str) -> String {
         workflow_url(&self.ui_address, namespace, workflow_id, run_id)
     }
@@ -36,7 +35,7 @@ impl Default for UiArgs {
     }
 }
 
-/// The page of one workflow's history in the Web UI at `base`, whatever characters its ID holds.
+/// Returns the page of a workflow's history in the Web UI at `base`. The ID may hold any characters.
 ///
 /// ```
 /// assert_eq!(
@@ -54,13 +53,14 @@ pub fn workflow_url(base: &str, namespace: &str, workflow_id: &str, run_id: &str
         "history",
     ];
     let base = base.trim_end_matches('/');
-    let url = parse_url(base).and_then(|mut url| {
+    let url = Url::parse(base).ok().filter(Url::has_host);
+    let url = url.and_then(|mut url| {
         url.path_segments_mut()
             .ok()?
             .pop_if_empty()
             .extend(segments);
         Some(url.to_string())
     });
-    // A link that cannot be made is no reason to fail: the person sees what the base was.
+    // A wrong base is no reason to fail: the link shows it.
     url.unwrap_or_else(|| format!("{base}/{}", segments.join("/")))
 }

@@ -1,17 +1,17 @@
-//! Decrypts orders for the Web UI and the Temporal CLI.
+//! The codec server: decrypts orders for the Web UI and the Temporal CLI.
 
 use anyhow::{Context, bail};
 use temporal::{CodecServer, CodecServerArgs};
 
 use crate::run::Stop;
 
-/// What the log says when the codec server answers.
+/// The log line that says that the codec server is ready.
 pub const READY: &str = "codec server ready";
 
 /// Runs a codec server until Ctrl-C or SIGTERM.
 ///
 /// # Errors
-/// Where there are no keys, or the address is taken.
+/// Returns an error if there are no keys or the address cannot be used.
 pub async fn run(args: &CodecServerArgs) -> anyhow::Result<()> {
     let mut stop = Stop::listen()?;
     let keys = args.encryption.keys()?;
@@ -31,8 +31,8 @@ pub async fn run(args: &CodecServerArgs) -> anyhow::Result<()> {
     let address = server.address()?;
     if !address.ip().is_loopback() {
         tracing::warn!(
-            "{address} can be reached from elsewhere: whoever reaches it under a name given with \
-             --host can read orders"
+            "{address} can be reached from other machines: anyone who reaches it under a name given \
+             with --host can read orders"
         );
     }
     tracing::info!(url = %format!("http://{address}"), keys = ?ids, origins = ?args.origins, "{READY}");

@@ -1,35 +1,34 @@
-//! Whether a worker does its work: alive while the process answers, ready while it polls.
+//! Tells over HTTP whether a worker is alive (its process answers) and ready (it polls for tasks).
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use http_body_util::Full;
-use hyper::{
-    Method, Request, Response, StatusCode,
-    body::{Bytes, Incoming},
-    header::CONTENT_TYPE,
-    server::conn::http1,
-    service::service_fn,
+use axum::{Router, extract::State, http::StatusCode, routing::get};
+use temporal::{
+    http::{self, Limits},
+    telemetry::Polls,
 };
-use hyper_util::rt::{TokioIo, TokioTimer};
-use temporal::telemetry::Polls;
 use temporalio_client::Client;
 use tokio::{net::TcpListener, sync::watch};
 
-/// How long the server may take to say that it is there.
+/// How long the Temporal server may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
-/// Between a poll's end and the next one's beginning lies a moment; a worker is not unready for it.
+/// A worker stays ready in the moment between the end of one poll and the start of the next.
 const NEXT_POLL_LIMIT: Duration = Duration::from_secs(1);
 
-/// How long somebody may take to ask.
-const QUESTION_LIMIT: Duration = Duration::from_secs(5);
+const LIMITS: Limits = Limits {
+    body: 0,
+    // Longer than the two limits above together.
+    time: Duration::from_secs(5),
+    connections: 100,
+};
 
-/// What is known of a worker. Cheap to clone; all clones know the same.
+/// The state of a worker. Cheap to clone; all clones share the same state.
 #[derive(Clone)]
-pub struct Health(Arc<Known>);
+pub struct Health(Arc<Shared>);
 
-struct Known {
+struct Shared {
     polls: Polls,
     client: watch::Sender<Option<Client>>,
     stopping: watch::Sender<bool>,
@@ -38,13 +37,13 @@ struct Known {
 /// Why a worker is not ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotReady {
-    /// It is not connected yet.
+    /// The worker is not connected yet.
     NotConnected,
-    /// It was asked to stop.
+    /// The worker was asked to stop.
     Stopping,
-    /// The server does not answer.
+    /// The Temporal server does not answer; the text says why.
     NoAnswer(String),
-    /// No poll is under way for these tasks.
+    /// No poll is under way for tasks of this kind.
     NoPoll(&'static str),
 }
 
@@ -52,43 +51,44 @@ impl fmt::Display for NotReady {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotConnected => f.write_str("not ready: not connected to a Temporal server yet"),
-            Self::Stopping => f.write_str("not ready: stopping, and taking no new tasks"),
+            Self::Stopping => f.write_str("not ready: stopping, and accepting no new tasks"),
             Self::NoAnswer(why) => {
                 write!(f, "not ready: the Temporal server does not answer: {why}")
             }
             Self::NoPoll(tasks) => write!(
                 f,
                 "not ready: no poll for {tasks} tasks is under way; the worker is just starting, \
-                 trying again, or all its slots are taken"
+                 is reconnecting, or has no free slots"
             ),
         }
     }
 }
 
 impl Health {
-    /// Of a worker that is not connected, and whose polls will be these.
+    /// The state of a worker that is not connected yet and whose polls are counted in `polls`.
     pub fn new(polls: Polls) -> Self {
-        Self(Arc::new(Known {
+        Self(Arc::new(Shared {
             polls,
             client: watch::Sender::new(None),
             stopping: watch::Sender::new(false),
         }))
     }
 
-    /// The worker is connected, by this client from now on.
+    /// Notes that the worker is connected, with this client from now on.
     pub fn connected(&self, client: Client) {
         self.0.client.send_replace(Some(client));
     }
 
-    /// The worker was asked to stop.
+    /// Notes that the worker was asked to stop.
     pub fn stopping(&self) {
         self.0.stopping.send_replace(true);
     }
 
-    /// Whether the worker polls now: the server answers, and holds a poll for tasks of each kind.
+    /// Checks that the server answers and that polls for workflow and activity tasks are under way.
+    /// Takes up to 3 seconds.
     ///
     /// # Errors
-    /// The reason why not.
+    /// Returns the reason if the worker is not ready.
     pub async fn ready(&self) -> Result<(), NotReady> {
         let Some(client) = self.0.client.borrow().clone() else {
             return Err(NotReady::NotConnected);
@@ -115,76 +115,74 @@ impl Health {
         Ok(())
     }
 
-    /// Serves `/ready` and `/live` until the process ends. Returns the address, which matters where
-    /// the port is 0.
+    /// Serves `/ready` and `/live` until the process ends. Returns the address it listens at, which
+    /// tells the port if `address` has port 0, for any free one.
     ///
     /// # Errors
-    /// The address is in use, or is none of this machine's.
+    /// Returns an error if the address is in use or does not belong to this machine.
     pub async fn serve(&self, address: SocketAddr) -> anyhow::Result<SocketAddr> {
         let listener = TcpListener::bind(address).await.with_context(|| {
             format!("cannot serve health at {address}; choose another --health-address")
         })?;
         let bound = listener.local_addr()?;
-        let health = self.clone();
-        tokio::spawn(async move {
-            loop {
-                let Ok((stream, _)) = listener.accept().await else {
-                    // Out of file descriptors, as a rule: some are given back soon.
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                };
-                let health = health.clone();
-                let answer = service_fn(move |request| {
-                    let health = health.clone();
-                    async move { health.answer(request).await }
-                });
-                let connection = http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(QUESTION_LIMIT)
-                    .serve_connection(TokioIo::new(stream), answer);
-                tokio::spawn(async move {
-                    if let Err(error) = connection.await {
-                        tracing::debug!(%error, "a question about health was broken off");
-                    }
-                });
-            }
-        });
+        tokio::spawn(http::serve(listener, self.router(), LIMITS));
         Ok(bound)
     }
 
-    async fn answer(
-        &self,
-        request: Request<Incoming>,
-    ) -> Result<Response<Full<Bytes>>, hyper::http::Error> {
-        let (status, text) = match (request.method(), request.uri().path()) {
-            (&Method::GET | &Method::HEAD, "/ready") => match self.ready().await {
-                Ok(()) => (StatusCode::OK, "ready: polling for orders".to_owned()),
-                Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason.to_string()),
-            },
-            (&Method::GET | &Method::HEAD, "/live") => (StatusCode::OK, "alive".to_owned()),
-            (&Method::GET | &Method::HEAD, _) => {
-                let pages = "there are two pages here, /ready and /live";
-                (StatusCode::NOT_FOUND, pages.to_owned())
-            }
-            _ => (
-                StatusCode::METHOD_NOT_ALLOWED,
-                "only GET and HEAD".to_owned(),
-            ),
-        };
-        Response::builder()
-            .status(status)
-            .header(CONTENT_TYPE, "text/plain; charset=utf-8")
-            .body(Full::from(format!("{text}\n")))
+    fn router(&self) -> Router {
+        Router::new()
+            .route("/ready", get(ready))
+            .route("/live", get("alive\n"))
+            .method_not_allowed_fallback(async || {
+                (StatusCode::METHOD_NOT_ALLOWED, "use GET or HEAD\n")
+            })
+            .fallback(async || (StatusCode::NOT_FOUND, "the pages are /ready and /live\n"))
+            .with_state(self.clone())
+    }
+}
+
+async fn ready(State(health): State<Health>) -> (StatusCode, String) {
+    match health.ready().await {
+        Ok(()) => (StatusCode::OK, "ready: polling for orders\n".to_owned()),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
     use super::*;
 
     #[tokio::test]
     async fn a_worker_that_is_not_connected_is_not_ready() {
         let health = Health::new(Polls::default());
         assert_eq!(health.ready().await, Err(NotReady::NotConnected));
+    }
+
+    #[tokio::test]
+    async fn there_are_two_pages_to_get() {
+        let health = Health::new(Polls::default());
+        let address = health.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        for (request, status) in [
+            ("GET /live", "200"),
+            ("HEAD /live", "200"),
+            ("GET /ready", "503"),
+            ("POST /ready", "405"),
+            ("GET /", "404"),
+        ] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let request = format!("{request} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            let expected = format!("HTTP/1.1 {status} ");
+            assert!(answer.starts_with(&expected), "{request}: {answer}");
+            assert!(
+                answer.contains("content-type: text/plain; charset=utf-8"),
+                "{answer}"
+            );
+        }
     }
 }

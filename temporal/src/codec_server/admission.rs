@@ -1,24 +1,23 @@
-//! Which requests are answered at all.
+//! Decides which requests are answered.
 
 use std::net::SocketAddr;
 
-use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use hyper::http::request;
-use hyper::{Method, StatusCode};
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::{Method, StatusCode, request};
 
 use crate::encryption::codec::EncryptionError;
 
 const NAMESPACE: HeaderName = HeaderName::from_static("x-namespace");
 const METHODS: HeaderValue = HeaderValue::from_static("POST, OPTIONS");
-/// What the Web UI sends besides what any page may send: the namespace, and where it is set up so,
-/// its user's token.
+/// The headers that the Web UI sends and that need permission. With `authorization` it passes its
+/// user's token on, if it is set up to.
 const HEADERS: HeaderValue = HeaderValue::from_static("content-type, x-namespace, authorization");
-/// With these a browser asks before a page from elsewhere may reach this machine.
+/// A browser asks with these headers before it lets a page from elsewhere reach this machine.
 const ASKS_FOR_PRIVATE: HeaderName =
     HeaderName::from_static("access-control-request-private-network");
 const ALLOWS_PRIVATE: HeaderName = HeaderName::from_static("access-control-allow-private-network");
 
-/// Whom a codec server answers.
+/// Which requests a codec server answers.
 #[derive(Debug)]
 pub struct Admission {
     hosts: Vec<String>,
@@ -26,7 +25,7 @@ pub struct Admission {
     namespaces: Vec<String>,
 }
 
-/// What is asked for.
+/// What an answered request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
     /// To encrypt.
@@ -38,54 +37,56 @@ pub enum Work {
 /// A request that is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admitted {
-    /// A browser asks whether a page may ask.
+    /// A browser asks whether a page may send its request (a CORS preflight).
     Preflight,
     /// The request itself.
     Work(Work),
 }
 
-/// Why a request is not answered as it wished. The message goes to whoever asked.
+/// Why a request is refused. The message goes to the client.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// It is asked under a name that is not its own: a page may have bent its own name to this
-    /// address (DNS rebinding).
-    #[error("this codec server is not called {0:?}; if it is, start it with --host")]
+    /// The `Host` header is not one of the server's names. This stops DNS rebinding, where a page
+    /// points its own name to this address.
+    #[error("{0:?} is not a name of this codec server; if it should be, add it with --host")]
     Host(String),
-    /// There is nothing there.
-    #[error("there is nothing here but /encode and /decode")]
+    /// The path is unknown.
+    #[error("the paths are /encode and /decode")]
     Path,
-    /// A page asks that is not the Web UI.
-    #[error("pages of {0:?} may not ask; if this is your Web UI, start it with --origin")]
+    /// The request comes from a page that is not an allowed Web UI.
+    #[error(
+        "pages from {0:?} may not use this codec server; if this is your Web UI, add it with --origin"
+    )]
     Origin(String),
-    /// Not a POST.
-    #[error("only POST is answered")]
+    /// The method is not POST.
+    #[error("use POST")]
     Method,
-    /// Not JSON.
-    #[error("only Content-Type application/json is answered")]
+    /// The content type is not JSON.
+    #[error("use Content-Type application/json")]
     ContentType,
-    /// A namespace it was not started for.
-    #[error("namespace {0:?} is none that this codec server was started for with --namespace")]
+    /// The server was not started for this namespace.
+    #[error("this codec server was not started for namespace {0:?}; add it with --namespace")]
     Namespace(String),
-    /// The body is longer than it may be.
+    /// The body is too long.
     #[error("the body is longer than {limit} bytes")]
     TooLong {
-        /// How long it may be.
+        /// The longest body accepted, in bytes.
         limit: usize,
     },
-    /// The body did not arrive.
-    #[error("the body did not arrive")]
+    /// The connection broke before the whole body had arrived.
+    #[error("the body did not arrive completely")]
     CutShort,
-    /// The body holds no payloads.
+    /// The body is not a list of payloads.
     #[error("the body is not {{\"payloads\":[...]}}: {0}")]
     NoPayloads(serde_json::Error),
     /// A payload cannot be encrypted or decrypted.
-    #[error("a payload: {0}")]
+    #[error("a payload cannot be processed: {0}")]
     Encryption(EncryptionError),
 }
 
 impl Refusal {
-    /// The HTTP status that goes with it.
+    /// Returns the HTTP status of the answer.
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Host(_) => StatusCode::MISDIRECTED_REQUEST,
@@ -101,8 +102,10 @@ impl Refusal {
 }
 
 impl Admission {
-    /// For a server that listens at `address` and may also be asked under `hosts`, by pages of
-    /// `origins` and programs that are no pages, for `namespaces`, or for any where that is empty.
+    /// Rules for a server that listens at `address` and is also known by the names in `hosts`.
+    ///
+    /// It answers pages from `origins` and programs that are not web pages. It answers for
+    /// `namespaces`, or for any namespace if that is empty.
     pub fn new(
         address: SocketAddr,
         hosts: &[String],
@@ -126,10 +129,10 @@ impl Admission {
         }
     }
 
-    /// Whether a request is answered, by what comes before its body.
+    /// Decides whether a request is answered, from what comes before its body.
     ///
     /// # Errors
-    /// Why not.
+    /// Returns the reason if it is refused.
     pub fn admit(&self, head: &request::Parts) -> Result<Admitted, Refusal> {
         let headers = &head.headers;
         let host = text(headers, header::HOST).unwrap_or_default();
@@ -141,7 +144,7 @@ impl Admission {
             "/decode" => Work::Decode,
             _ => return Err(Refusal::Path),
         };
-        // A program that is no page sends none.
+        // Only browsers send an Origin.
         if headers.contains_key(header::ORIGIN) && self.origin(headers).is_none() {
             let origin = text(headers, header::ORIGIN).unwrap_or_default();
             return Err(Refusal::Origin(origin.to_owned()));
@@ -152,7 +155,7 @@ impl Admission {
         if head.method != Method::POST {
             return Err(Refusal::Method);
         }
-        // A page can send other types without asking before.
+        // Browsers let any page send other types without a preflight.
         let content_type = text(headers, header::CONTENT_TYPE).unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         if !media_type.eq_ignore_ascii_case("application/json") {
@@ -165,7 +168,7 @@ impl Admission {
         Ok(Admitted::Work(work))
     }
 
-    /// Lets the page that asked read the answer, where it may ask.
+    /// Lets the page read the answer, if its origin is allowed.
     pub(crate) fn add_cors(&self, asked: &request::Parts, headers: &mut HeaderMap) {
         headers.insert(header::VARY, HeaderValue::from_static("Origin"));
         let Some(origin) = self.origin(&asked.headers) else {
@@ -181,7 +184,7 @@ impl Admission {
         }
     }
 
-    /// The page's origin, where it may ask.
+    /// The page's origin, if it is allowed.
     fn origin<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
         let origin = headers.get(header::ORIGIN)?;
         let text = origin.to_str().ok()?.to_lowercase();

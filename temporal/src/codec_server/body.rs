@@ -1,4 +1,4 @@
-//! Payloads as JSON, as protobuf's own mapping has them: bytes are base64.
+//! Payloads as JSON, by protobuf's JSON mapping: bytes are base64.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 
-/// Protobuf's mapping asks readers to take base64 with and without padding.
+/// Protobuf's mapping requires readers to accept base64 with and without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -20,7 +20,7 @@ struct Body {
     payloads: Vec<JsonPayload>,
 }
 
-/// A field that is not known here would be lost on the way back, so it is refused.
+/// An unknown field would be lost on the way back, so it is an error.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct JsonPayload {
@@ -41,15 +41,15 @@ impl Serialize for Base64 {
 
 impl<'de> Deserialize<'de> for Base64 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // It asks for the alphabet of URLs, too.
+        // It also requires the URL-safe alphabet.
         let text = String::deserialize(deserializer)?
             .replace('-', "+")
             .replace('_', "/");
-        // The decoder's own error has a piece of the text.
+        // The decoder's own error quotes a part of the text, which may be secret.
         let bytes = BASE64.decode(text);
         bytes
             .map(Self)
-            .map_err(|_| de::Error::custom("this is not base64"))
+            .map_err(|_| de::Error::custom("invalid base64"))
     }
 }
 

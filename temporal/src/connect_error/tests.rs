@@ -1,9 +1,17 @@
 use super::*;
 
+fn target(host_port: &str) -> Target {
+    Target {
+        address: format!("http://{host_port}"),
+        namespace: "orders".to_owned(),
+        uses_tls: false,
+        credentials: "the API key",
+    }
+}
+
 fn of(code: Code) -> ConnectError {
-    let settings = Settings::plain("server:7233", "orders").unwrap();
     let status = Status::new(code, "as the server says");
-    ConnectError::from_status(&settings, &status)
+    ConnectError::from_status(&target("server:7233"), &status)
 }
 
 #[test]
@@ -12,7 +20,7 @@ fn what_a_server_says_is_told_apart() {
         (Code::NotFound, "has no namespace \"orders\""),
         (Code::PermissionDenied, "refuses access"),
         (Code::Unauthenticated, "refuses access"),
-        (Code::Unimplemented, "is no Temporal server"),
+        (Code::Unimplemented, "is not a Temporal server"),
         (Code::Unavailable, "is not ready"),
         (Code::ResourceExhausted, "is not ready"),
         (Code::DeadlineExceeded, "is not ready"),
@@ -40,8 +48,7 @@ fn the_start_command_names_a_port_only_on_this_machine() {
         ("[::1]:7299", "-- server --port 7299` or"),
         ("far.example:7299", "-- server` or"),
     ] {
-        let settings = Settings::plain(address, "default").unwrap();
-        let text = ConnectError::no_server(&settings, "refused").to_string();
+        let text = ConnectError::no_server(&target(address), "refused").to_string();
         assert!(text.contains(shown), "{text}");
     }
 }

@@ -1,4 +1,4 @@
-//! The flags every command takes to say what orders are encrypted with.
+//! The flags that every command takes for the encryption keys.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -6,21 +6,21 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::keys::Keys;
-use crate::args::Secret;
 use crate::connect_error::ConnectError;
+use crate::secret::Secret;
 
 const HEADING: &str = "Encryption";
 
-/// The keys that orders are encrypted with. To be taken into a command with `#[command(flatten)]`.
+/// The keys that orders are encrypted with. Add it to a command with `#[command(flatten)]`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct EncryptionArgs {
-    /// File with the keys to encrypt orders with, ID=KEY lines; the first one encrypts
-    /// [default: orders are not encrypted]
+    /// A file with the keys for orders, one ID=KEY on each line. The first key encrypts, every key
+    /// decrypts [default: orders are not encrypted]
     #[arg(long, help_heading = HEADING, env = "TEMPORAL_ENCRYPTION_KEYS_FILE", value_name = "FILE")]
     pub encryption_keys_file: Option<PathBuf>,
 
-    /// The keys themselves, with commas between them. Better set as the variable: others can read
-    /// a command line
+    /// The keys themselves, separated by commas. Prefer the variable: other users of this machine
+    /// can read a command line
     #[arg(
         long,
         help_heading = HEADING,
@@ -32,10 +32,10 @@ pub struct EncryptionArgs {
 }
 
 impl EncryptionArgs {
-    /// The keys; none where nothing names any.
+    /// Reads the keys. Without flags and variables there are none.
     ///
     /// # Errors
-    /// [`ConnectError::Settings`], which names the file or the variable.
+    /// Returns [`ConnectError::Settings`], which names the file or the variable.
     pub fn keys(&self) -> Result<Keys, ConnectError> {
         let wrong = |what: String| Err(ConnectError::Settings(what));
         match (&self.encryption_keys_file, &self.encryption_keys) {
@@ -53,14 +53,14 @@ impl EncryptionArgs {
                 ))
             }),
             (Some(_), Some(_)) => wrong(
-                "encryption keys are given twice, by --encryption-keys-file \
+                "the encryption keys are given twice, by --encryption-keys-file \
                  (TEMPORAL_ENCRYPTION_KEYS_FILE) and by TEMPORAL_ENCRYPTION_KEYS; unset one of them"
                     .to_owned(),
             ),
         }
     }
 
-    /// The environment in which another process means the same keys.
+    /// The environment variables that make another process use the same keys.
     pub(crate) fn environment(&self) -> impl Iterator<Item = (&'static str, OsString)> {
         let file = self.encryption_keys_file.as_ref().map(OsString::from);
         let keys = self.encryption_keys.as_ref();

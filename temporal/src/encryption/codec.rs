@@ -1,8 +1,8 @@
-//! One payload encrypted and decrypted.
+//! Encrypts and decrypts one payload.
 //!
-//! An encrypted payload is what the other SDKs' encryption samples make, so that they read each
-//! other's: its metadata names the encoding and the key, and its data is a nonce, the ciphertext of
-//! the payload in protobuf form, and the tag of AES-GCM.
+//! The format is that of the encryption samples for Temporal's other SDKs, so programs in other
+//! languages can read it. The metadata names the encoding and the key; the data is a nonce, the
+//! ciphertext of the payload in protobuf form, and the tag of AES-GCM.
 
 use std::collections::HashMap;
 
@@ -28,7 +28,7 @@ const KEY_ID: &str = "encryption-key-id";
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncryptionError {
-    /// It is encrypted, and there are no keys at all.
+    /// The payload is encrypted, and no keys were given.
     #[error(
         "it is encrypted with key \"{id}\", and no keys were given. Give them with \
          --encryption-keys-file (TEMPORAL_ENCRYPTION_KEYS_FILE) or TEMPORAL_ENCRYPTION_KEYS"
@@ -37,7 +37,7 @@ pub enum EncryptionError {
         /// The key's ID.
         id: String,
     },
-    /// It is encrypted with a key that is not among those given.
+    /// The payload is encrypted with a key that is not among those given.
     #[error(
         "it is encrypted with key \"{id}\", which is not among the keys given ({given}). Add it to \
          --encryption-keys-file (TEMPORAL_ENCRYPTION_KEYS_FILE) or TEMPORAL_ENCRYPTION_KEYS"
@@ -48,16 +48,16 @@ pub enum EncryptionError {
         /// The IDs of the keys given.
         given: String,
     },
-    /// The key of that ID does not open it.
+    /// The key of that ID does not decrypt the payload.
     #[error(
-        "it says that it is encrypted with key \"{id}\", and the key of that ID does not open it: \
-         either it was made with another key of the same ID, or it was changed since"
+        "it names key \"{id}\", but that key does not decrypt it: \
+         either it was encrypted with another key of the same ID, or it was changed since"
     )]
     DoesNotOpen {
         /// The key's ID.
         id: String,
     },
-    /// The operating system has no random bytes, or the payload is too long for the cipher.
+    /// The operating system gave no random bytes, or the payload is too long for the cipher.
     #[error("it cannot be encrypted")]
     DoesNotSeal,
 }
@@ -70,8 +70,8 @@ impl From<EncryptionError> for PayloadConversionError {
 
 /// Encrypts each payload on its way to the server, and decrypts it on its way back.
 ///
-/// Payloads that are not encrypted are taken as they are, so orders that were placed before there
-/// were keys go on. Without keys nothing is encrypted, and an encrypted payload is an error.
+/// Unencrypted payloads are accepted as they are, so orders that were placed before encryption was
+/// turned on continue. Without keys nothing is encrypted, and an encrypted payload is an error.
 #[derive(Clone, Debug)]
 pub struct EncryptionCodec {
     keys: Keys,
@@ -79,7 +79,7 @@ pub struct EncryptionCodec {
 }
 
 impl EncryptionCodec {
-    /// With these keys, of which there may be none.
+    /// Creates a codec. `keys` may be empty.
     pub fn new(keys: Keys) -> Self {
         Self {
             keys,
@@ -87,15 +87,15 @@ impl EncryptionCodec {
         }
     }
 
-    /// Encrypts a payload with the first key. Without a key it stays as it is.
+    /// Encrypts a payload with the first key. Without keys it is returned unchanged.
     ///
     /// # Errors
-    /// [`EncryptionError::DoesNotSeal`].
+    /// Returns [`EncryptionError::DoesNotSeal`].
     pub fn encrypt(&self, payload: Payload) -> Result<Payload, EncryptionError> {
         let Some(key) = self.keys.first() else {
             return Ok(payload);
         };
-        // At random: a key is good for 2^32 payloads then, by NIST SP 800-38D, 8.3.
+        // With random nonces a key is good for 2^32 payloads (NIST SP 800-38D, 8.3).
         let mut nonce = [0; NONCE_LEN];
         self.random
             .fill(&mut nonce)
@@ -119,10 +119,10 @@ impl EncryptionCodec {
         })
     }
 
-    /// Decrypts a payload with the key it names. One that is not encrypted stays as it is.
+    /// Decrypts a payload with the key that it names. An unencrypted one is returned unchanged.
     ///
     /// # Errors
-    /// Where the key is not there, or does not open it.
+    /// Returns an error if that key was not given or does not decrypt it.
     pub fn decrypt(&self, payload: Payload) -> Result<Payload, EncryptionError> {
         let Some(id) = key_id(&payload) else {
             return Ok(payload);
@@ -154,7 +154,7 @@ impl EncryptionCodec {
     }
 }
 
-/// The ID of the key a payload is encrypted with; `None` where it is not encrypted.
+/// The ID of the key that encrypts a payload, or `None` if it is not encrypted.
 pub(crate) fn key_id(payload: &Payload) -> Option<String> {
     if payload.metadata.get(ENCODING).map(Vec::as_slice) != Some(ENCRYPTED) {
         return None;

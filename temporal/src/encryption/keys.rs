@@ -1,4 +1,4 @@
-//! The keys, from a file or a text, with an ID each.
+//! Encryption keys, each with an ID.
 
 use std::fmt;
 use std::fs;
@@ -14,19 +14,36 @@ use ring::digest::{Digest, SHA256, digest};
 /// The bytes of an AES-256 key.
 const KEY_LENGTH: usize = 32;
 
-/// Keys to encrypt with. The first one encrypts; each decrypts what was encrypted with it, so that
-/// a new one can be put first while orders under an old one are under way.
+/// Encryption keys. The first key encrypts, and every key decrypts what it encrypted. To change
+/// keys, put the new one first and keep the old one for orders that are still running.
 ///
-/// They are written as `ID=KEY`, one a line or with commas between them: the ID is any name, and
-/// the key 32 bytes in base64. Empty lines and those that begin with `#` say nothing. The ID is no
-/// secret: it stands beside each payload on the server.
+/// Keys are written as `ID=KEY`, one on each line or separated by commas. The ID is any name; the
+/// key is 32 bytes in base64. Empty lines and lines that begin with `#` are ignored. The ID is not
+/// secret: the server stores it with each payload.
+///
+/// ```
+/// use temporal::Keys;
+///
+/// # fn main() -> Result<(), temporal::KeysError> {
+/// let keys = Keys::parse(
+///     "# The new key encrypts, the old one only decrypts.
+///      new=AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=
+///      old=AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",
+/// )?;
+/// assert_eq!(keys.ids().collect::<Vec<_>>(), ["new", "old"]);
+///
+/// // Keys are never printed, only their IDs.
+/// assert_eq!(format!("{keys:?}"), r#"Keys(["new", "old"])"#);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Default)]
 pub struct Keys(Arc<[Key]>);
 
 pub(crate) struct Key {
     pub(crate) id: String,
     pub(crate) cipher: LessSafeKey,
-    /// To tell a key from another of the same ID.
+    /// Tells two keys of the same ID apart.
     fingerprint: Digest,
 }
 
@@ -34,24 +51,24 @@ pub(crate) struct Key {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeysError {
-    /// The file with the keys cannot be read.
+    /// The file cannot be read.
     #[error("{path}: {error}")]
     File {
         /// Which file.
         path: String,
-        /// What the operating system said.
+        /// The operating system's error.
         error: io::Error,
     },
-    /// One of the keys is none.
+    /// One of the entries is not a key.
     #[error("key {number}: {problem}. A key is ID=KEY, with 32 bytes in base64 for KEY: `{MAKE}`")]
     Key {
-        /// Which of them, counted from 1.
+        /// Its position, counted from 1.
         number: usize,
         /// What is wrong with it.
         problem: String,
     },
-    /// There is none where there should be.
-    #[error("there is no key in it. Make one, 32 bytes in base64, with an ID before it: `{MAKE}`")]
+    /// There are no keys.
+    #[error("it contains no key. Make one, 32 bytes in base64 after an ID: `{MAKE}`")]
     None,
 }
 
@@ -59,10 +76,10 @@ pub enum KeysError {
 const MAKE: &str = "echo \"key-1=$(openssl rand -base64 32)\"";
 
 impl Keys {
-    /// Reads them from a file.
+    /// Reads keys from a file.
     ///
     /// # Errors
-    /// Where it cannot be read, holds no key, or something that is none.
+    /// Returns an error if the file cannot be read, contains no key, or has an invalid entry.
     pub fn from_file(path: &Path) -> Result<Self, KeysError> {
         let text = fs::read_to_string(path).map_err(|error| KeysError::File {
             path: path.display().to_string(),
@@ -71,10 +88,10 @@ impl Keys {
         Self::parse(&text)
     }
 
-    /// Reads them from a text.
+    /// Reads keys from a text.
     ///
     /// # Errors
-    /// Where it holds no key, or something that is none.
+    /// Returns an error if the text contains no key or has an invalid entry.
     pub fn parse(text: &str) -> Result<Self, KeysError> {
         let mut keys: Vec<Key> = Vec::new();
         let entries = text
@@ -90,7 +107,7 @@ impl Keys {
             };
             let key = Key::parse(entry).map_err(wrong)?;
             if keys.iter().any(|known| known.id == key.id) {
-                return Err(wrong(format!("the ID \"{}\" is taken already", key.id)));
+                return Err(wrong(format!("the ID \"{}\" is already taken", key.id)));
             }
             keys.push(key);
         }
@@ -100,12 +117,12 @@ impl Keys {
         Ok(Self(keys.into()))
     }
 
-    /// Whether there are none, so that nothing is encrypted.
+    /// Returns whether there are no keys, so that nothing is encrypted.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The IDs, that of the key which encrypts first.
+    /// Returns the IDs, beginning with that of the key that encrypts.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|key| key.id.as_str())
     }
@@ -129,10 +146,10 @@ impl Key {
         let bytes = STANDARD
             .decode(key.trim())
             .map_err(|_| format!("what follows \"{id}=\" is not base64"))?;
-        // The cipher would say no more than that it does not like the key.
+        // The cipher's own error does not say what is wrong.
         if bytes.len() != KEY_LENGTH {
             return Err(format!(
-                "\"{id}\" has {} bytes and not {KEY_LENGTH}",
+                "\"{id}\" has {} bytes instead of {KEY_LENGTH}",
                 bytes.len()
             ));
         }
@@ -192,7 +209,7 @@ mod tests {
             (format!("={ONE}"), "no ID"),
             ("first=c2VjcmV0".to_owned(), "\"first\" has 6 bytes"),
             ("first=secret secret".to_owned(), "not base64"),
-            (format!("first={ONE},first={TWO}"), "taken already"),
+            (format!("first={ONE},first={TWO}"), "already taken"),
             ("# none\n".to_owned(), "no key"),
         ] {
             let error = Keys::parse(&text).unwrap_err().to_string();

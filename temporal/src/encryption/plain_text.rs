@@ -1,4 +1,4 @@
-//! Keeps from the server what the SDK would send unencrypted.
+//! Removes what the SDK would send to the server unencrypted.
 
 use futures::future::BoxFuture;
 use temporalio_client::errors::{WorkflowStartError, WorkflowUpdateWithStartError};
@@ -7,8 +7,8 @@ use temporalio_client::{
     UpdateWithStartWorkflowInput, UpdateWithStartWorkflowOutput,
 };
 
-/// Leaves out a workflow's summary and details: the SDK's client sends these two without asking its
-/// codec. Those that a workflow's own commands carry, such as a timer's, it does encrypt.
+/// Removes a workflow's summary and details, because the SDK's client sends these two without its
+/// codec. The summaries of a workflow's own commands, such as a timer's, are encrypted.
 pub(super) struct WithoutPlainText;
 
 impl ClientInterceptor for WithoutPlainText {

@@ -1,7 +1,7 @@
-//! What came from the server as a person can read it.
+//! Decrypts messages from the server for people to read.
 //!
-//! The SDK decrypts results, descriptions and what a worker is given. A history it hands out as the
-//! server has it.
+//! The SDK decrypts results, descriptions and a worker's tasks, but it returns a history as the
+//! server stores it.
 
 use temporalio_common::data_converters::{
     DataConverter, SerializationContextData, WorkflowSerializationContext,
@@ -11,8 +11,8 @@ use temporalio_common::protos::temporal::api::failure::v1::Failure;
 
 use super::codec::key_id;
 
-/// A message of the server's with all payloads in it decrypted; as it was, where one of them cannot
-/// be.
+/// Decrypts all payloads in a message from the server. If one of them cannot be decrypted, returns
+/// the message unchanged.
 pub async fn decrypted<M>(converter: &DataConverter, message: M) -> M
 where
     M: PayloadVisitable + Clone + Send,
@@ -25,14 +25,14 @@ where
     }
 }
 
-/// What a failure says, without its causes. Where that was encrypted and still is, the key it
-/// needs.
+/// Returns a failure's message, without its causes. If the message is still encrypted, says with
+/// which key.
 pub fn failure_message(failure: &Failure) -> String {
     let Some(attributes) = &failure.encoded_attributes else {
         return failure.message.clone();
     };
     if let Some(id) = key_id(attributes) {
-        return format!("what went wrong is encrypted with key \"{id}\"");
+        return format!("the reason is encrypted with key \"{id}\"");
     }
     serde_json::from_slice::<serde_json::Value>(&attributes.data)
         .ok()

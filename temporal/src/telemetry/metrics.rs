@@ -19,7 +19,7 @@ pub struct MetricsError {
     reason: String,
 }
 
-/// Where a process's figures are kept: the SDK's, and its own.
+/// The metrics of a process: the SDK's and its own.
 #[derive(Clone)]
 pub struct Metrics {
     meter: Arc<dyn CoreMeter>,
@@ -36,22 +36,22 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Figures that nobody reads, but for the polls under way.
+    /// Metrics that are not served. Only the polls under way are counted.
     pub fn unserved() -> Self {
         Self::over(Arc::new(NoOpCoreMeter), None)
     }
 
-    /// Serves the figures at `http://<address>/metrics`, as long as the process runs. Port 0 is
-    /// any free port.
+    /// Serves the metrics at `http://<address>/metrics` until the process ends. Port 0 means any
+    /// free port.
     ///
-    /// Names and units are as Prometheus has them: counters end with `_total`, durations are in
-    /// seconds and end with `_seconds`.
+    /// Names and units follow Prometheus: counters end with `_total`, durations are in seconds and
+    /// end with `_seconds`.
     ///
     /// # Errors
-    /// The address is in use, or is none of this machine's.
+    /// Returns an error if the address is in use or does not belong to this machine.
     ///
     /// # Panics
-    /// Outside a Tokio runtime.
+    /// Panics outside a Tokio runtime.
     pub fn serve(address: SocketAddr) -> Result<Self, MetricsError> {
         let options = PrometheusExporterOptions::builder()
             .socket_addr(address)
@@ -75,32 +75,32 @@ impl Metrics {
         }
     }
 
-    /// Where they are served, if they are.
+    /// Returns the address they are served at, or `None` if they are not served.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
-    /// For figures of the process's own, beside the SDK's. Counters get their `_total` here.
+    /// Returns the meter for the process's own metrics. It appends `_total` to counters.
     pub fn meter(&self) -> &dyn CoreMeter {
         self.meter.as_ref()
     }
 
-    /// Which polls are under way, on connections with [`Metrics::client_meter`].
+    /// Returns the polls under way on connections that use [`Metrics::client_meter`].
     pub fn polls(&self) -> &Polls {
         &self.polls
     }
 
-    /// For a connection's settings: counts its requests.
+    /// Returns a meter for a connection's settings, which counts its requests.
     pub fn client_meter(&self) -> Option<TemporalMeter> {
         telemetry_init(self.telemetry())
             .ok()
             .and_then(|telemetry| telemetry.get_temporal_metric_meter())
     }
 
-    /// A runtime for workers, on the current Tokio runtime, that keeps its figures here.
+    /// Returns a runtime for workers, on the current Tokio runtime, that reports its metrics here.
     ///
     /// # Errors
-    /// Outside a Tokio runtime.
+    /// Returns an error outside a Tokio runtime.
     pub fn runtime(&self) -> Result<Runtime, RuntimeError> {
         let options = RuntimeOptions::builder().telemetry_options(self.telemetry());
         Runtime::from_current_tokio(
@@ -113,7 +113,7 @@ impl Metrics {
     fn telemetry(&self) -> TelemetryOptions {
         TelemetryOptions::builder()
             .metrics(Arc::clone(&self.meter))
-            // Prometheus itself labels what it scrapes with job and instance.
+            // Prometheus adds the labels job and instance itself.
             .attach_service_name(false)
             .build()
     }

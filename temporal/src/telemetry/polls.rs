@@ -1,8 +1,8 @@
-//! Which polls for tasks are under way, seen through the SDK's own meter.
+//! Counts the polls for tasks that are under way, through the SDK's own meter.
 //!
-//! The SDK counts each request when it begins and measures it when it ends. A poll that has begun
-//! and not ended is under way: the server holds it until there is a task. When the server dies, all
-//! of them end at once; while the SDK waits to try again, none is under way.
+//! A poll is a request that the server holds until there is a task. The SDK counts each request when
+//! it begins and records its duration when it ends, so a poll that has begun and not ended is under
+//! way. When the server dies, all polls end at once, and none is under way until the SDK tries again.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,39 +13,39 @@ use temporalio_common::telemetry::metrics::{
 };
 use tokio::sync::watch;
 
-/// The SDK's name for requests that the server holds.
+/// The SDK's counter of requests that the server holds.
 const BEGUN: &str = "temporal_long_request";
-/// The SDK's name for how long they took.
+/// The SDK's histogram of their durations.
 const ENDED: &str = "temporal_long_request_latency";
 
-/// How many polls are under way, for each kind of task.
+/// The number of polls under way, for each kind of task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UnderWay {
-    /// For workflow tasks.
+    /// Polls for workflow tasks.
     pub workflow_tasks: u32,
-    /// For activity tasks.
+    /// Polls for activity tasks.
     pub activity_tasks: u32,
 }
 
 impl UnderWay {
-    /// Whether tasks of both kinds are polled for.
+    /// Returns whether polls for both kinds of tasks are under way.
     pub fn both(&self) -> bool {
         self.workflow_tasks > 0 && self.activity_tasks > 0
     }
 }
 
-/// The polls of one process. Cheap to clone; all clones see the same.
+/// The polls of one process. Cheap to clone; all clones share the same counts.
 #[derive(Clone, Debug, Default)]
 pub struct Polls(Arc<watch::Sender<UnderWay>>);
 
 impl Polls {
-    /// How many are under way now.
+    /// Returns how many are under way now.
     pub fn under_way(&self) -> UnderWay {
         *self.0.borrow()
     }
 
-    /// Waits until tasks of both kinds are polled for, no longer than `limit`. Returns what is
-    /// under way then.
+    /// Waits until polls for both kinds of tasks are under way, for at most `limit`. Returns the
+    /// polls under way then.
     pub async fn both_within(&self, limit: Duration) -> UnderWay {
         let mut changes = self.0.subscribe();
         let both = changes.wait_for(UnderWay::both);
@@ -88,7 +88,7 @@ impl Kind {
     }
 }
 
-/// Another meter, with an eye on the polls.
+/// Passes everything on to another meter, and counts the polls.
 #[derive(Debug)]
 pub(super) struct PollMeter {
     inner: Arc<dyn CoreMeter>,
@@ -155,13 +155,13 @@ impl CoreMeter for PollMeter {
     }
 }
 
-/// An instrument whose use tells of a poll.
+/// An instrument whose use shows that a poll begins or ends.
 struct Watched<T> {
     inner: T,
     polls: Polls,
 }
 
-/// It, for one kind of request.
+/// The same instrument, bound to one kind of request.
 struct Bound<T> {
     inner: T,
     polls: Polls,

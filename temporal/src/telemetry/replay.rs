@@ -1,8 +1,7 @@
-//! Keeps workflow code silent while it is replayed.
+//! Marks the replay of workflow code, so that its log lines can be dropped.
 //!
-//! A worker that takes an order over runs its workflow again from the top. What it says on the way
-//! to where it stopped was said before, by another worker or by this one. So a log line of workflow
-//! code is dropped there, whoever wrote it.
+//! A worker that takes over a workflow runs its code again from the beginning (a replay). Everything
+//! up to the point where the workflow stopped was already logged, so it is not logged again.
 
 use std::{
     cell::Cell,
@@ -20,13 +19,13 @@ thread_local! {
     static REPLAYING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread is replaying workflow code at this moment. For a filter of log lines; only
-/// in workers that have [`interceptor`].
+/// Returns whether this thread is replaying workflow code. For a log filter; it works only in workers
+/// that have the [`interceptor`].
 pub fn is_replaying() -> bool {
     REPLAYING.get()
 }
 
-/// Marks the replay of workflow code, for [`is_replaying`].
+/// Returns the interceptor that marks replays for [`is_replaying`].
 pub fn interceptor() -> WorkflowInterceptorConstructor {
     WorkflowInterceptorConstructor::new(|_| Marker)
 }
@@ -78,13 +77,13 @@ fn marked<'a, T: 'a>(
     ctx: WorkflowInterceptorContext,
     run: impl FnOnce() -> WorkflowInterceptorFuture<'a, T>,
 ) -> WorkflowInterceptorFuture<'a, T> {
-    // A handler that is not async does its work here.
+    // A synchronous handler does all its work here.
     let inner = Mark::set(&ctx).during(run);
     WorkflowInterceptorFuture::new(Marked { ctx, inner })
 }
 
-/// Marks each poll anew: between two of them the replay may have ended, and the thread may have
-/// run another workflow.
+/// Sets the mark for each poll of the future: between two polls the replay may have ended, and the
+/// thread may have run another workflow.
 struct Marked<'a, T> {
     ctx: WorkflowInterceptorContext,
     inner: WorkflowInterceptorFuture<'a, T>,

@@ -1,9 +1,9 @@
-//! OpenTelemetry traces, switched on by the standard `OTEL_*` variables.
+//! OpenTelemetry traces, turned on by the standard `OTEL_*` variables.
 //!
-//! An order is one trace: the starter's request, the workflow, and each attempt at an activity. The
-//! SDK's plugin makes the spans and carries the trace along; spans of replayed workflow code are not
-//! sent again. They go out over HTTP as protobuf (OTLP), in the background; an order does not wait
-//! for them.
+//! Each order is one trace: the starter's request, the workflow, and each attempt at an activity. The
+//! SDK's plugin makes the spans and passes the trace on; spans of replayed workflow code are not sent
+//! again. Spans are sent in the background, over HTTP as protobuf (OTLP), so orders do not wait for
+//! them.
 
 use std::{
     env, fmt,
@@ -28,64 +28,65 @@ use tokio::runtime::Handle;
 
 use crate::connect_error::innermost;
 
-/// How long the end of a process may be held up by the last spans.
+/// How long a process that ends waits for its last spans to be sent.
 const LAST_SPANS: Duration = Duration::from_secs(3);
 
 /// Why traces cannot be sent as the variables ask.
 #[derive(Debug, thiserror::Error)]
 pub enum TracesError {
-    /// The address is none.
+    /// The collector's address is not a URL.
     #[error(
-        "{variable}: {value:?} is no http:// or https:// address, such as http://localhost:4318"
+        "{variable}: {value:?} is not an http:// or https:// address, such as http://localhost:4318"
     )]
     Endpoint {
         /// The variable's name.
         variable: &'static str,
-        /// What it says.
+        /// Its value.
         value: String,
     },
-    /// Another form is asked for than this program has.
+    /// A variable asks for a protocol or an exporter that is not supported.
     #[error("{variable}: {value:?} is not supported, only {supported:?} is")]
     Unsupported {
         /// The variable's name.
         variable: &'static str,
-        /// What it says.
+        /// Its value.
         value: String,
-        /// What it may say.
+        /// The only value supported.
         supported: &'static str,
     },
-    /// The exporter could not be made.
+    /// The exporter could not be created.
     #[error("cannot send traces: {0}")]
     Exporter(String),
 }
 
-/// A process has one of it, as it has one environment; each connection made later on is traced.
+/// One for the process. Connections made after it is set are traced.
 static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
 
-/// Traces what a client asks for, and what its workers run, in a process that has [`Traces`].
+/// Traces the requests of a client and the work of its workers, in a process that has [`Traces`].
 pub(crate) fn plugin() -> Option<SimplePlugin> {
     let tracer = PROVIDER.get()?.tracer(INSTRUMENTATION_SCOPE);
     Some(OpenTelemetryPlugin::builder().tracer(tracer).build())
 }
 
-/// The traces of a process: of whatever is asked for, or run, on connections made from then on.
+/// The traces of a process, on all connections made from then on.
 #[derive(Debug)]
 pub struct Traces {
     provider: SdkTracerProvider,
 }
 
 impl Traces {
-    /// As the environment says: `None` unless `OTEL_EXPORTER_OTLP_ENDPOINT` or
-    /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is set, or where `OTEL_SDK_DISABLED` is `true` or
-    /// `OTEL_TRACES_EXPORTER` is `none`. `service` is the service's name unless `OTEL_SERVICE_NAME`
-    /// or `OTEL_RESOURCE_ATTRIBUTES` has another. Sampler, batches, headers and timeouts are by
-    /// their standard variables.
+    /// Starts tracing as the environment says. Returns `None` if traces are off: neither
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT` nor `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is set,
+    /// `OTEL_SDK_DISABLED` is `true`, or `OTEL_TRACES_EXPORTER` is `none`.
+    ///
+    /// The service is called `service` unless `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES`
+    /// names it. The standard variables for sampler, batches, headers and timeouts apply too.
     ///
     /// # Errors
-    /// A variable asks for what cannot be.
+    /// Returns an error if a variable has an invalid or unsupported value.
     ///
     /// # Panics
-    /// Outside a Tokio runtime.
+    /// Panics outside a Tokio runtime.
     pub fn from_env(service: &'static str) -> Result<Option<Self>, TracesError> {
         let get = |name: &str| env::var(name).ok();
         let Some(endpoint) = endpoint(get)? else {
@@ -109,9 +110,9 @@ impl Traces {
         Ok(Some(Self { provider }))
     }
 
-    /// Sends the last spans. A collector that does not answer holds it up for 3 seconds at most.
+    /// Sends the last spans. Waits at most 3 seconds for a collector that does not answer.
     pub async fn end(self) {
-        // It blocks, and what it waits for runs on this runtime.
+        // It blocks, and it waits for work on this runtime.
         let ended =
             tokio::task::spawn_blocking(move || self.provider.shutdown_with_timeout(LAST_SPANS));
         if let Ok(Err(error)) = ended.await {
@@ -127,7 +128,7 @@ fn names_service(get: impl Fn(&str) -> Option<String>) -> bool {
     is_set("OTEL_SERVICE_NAME") || attributes.split(',').any(named)
 }
 
-/// Where the spans go, `None` for nowhere.
+/// Where the spans are sent, or `None` if traces are off.
 fn endpoint(get: impl Fn(&str) -> Option<String>) -> Result<Option<String>, TracesError> {
     let get = |name: &'static str| get(name).filter(|value| !value.is_empty());
     let says = |name, value: &str| get(name).is_some_and(|v| v.eq_ignore_ascii_case(value));
@@ -143,7 +144,7 @@ fn endpoint(get: impl Fn(&str) -> Option<String>) -> Result<Option<String>, Trac
     let Some((variable, value)) = found else {
         return Ok(None);
     };
-    // The exporter would take its default address for one that it cannot read.
+    // The exporter would replace an address that it cannot parse with its default.
     let url = reqwest::Url::parse(&value).ok();
     if !url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
         return Err(TracesError::Endpoint { variable, value });
@@ -170,8 +171,8 @@ fn endpoint(get: impl Fn(&str) -> Option<String>) -> Result<Option<String>, Trac
     Ok(Some(value))
 }
 
-/// Leaves out the spans of looking at a workflow. Who follows one looks many times a second, each
-/// look would be a trace of its own, and none of them is part of what happens.
+/// Drops the spans of describing and querying a workflow. Following a workflow does so many times a
+/// second, and each time would be a trace of its own.
 #[derive(Debug)]
 struct WithoutLooks(SpanExporter);
 
@@ -203,8 +204,8 @@ fn is_look(span: &str) -> bool {
         .any(|look| span.starts_with(look))
 }
 
-/// Sends on the runtime, whichever thread asks for it: the exporter's own thread is none of a
-/// runtime's. Says once when a collector does not answer, and once when it does again.
+/// Sends spans on the Tokio runtime, because the exporter's own thread has none. An unreachable
+/// collector is logged once, and so is its return.
 struct Sender {
     runtime: Handle,
     client: reqwest::Client,
@@ -214,8 +215,7 @@ struct Sender {
 
 impl Sender {
     fn to(endpoint: String) -> Result<Self, TracesError> {
-        // What is encrypted elsewhere in this process is so with the same library; where it is
-        // set already, that is it.
+        // The rest of this process uses the same TLS library. An error means that it is set already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .build()
@@ -235,7 +235,7 @@ impl Sender {
         }
         match &trouble {
             Some(trouble) => tracing::warn!(
-                "traces cannot be sent to {}: {trouble}. Orders go on; spans are lost until it works",
+                "traces cannot be sent to {}: {trouble}. Orders continue; spans are lost until the collector answers",
                 self.endpoint
             ),
             None => tracing::info!("traces are sent to {} again", self.endpoint),

@@ -1,4 +1,4 @@
-use hyper::Request;
+use axum::http::Request;
 
 use super::*;
 

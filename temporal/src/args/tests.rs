@@ -1,7 +1,6 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::args::Secret;
 
 const FILE: &str = r#"
 [profile.default]
@@ -44,7 +43,7 @@ impl Bench {
     }
 
     fn load(&self) -> Result<Settings, ConnectError> {
-        Settings::load(&self.args, Some(&self.environment))
+        self.args.settings_in(Some(&self.environment))
     }
 
     fn error(&self) -> String {
@@ -54,7 +53,7 @@ impl Bench {
         }
     }
 
-    fn file(&self, name: &str, text: &str) -> std::path::PathBuf {
+    fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
         fs::write(&path, text).unwrap();
         path
