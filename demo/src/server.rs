@@ -12,7 +12,7 @@ use crate::{
 /// Runs the dev server until Ctrl-C. Its state is on disk, so that it outlives the server.
 ///
 /// # Errors
-/// Where something listens on its port already, or it cannot be started.
+/// Returns an error if something listens on its port already, or it cannot be started.
 pub async fn run(args: ServerArgs) -> anyhow::Result<()> {
     let settings = Settings::plain(&format!("127.0.0.1:{}", args.port), "default")?;
     match what_listens(&settings).await {
