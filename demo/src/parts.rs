@@ -6,8 +6,8 @@ use clap::Parser;
 
 use crate::{args::PlainArgs, bug::Bug, plain};
 
-/// A process of a demo: the same worker and starter that people run, under this program's name. They
-/// are not subcommands, so that the help does not list them.
+/// A process of a demo: the same worker and starter that people run, under this program's
+/// name. They are not subcommands, so that the help does not list them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// As `cargo run -p worker` runs it.

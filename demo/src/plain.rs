@@ -1,4 +1,4 @@
-//! An order's steps as plain function calls: what a program does that nobody helps.
+//! An order's steps as plain function calls: a program without Temporal.
 //!
 //! The services and the faults are the same as the activities'. What is missing is what Temporal
 //! adds: a fault ends the order, and what a killed process was doing is forgotten.

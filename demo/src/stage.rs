@@ -224,7 +224,7 @@ impl Stage {
         StarterProcess::start(arguments, self.environment(), self.voice)
     }
 
-    /// The same, for whoever starts it at a time when nobody can wait for it in step.
+    /// The command of a starter, to be run later and outside the async runtime.
     ///
     /// # Errors
     /// Returns an error if this program's file cannot be found.

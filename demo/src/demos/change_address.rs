@@ -102,7 +102,7 @@ async fn by_signal(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Nothing comes, and the order goes on with what it has.
+/// No address arrives, and the order continues with the one it has.
 async fn by_nobody(stage: &Stage) -> anyhow::Result<()> {
     const ORDER_ID: &str = "order-3103";
     stage

@@ -30,7 +30,7 @@ use workflows::{ORDER_STATUS, OrderInput, OrderStatus, ProcessOrder, policies};
 
 use crate::voice::Voice;
 
-/// Where the histories are kept, below the project's folder: a folder for each version.
+/// The folder of the histories, relative to the project's folder: a folder for each version.
 const HISTORIES: &str = "workflows/tests/histories";
 
 /// The history of an order that failed before orders were undone.
@@ -128,7 +128,7 @@ async fn replayed(
     for (name, file) in kept {
         let json = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
         let history = WorkflowHistory::from_json(&json)
-            .with_context(|| format!("{name} is no history of an order"))?;
+            .with_context(|| format!("{name} is not the history of an order"))?;
         histories.push(history);
     }
     let results = replayer.replay_workflows(histories).await?;

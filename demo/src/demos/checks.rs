@@ -55,7 +55,7 @@ pub async fn refused(stage: &Stage, arguments: &[&str], reason: &str) -> anyhow:
     Ok(())
 }
 
-/// Waits until an order of this demo stands so, by its own word.
+/// Waits until an order of this demo reports this status.
 ///
 /// # Errors
 /// Returns an error if that takes too long.

@@ -1,4 +1,4 @@
-//! Progress: an order says how it stands, while it runs and after.
+//! Progress: an order reports its status while it runs and afterwards.
 
 use anyhow::ensure;
 use orders::{ApprovalRule, Order};
@@ -22,7 +22,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         .await?;
 
     voice
-        .scene("Two orders: the payment service is slow with the first, and the second waits for approval.")
+        .scene("The payment service is slow with one order, and another waits for approval.")
         .await;
     place(stage, &numbered_order(3001, 10)).await?;
     stage
@@ -39,14 +39,14 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     until_status(stage, APPROVED, OrderStatus::AwaitingApproval).await?;
 
     voice
-        .scene("Each order is asked for its status. The workflow itself answers; there is no table of orders.")
+        .scene("Each order is asked for its status. The workflow itself answers.")
         .await;
     let said = ask(stage, &["status", CHARGED]).await?;
     ensure!(said.contains("Charging, 40 %"), "{CHARGED} does not say so");
     ask(stage, &["status", APPROVED]).await?;
 
     voice
-        .scene("Which orders wait for approval? The server knows it from the search attribute OrderStatus.")
+        .scene("Orders are listed by their status, a search attribute on the server.")
         .await;
     until_listed(stage, APPROVED, OrderStatus::AwaitingApproval).await?;
     until_listed(stage, CHARGED, OrderStatus::Charging).await?;

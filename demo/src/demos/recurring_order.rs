@@ -125,7 +125,7 @@ async fn until_completed(stage: &Stage, name: &str, orders: usize) -> anyhow::Re
         .await
 }
 
-/// Waits until none of a schedule's orders is under way: nobody would go on with it.
+/// Waits until none of a schedule's orders is running: no worker would continue it.
 async fn until_ended(stage: &Stage, name: &str) -> anyhow::Result<()> {
     let query = format!("WorkflowId STARTS_WITH '{name}' AND ExecutionStatus = 'Running'");
     stage

@@ -39,7 +39,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let worker = stage.worker(&["--fault-rate", "0"]).await?;
 
     voice
-        .scene("An order of three items is reserved as a whole, charged once, and shipped in parallel.")
+        .scene("Three items are reserved as a whole, charged once, and shipped in parallel.")
         .await;
     ask(stage, &order("3601", "345678:5", &[])).await?;
     check_effects(stage, "order-3601", &SHIPPED)?;

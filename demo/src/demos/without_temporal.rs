@@ -120,7 +120,9 @@ pub async fn play(stage: &mut Stage, args: &WithoutTemporalArgs) -> anyhow::Resu
         without.completed < all,
         "without Temporal all orders completed too: there were no faults and no kills to show"
     );
-    voice.shown("the steps are the same; without Temporal, nobody remembers what a killed process was doing.");
+    voice.shown(
+        "the steps are the same; without Temporal, a killed process leaves orders half done.",
+    );
     Ok(())
 }
 
