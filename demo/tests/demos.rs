@@ -114,7 +114,9 @@ fn shown(arguments: &[&str]) -> String {
 fn the_worker_is_killed_and_the_order_completes() {
     let text = shown(&["kill-worker"]);
     assert!(text.contains("killed with SIGKILL"), "{text}");
+    assert!(text.contains("found: an earlier attempt did it"), "{text}");
     assert!(text.contains("managed: order-37005"), "{text}");
+    assert!(text.contains("found charge-000002"), "{text}");
 }
 
 #[test]

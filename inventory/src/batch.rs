@@ -34,6 +34,17 @@ impl<'a> Draft<'a> {
     }
 }
 
+/// A change that waits to be made on behalf of some caller.
+pub(crate) trait Job: Send + Sync {
+    /// Works the change out and drafts it.
+    fn decide(&self, batch: &mut Batch<'_>);
+    /// Replaces whatever was decided: it could not be written.
+    fn fail(&self, error: &InventoryError);
+    /// The caller may have its result.
+    fn finish(&self);
+    fn is_finished(&self) -> bool;
+}
+
 /// The past as it would be with the drafts of this batch.
 pub(crate) struct Batch<'a> {
     past: &'a State,

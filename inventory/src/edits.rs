@@ -22,7 +22,7 @@ pub(crate) fn take_unseen(state: &mut State) {
     let State { levels, file, .. } = state;
     for record in &file.records {
         if !levels.has_seen(&record.product_id) {
-            levels.adopt(record);
+            levels.adopt(&record.product_id, &record.order_id, record.in_stock);
         }
     }
 }
@@ -35,7 +35,9 @@ pub(crate) fn find(state: &mut State, file: &StockFile) -> Vec<Edit> {
     for record in &file.records {
         let product = &record.product_id;
         if !state.has_baseline && !state.levels.has_seen(product) {
-            state.levels.adopt(record);
+            state
+                .levels
+                .adopt(&record.product_id, &record.order_id, record.in_stock);
             continue;
         }
         let before = state.levels.get(product).map(|level| level.in_stock);

@@ -7,7 +7,6 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use crate::placement::{is_false, unescape};
-use crate::quick_line;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -162,13 +161,6 @@ pub(crate) struct Line<'a> {
     pub more: bool,
     #[serde(default)]
     pub removed: bool,
-}
-
-impl<'a> Line<'a> {
-    /// Reads a line's text.
-    pub fn read(text: &'a [u8]) -> Result<Self, serde_json::Error> {
-        quick_line::read(text).map_or_else(|| serde_json::from_slice(text), Ok)
-    }
 }
 
 mod rfc3339 {

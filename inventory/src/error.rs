@@ -17,7 +17,7 @@ use orders::InvalidOrder;
 pub enum InventoryError {
     /// A file could not be read or written: disk full, folder read-only.
     #[error(
-        "cannot {action} {}: {reason}; nothing was changed, make the path usable and try again",
+        "cannot {action} {}: {reason}; nothing was changed, make the path accessible and try again",
         path.display()
     )]
     Io {
@@ -47,11 +47,11 @@ pub enum InventoryError {
         remedy: &'static str,
     },
     /// The inventory has no such product.
-    #[error("unknown product {product:?}; products there are: {}", known.join(", "))]
+    #[error("unknown product {product:?}; known products: {}", known.join(", "))]
     UnknownProduct {
         /// What was asked for.
         product: String,
-        /// The products there are.
+        /// The products that the inventory has.
         known: Vec<String>,
     },
     /// More units than the warehouse can ever hold of one product.
@@ -96,7 +96,7 @@ pub enum InventoryError {
     },
     /// A stock that does not fit the file's number.
     #[error(
-        "product {product}: {quantity} more than {in_stock} in stock are too many to count; \
+        "product {product}: {quantity} units more than the {in_stock} in stock are too many to record; \
          lower inStock in the inventory file"
     )]
     Overfull {
@@ -108,13 +108,13 @@ pub enum InventoryError {
         quantity: u32,
     },
     /// The thread that wrote on behalf of others panicked.
-    #[error("the inventory's writer stopped before it was done; try again")]
+    #[error("the thread that writes to the inventory stopped unexpectedly; try again")]
     Interrupted,
 }
 
 impl InventoryError {
     /// Whether trying the same again cannot help: the order itself is at
-    /// fault. Files can be mended, so trouble with them is never permanent.
+    /// fault. Files can be repaired, so trouble with them is never permanent.
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::UnknownProduct { .. }

@@ -6,20 +6,9 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Job};
 use crate::error::InventoryError;
 use crate::store::Store;
-
-/// A change that waits to be made on behalf of some caller.
-pub(crate) trait Job: Send + Sync {
-    /// Works the change out and drafts it.
-    fn decide(&self, batch: &mut Batch<'_>);
-    /// Replaces whatever was decided: it could not be written.
-    fn fail(&self, error: &InventoryError);
-    /// The caller may have its result.
-    fn finish(&self);
-    fn is_finished(&self) -> bool;
-}
 
 struct Ticket<F, T>(Mutex<Progress<F, T>>);
 

@@ -1,4 +1,4 @@
-//! The handle that callers hold.
+//! [`Inventory`], the handle that callers hold.
 
 use std::fmt;
 use std::io::BufRead;
@@ -17,10 +17,39 @@ use orders::Item;
 
 /// The stock of every product, and what was done for every order.
 ///
-/// Cheap to clone; all clones share one queue of changes. Every method blocks
-/// until what it did is on disk, so async code calls it from a thread where
-/// blocking is fine. Every change is made once for each placement: a retry
-/// finds what the first attempt did and returns that.
+/// A handle is cheap to clone, and all clones share one queue of changes. Every method blocks until its
+/// change is on disk, so async code has to call it from a thread that may block.
+///
+/// Each change is made once for each [`Placement`]. A retry finds what the first attempt did and returns
+/// that:
+///
+/// ```
+/// use std::time::SystemTime;
+///
+/// use inventory::{Inventory, Placement, Reservation};
+/// use orders::Item;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let inventory = Inventory::open(folder.path().join("inventory.json"), SystemTime::now)?;
+/// assert_eq!(inventory.stock("123456")?, 1000);
+///
+/// let placement = Placement::new("order-1", "first-submission");
+/// let items = [Item::new("123456", 999)];
+/// let reserved = inventory.reserve(&placement, &items)?;
+/// assert!(matches!(reserved, Reservation::Reserved { already: false, .. }));
+///
+/// let charge = inventory.record_charge(&placement, "*******345")?;
+/// let retry = inventory.record_charge(&placement, "*******345")?;
+/// assert_eq!(charge.number, retry.number);
+/// assert!(retry.already);
+///
+/// // The units were taken once, and the customer was charged once.
+/// assert_eq!(inventory.stock("123456")?, 1);
+/// assert_eq!(inventory.effects("order-1")?.len(), 2);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Inventory {
     shared: Arc<Shared>,
@@ -38,19 +67,19 @@ impl fmt::Debug for Inventory {
 }
 
 impl Inventory {
-    /// Opens the inventory file at `path`, with its ledger and its lock beside
-    /// it; creates them, and the folder, on first use.
+    /// Opens the inventory file at `path` with its ledger and its lock file beside it. The files and the
+    /// folder are created on first use.
     ///
     /// # Errors
-    /// A file cannot be read or written, or is damaged.
+    /// Returns an error if a file cannot be read or written, or is damaged.
     pub fn open(path: impl Into<PathBuf>, clock: Clock) -> Result<Self, InventoryError> {
         let inventory = Self::at(path, clock);
         inventory.products()?;
         Ok(inventory)
     }
 
-    /// The inventory at `path`, whose files are not looked at before the first
-    /// operation: for a program that runs on while a person mends them.
+    /// Returns the inventory at `path` without opening its files, which happens at the first operation.
+    /// This suits a program that should keep running while a person repairs a damaged file.
     pub fn at(path: impl Into<PathBuf>, clock: Clock) -> Self {
         let paths = Paths::beside(path.into());
         let store = Store::new(paths.clone(), clock);
@@ -60,29 +89,30 @@ impl Inventory {
         }
     }
 
-    /// The inventory file.
+    /// Returns the path of the inventory file.
     pub fn path(&self) -> &Path {
         &self.shared.paths.inventory
     }
 
-    /// The ledger beside it.
+    /// Returns the path of the ledger, which lies in the same folder.
     pub fn ledger_path(&self) -> &Path {
         &self.shared.paths.ledger
     }
 
-    /// Every product as it is in stock now, by product ID. Edits made to the
-    /// file by hand count.
+    /// Returns the current stock of every product, sorted by product ID. Edits made to the inventory
+    /// file by hand are included.
     ///
     /// # Errors
-    /// A file cannot be read or written, or is damaged.
+    /// Returns an error if a file cannot be read or written, or is damaged.
     pub fn products(&self) -> Result<Vec<Product>, InventoryError> {
         self.shared.changes.change(|batch| Ok(batch.products()))
     }
 
-    /// Units of one product in stock now.
+    /// Returns how many units of `product` are in stock now.
     ///
     /// # Errors
-    /// [`InventoryError::UnknownProduct`]; or the files are in trouble.
+    /// Returns [`InventoryError::UnknownProduct`] if there is no such product, or an error if a file
+    /// cannot be read or written, or is damaged.
     pub fn stock(&self, product: &str) -> Result<u32, InventoryError> {
         let product = product.to_owned();
         self.shared
@@ -90,16 +120,15 @@ impl Inventory {
             .change(move |batch| batch.stock(&product))
     }
 
-    /// Takes an order's items out of stock, all of them or none. Items of the
-    /// same product count as one.
+    /// Takes an order's items out of stock, all of them or none. Items of the same product count as
+    /// one.
     ///
-    /// An order whose reservation was released may be placed again, by another
-    /// submission.
+    /// After its reservation was released, an order may be placed again by another submission.
     ///
     /// # Errors
-    /// Unknown product, more than [`CAPACITY`](crate::CAPACITY), no item, a
-    /// quantity of 0, other items than this placement reserved before; or the
-    /// files are in trouble.
+    /// Returns an error if a product is unknown, if an item has a quantity of 0 or of more than
+    /// [`CAPACITY`](crate::CAPACITY), if there is no item, or if this placement reserved other items
+    /// before; or if a file cannot be read or written, or is damaged.
     pub fn reserve(
         &self,
         placement: &Placement,
@@ -111,11 +140,11 @@ impl Inventory {
             .change(move |batch| steps::reserve(batch, &placement, &items))
     }
 
-    /// Gives back what this placement reserved; a retry returns what was given
-    /// back then. Empty if it has nothing reserved.
+    /// Gives back what this placement reserved. A retry returns what was given back the first time. The
+    /// list is empty if nothing is reserved.
     ///
     /// # Errors
-    /// The files are in trouble.
+    /// Returns an error if a file cannot be read or written, or is damaged.
     pub fn release(&self, placement: &Placement) -> Result<Released, InventoryError> {
         let placement = placement.clone();
         self.shared
@@ -123,12 +152,12 @@ impl Inventory {
             .change(move |batch| steps::release(batch, &placement))
     }
 
-    /// Records the charge of an order, with the payment info that the caller
-    /// has masked.
+    /// Records the charge of an order. The caller has masked the payment info, which is written to the
+    /// ledger as it is.
     ///
     /// # Errors
-    /// [`InventoryError::NotReserved`] if the placement holds no reservation;
-    /// or the files are in trouble.
+    /// Returns [`InventoryError::NotReserved`] if the placement holds no reservation, or an error if a
+    /// file cannot be read or written, or is damaged.
     pub fn record_charge(
         &self,
         placement: &Placement,
@@ -140,10 +169,10 @@ impl Inventory {
             .change(move |batch| steps::charge(batch, &placement, &payment))
     }
 
-    /// Records that the charge was given back; `None` if there was none.
+    /// Records that the charge was refunded. Returns `None` if there was no charge.
     ///
     /// # Errors
-    /// The files are in trouble.
+    /// Returns an error if a file cannot be read or written, or is damaged.
     pub fn record_refund(
         &self,
         placement: &Placement,
@@ -154,12 +183,11 @@ impl Inventory {
             .change(move |batch| steps::refund(batch, &placement))
     }
 
-    /// Records the shipment of one item of an order, to `address` if the order
-    /// names one.
+    /// Records the shipment of one item of an order, to `address` if the order has one.
     ///
     /// # Errors
-    /// [`InventoryError::NotReserved`] if the placement holds less of it; or
-    /// the files are in trouble.
+    /// Returns [`InventoryError::NotReserved`] if the placement holds fewer units of the product, or an
+    /// error if a file cannot be read or written, or is damaged.
     pub fn record_shipment(
         &self,
         placement: &Placement,
@@ -173,11 +201,11 @@ impl Inventory {
             .change(move |batch| steps::ship(batch, &placement, &item, address.as_deref()))
     }
 
-    /// Records that the shipment of one product was called back; `None` if
-    /// there was none. The stock comes back with [`Inventory::release`].
+    /// Records that the shipment of one product was called back. Returns `None` if there was no
+    /// shipment. The units return to the stock with [`Inventory::release`].
     ///
     /// # Errors
-    /// The files are in trouble.
+    /// Returns an error if a file cannot be read or written, or is damaged.
     pub fn record_recall(
         &self,
         placement: &Placement,
@@ -189,14 +217,14 @@ impl Inventory {
             .change(move |batch| steps::recall(batch, &placement, &product))
     }
 
-    /// Has the supplier deliver up to [`CAPACITY`](crate::CAPACITY) if the
-    /// stock is below [`MINIMUM_STOCK`](crate::MINIMUM_STOCK) or below
-    /// `needed`; else delivers nothing. `round` counts an order's deliveries of
-    /// a product, so that each is made once.
+    /// Has the supplier fill the stock up to [`CAPACITY`](crate::CAPACITY) if it is below
+    /// [`MINIMUM_STOCK`](crate::MINIMUM_STOCK) or below `needed` units. Otherwise nothing is delivered.
+    ///
+    /// `round` numbers the deliveries of one product for one order, so that each is made once.
     ///
     /// # Errors
-    /// Unknown product, `needed` above the capacity; or the files are in
-    /// trouble.
+    /// Returns an error if the product is unknown or `needed` is above the capacity; or if a file cannot
+    /// be read or written, or is damaged.
     pub fn restock(
         &self,
         placement: &Placement,
@@ -210,11 +238,12 @@ impl Inventory {
             .change(move |batch| steps::restock(batch, &placement, &product, round, needed))
     }
 
-    /// Everything the ledger tells of an order, oldest first. Reads the whole
-    /// ledger: for a person who asks, not for a step.
+    /// Returns every line that the ledger has about an order, oldest first.
+    ///
+    /// This reads the whole ledger. It is meant for a person who asks, not for a step of an order.
     ///
     /// # Errors
-    /// The files are in trouble.
+    /// Returns an error if a file cannot be read or written, or is damaged.
     pub fn effects(&self, order_id: &str) -> Result<Vec<Entry>, InventoryError> {
         let len = self.shared.changes.change(|batch| Ok(batch.ledger_len()))?;
         let path = self.ledger_path();

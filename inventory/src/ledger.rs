@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::entry::{Entry, Line};
 use crate::error::{InventoryError, without_position};
-use crate::store::folder_of;
 
-const REMEDY: &str = "mend that line or restore the file from a copy";
+const REMEDY: &str = "repair that line or restore the file from a copy";
 
 /// An open ledger, read up to `len`.
 #[derive(Debug)]
@@ -256,4 +255,10 @@ impl Ledger {
     fn reading(&self) -> impl FnOnce(io::Error) -> InventoryError {
         InventoryError::io("read", &self.path)
     }
+}
+
+/// The folder that `path` lies in; `None` for a bare file name.
+pub(crate) fn folder_of(path: &Path) -> Option<&Path> {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
 }

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use crate::entry::{Change, Line};
 use crate::placement::Product;
-use crate::stock_file::Record;
 
 /// One product's stock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,16 +54,16 @@ impl Levels {
         self.sorted().into_iter().map(product).collect()
     }
 
-    /// Takes a record's figures as they are.
-    pub fn adopt(&mut self, record: &Record) {
+    /// Takes the figures of the inventory file as they are.
+    pub fn adopt(&mut self, product_id: &str, order_id: &str, in_stock: u32) {
         let level = Level {
-            order_id: record.order_id.clone(),
-            in_stock: record.in_stock,
-            opening: record.in_stock,
+            order_id: order_id.to_owned(),
+            in_stock,
+            opening: in_stock,
             changed: true,
             listed: true,
         };
-        self.0.insert(record.product_id.clone(), level);
+        self.0.insert(product_id.to_owned(), level);
     }
 
     /// Takes a line's figures where it cannot be followed, to go on from there.

@@ -10,6 +10,13 @@ use memchr::memchr;
 
 use crate::entry::{Change, Line};
 
+impl<'a> Line<'a> {
+    /// Reads a line's text, whoever wrote it.
+    pub fn read(text: &'a [u8]) -> Result<Self, serde_json::Error> {
+        read(text).map_or_else(|| serde_json::from_slice(text), Ok)
+    }
+}
+
 /// The line, or `None` if it takes a JSON parser to tell.
 pub(crate) fn read(text: &[u8]) -> Option<Line<'_>> {
     // Without these the next quote ends a string. Looked for by themselves, so

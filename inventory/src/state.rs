@@ -199,7 +199,8 @@ impl State {
     /// ledger, order IDs and further fields included.
     pub fn adopt(&mut self, file: StockFile) {
         for record in &file.records {
-            self.levels.adopt(record);
+            self.levels
+                .adopt(&record.product_id, &record.order_id, record.in_stock);
         }
         self.file = file;
         self.has_baseline = true;

@@ -71,7 +71,7 @@ impl StockFile {
             line,
             column,
             problem,
-            remedy: "mend it or take it away",
+            remedy: "repair or remove the file",
         };
         let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
         let is_array = first == Some(&b'[');

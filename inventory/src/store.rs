@@ -6,11 +6,11 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Job};
 use crate::clock::Clock;
 use crate::edits;
 use crate::error::InventoryError;
-use crate::group_commit::Job;
+use crate::ledger::folder_of;
 use crate::lock::LockFile;
 use crate::state::State;
 use crate::stock_file::StockFile;
@@ -287,11 +287,6 @@ pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, InventoryErr
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(InventoryError::io("read", path)(error)),
     }
-}
-
-pub(crate) fn folder_of(path: &Path) -> Option<&Path> {
-    path.parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
 }
 
 #[cfg(test)]

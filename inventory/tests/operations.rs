@@ -212,7 +212,7 @@ fn orders_that_cannot_be_are_refused_for_good() {
     };
     assert_eq!(
         refuse(&[Item::new("c", 1)]),
-        r#"unknown product "c"; products there are: a, b"#
+        r#"unknown product "c"; known products: a, b"#
     );
     let over = refuse(&[Item::new("b", 10_001)]);
     assert!(over.contains("10001") && over.contains("10000"), "{over}");

@@ -1,20 +1,27 @@
-//! So many units of a product.
+//! A product and how many units of it.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// So many units of a product.
+/// A product and how many units of it.
+///
+/// ```
+/// use orders::Item;
+///
+/// let item = Item::new("123456", 2);
+/// assert_eq!(item.to_string(), "2 units of product 123456");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
-    /// The product's ID.
+    /// The product's ID, for example `123456`.
     pub product: String,
-    /// Units, at least 1.
+    /// The number of units. [`Order::validate`](crate::Order::validate) wants at least 1.
     pub quantity: u32,
 }
 
 impl Item {
-    /// `quantity` units of `product`.
+    /// Creates an item of `quantity` units of `product`.
     pub fn new(product: impl Into<String>, quantity: u32) -> Self {
         Self {
             product: product.into(),
@@ -24,15 +31,18 @@ impl Item {
 }
 
 impl fmt::Display for Item {
-    /// In words: "1 unit of product 123456".
+    /// Writes the item in words, as in "1 unit of product 123456".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = if self.quantity == 1 { "unit" } else { "units" };
         write!(f, "{} {units} of product {}", self.quantity, self.product)
     }
 }
 
-/// One item for each product, in the order in which the products first appear. Units beyond what a
-/// `u32` holds stay at its maximum, which is more than any warehouse holds.
+/// Merges items of the same product into one. The products stay in the order in which they first
+/// appear.
+///
+/// A sum that a `u32` cannot hold stays at `u32::MAX`. That is still more than any warehouse holds, so
+/// the order is refused as it should be.
 ///
 /// ```
 /// use orders::{Item, merged};

@@ -1,14 +1,18 @@
-//! What an order is: pure data and rules, no I/O.
+//! What an order is: pure data and rules, without I/O.
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | `order` | [`Order`]: its fields and wishes, what makes it valid, how it is read from JSON |
-//! | `item` | [`Item`]: so many units of a product |
+//! | `order` | [`Order`]: its fields, how it is read from JSON, what makes it valid |
+//! | `item` | [`Item`]: a product and how many units of it |
+//! | `address` | [`is_address`]: what a delivery address looks like |
+//! | `approval` | [`ApprovalRule`]: when an order needs a person's approval |
 
+mod address;
+mod approval;
 mod item;
 mod order;
 
+pub use address::{ADDRESS_RULE, is_address};
+pub use approval::ApprovalRule;
 pub use item::{Item, merged};
-pub use order::{
-    ADDRESS_RULE, ApprovalRule, DEFAULT_PAUSE, InvalidOrder, Order, PAUSING_ORDER, is_address,
-};
+pub use order::{DEFAULT_PAUSE, InvalidOrder, Order, PAUSING_ORDER};

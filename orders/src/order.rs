@@ -1,4 +1,4 @@
-//! An order as it is submitted, and what makes one valid.
+//! An order as it is submitted, how it is read from JSON, and what makes it valid.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,24 +6,60 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::address::{ADDRESS_RULE, is_address};
+use crate::approval::ApprovalRule;
 use crate::item::{Item, merged};
 
-/// The order number that the Go demo pauses between two steps, so that a
-/// presenter can kill the worker there.
+/// The number of the one order that pauses without being asked to.
+///
+/// The Go demo pauses this order between two steps, so that a presenter has time to kill the worker.
 pub const PAUSING_ORDER: &str = "37005";
 
-/// How long [`PAUSING_ORDER`] pauses unless it says otherwise.
+/// How long [`PAUSING_ORDER`] pauses unless the order itself says otherwise.
 pub const DEFAULT_PAUSE: Duration = Duration::from_secs(15);
 
-/// An order as a customer submits it: the input of the process.
+/// An order as a customer submits it. It is the input of the workflow.
 ///
-/// Written as `orderID`, `item`, `quantity`, `paymentInfo`; the Go demo's
-/// spelling (`OrderID`, `Item`, ...) is read as well, so that its starter can
-/// drive this worker.
+/// [`Order::new`] builds an order that asks for nothing special; every other field is set afterwards:
+///
+/// ```
+/// use orders::{Item, Order};
+///
+/// let mut order = Order::new("order-11235", "123456", 2, "VISA-12345");
+/// order.more_items = vec![Item::new("234567", 1)];
+/// order.address = Some("12 Main Street".to_owned());
+/// assert_eq!(order.validate(), Ok(()));
+/// assert_eq!(order.to_string(), "2 units of product 123456, 1 unit of product 234567");
+///
+/// order.quantity = 0;
+/// let error = order.validate().unwrap_err();
+/// assert_eq!(error.to_string(), "quantity: must be at least 1");
+/// ```
+///
+/// In JSON the fields are called `orderID`, `item`, `quantity`, `paymentInfo` and so on. The first
+/// four and `pauseSeconds` may also be spelled as the Go demo spells them (`OrderID`, `Item`, ...), so
+/// that its starter can drive this worker:
+///
+/// ```
+/// use orders::Order;
+///
+/// let ours = r#"{"orderID":"order-1","item":"123456","quantity":2,"paymentInfo":"VISA-12345"}"#;
+/// let gos = r#"{"OrderID":"order-1","Item":"123456","Quantity":2,"PaymentInfo":"VISA-12345"}"#;
+/// let order = Order::from_json(ours.as_bytes())?;
+/// assert_eq!(order, Order::from_json(gos.as_bytes())?);
+/// assert_eq!(order, Order::new("order-1", "123456", 2, "VISA-12345"));
+///
+/// // An error names the field.
+/// let error = Order::from_json(ours.replace("2,", "-2,").as_bytes()).unwrap_err();
+/// assert!(error.to_string().starts_with("quantity: invalid value"));
+/// # Ok::<(), orders::InvalidOrder>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// Names the order, e.g. `order-11235`; the same ID is the same order. Empty until
-    /// [`Order::named`] names it, as in a recurring order, whose runs are orders of their own.
+    /// Identifies the order, for example `order-11235`. Two orders with the same ID are the same order.
+    ///
+    /// It may be empty until [`Order::named`] fills it in: each run of a recurring order is an order of
+    /// its own and gets its ID when it starts.
     #[serde(
         rename = "orderID",
         alias = "OrderID",
@@ -31,17 +67,17 @@ pub struct Order {
         skip_serializing_if = "String::is_empty"
     )]
     pub order_id: String,
-    /// The product's ID, e.g. `123456`.
+    /// The ID of the product that is ordered, for example `123456`.
     #[serde(alias = "Item")]
     pub item: String,
-    /// Units ordered, at least 1.
+    /// How many units of it are ordered; at least 1.
     #[serde(alias = "Quantity")]
     pub quantity: u32,
-    /// What the order is paid with, e.g. `VISA-12345`.
+    /// What the order is paid with, for example `VISA-12345`.
     #[serde(rename = "paymentInfo", alias = "PaymentInfo")]
     pub payment_info: String,
-    /// Seconds to wait before the shipment is prepared; `None` leaves it to
-    /// [`Order::pause`].
+    /// How many seconds to pause before the shipment is prepared. With `None`, [`Order::pause`]
+    /// decides.
     #[serde(
         rename = "pauseSeconds",
         alias = "PauseSeconds",
@@ -49,69 +85,57 @@ pub struct Order {
         skip_serializing_if = "Option::is_none"
     )]
     pub pause_seconds: Option<u64>,
-    /// What else is ordered; the order is reserved as a whole or not at all.
+    /// Further items of the same order. All items are reserved together or none is.
     #[serde(rename = "moreItems", default, skip_serializing_if = "Vec::is_empty")]
     pub more_items: Vec<Item>,
-    /// Whether each item's shipment is a workflow of its own.
+    /// Whether the items ship apart, each in a child workflow of its own.
     #[serde(
         rename = "shipApart",
         default,
         skip_serializing_if = "std::ops::Not::not"
     )]
     pub ship_apart: bool,
-    /// Whether its fraud check is a part of the workflow's own task. That is faster, and what the
-    /// server shows of the order has less of it.
+    /// Whether the fraud check runs as a local activity, within the workflow task. This is faster, but
+    /// the order's history shows less of the check.
     #[serde(
         rename = "localCheck",
         default,
         skip_serializing_if = "std::ops::Not::not"
     )]
     pub local_check: bool,
-    /// Where it is delivered, e.g. `12 Main Street`; `None` leaves it to the warehouse.
+    /// The delivery address, for example `12 Main Street`. With `None`, the warehouse decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// Seconds to wait, at most, for another delivery address before the order ships.
+    /// How many seconds to wait, at most, for a new delivery address before the order ships.
     #[serde(
         rename = "awaitAddressSeconds",
         default,
         skip_serializing_if = "Option::is_none"
     )]
     pub await_address_seconds: Option<u64>,
-    /// What a person has to approve of.
+    /// When the order needs a person's approval. With `None`, it never does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalRule>,
 }
 
-/// When an order needs a person's approval. It comes with the order, so that whoever runs it
-/// decides the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ApprovalRule {
-    /// An order of more units than this needs it.
-    pub above_quantity: u32,
-    /// Seconds that the approval may take; then the order is rejected.
-    pub within_seconds: u64,
-}
-
-/// Why an order cannot be processed. Sending the same one again cannot help.
+/// Why an order cannot be processed. Submitting the same order again fails in the same way.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum InvalidOrder {
-    /// A field's content breaks a rule.
+    /// The content of a field breaks a rule.
     #[error("{field}: {problem}")]
     Field {
-        /// The field as it is written in JSON.
+        /// The field's name in JSON.
         field: &'static str,
-        /// What is wrong with it.
+        /// What is wrong with the content, and what would be right.
         problem: &'static str,
     },
-    /// The text is not an order; the message names the field where there is
-    /// one.
+    /// The text is not the JSON of an order. The message names the field at fault if there is one.
     #[error("{0}")]
     Decode(String),
 }
 
 impl Order {
-    /// An order for `quantity` units of the product `item`, which asks for nothing else.
+    /// Creates an order for `quantity` units of the product `item` that asks for nothing else.
     pub fn new(
         order_id: impl Into<String>,
         item: impl Into<String>,
@@ -136,8 +160,8 @@ impl Order {
     /// Reads an order from JSON.
     ///
     /// # Errors
-    /// [`InvalidOrder::Decode`] names the field that is of the wrong type or
-    /// missing. The rules of [`Order::validate`] are not applied.
+    /// Returns [`InvalidOrder::Decode`] if a field is missing or of the wrong type, or if anything
+    /// follows the order. The rules that [`Order::validate`] checks are not applied.
     pub fn from_json(json: &[u8]) -> Result<Self, InvalidOrder> {
         let mut deserializer = serde_json::Deserializer::from_slice(json);
         let order = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
@@ -154,11 +178,13 @@ impl Order {
         Ok(order)
     }
 
-    /// Checks what no service needs to be asked for.
+    /// Checks everything that can be checked without asking a service.
+    ///
+    /// Whether there is enough stock is left to the inventory, and the payment info to the fraud check.
     ///
     /// # Errors
-    /// Names the first field that breaks a rule: an empty order ID or item, or
-    /// a quantity of 0. Payment info is left to the fraud check.
+    /// Returns [`InvalidOrder::Field`] for the first field that breaks a rule: an empty order ID or
+    /// product, a quantity of 0, or an address that [`is_address`] rejects.
     pub fn validate(&self) -> Result<(), InvalidOrder> {
         let invalid = |field, problem| Err(InvalidOrder::Field { field, problem });
         if self.order_id.trim().is_empty() {
@@ -186,7 +212,7 @@ impl Order {
         Ok(())
     }
 
-    /// The same order, under this ID where it has none of its own.
+    /// Returns the order with `order_id` as its ID, unless it already has one.
     pub fn named(mut self, order_id: &str) -> Self {
         if self.order_id.is_empty() {
             order_id.clone_into(&mut self.order_id);
@@ -194,7 +220,7 @@ impl Order {
         self
     }
 
-    /// Units of all items.
+    /// Returns the number of units in the whole order.
     pub fn units(&self) -> u64 {
         self.items()
             .iter()
@@ -202,19 +228,21 @@ impl Order {
             .sum()
     }
 
-    /// The approval that this order needs, if it needs one.
+    /// Returns the approval rule if this order has one and is large enough to fall under it.
     pub fn needed_approval(&self) -> Option<ApprovalRule> {
         self.approval
             .filter(|rule| self.units() > rule.above_quantity.into())
     }
 
-    /// How long to wait for another delivery address, if at all.
+    /// Returns how long to wait for a new delivery address, if at all.
     pub fn await_address(&self) -> Option<Duration> {
         self.await_address_seconds.map(Duration::from_secs)
     }
 
-    /// How long to wait before the shipment is prepared: what the order asks
-    /// for, else [`DEFAULT_PAUSE`] for [`PAUSING_ORDER`], else nothing.
+    /// Returns how long to pause before the shipment is prepared, if at all.
+    ///
+    /// This is what the order asks for. If it says nothing, [`PAUSING_ORDER`] pauses for
+    /// [`DEFAULT_PAUSE`] and every other order does not pause.
     pub fn pause(&self) -> Option<Duration> {
         let number = self
             .order_id
@@ -227,7 +255,7 @@ impl Order {
         }
     }
 
-    /// What the order takes out of stock; one item for each product.
+    /// Returns what the order takes out of stock, with one item for each product (see [`merged`]).
     pub fn items(&self) -> Vec<Item> {
         let first = Item::new(&self.item, self.quantity);
         let all: Vec<Item> = std::iter::once(first)
@@ -237,20 +265,8 @@ impl Order {
     }
 }
 
-/// What [`is_address`] asks for, as a person is told.
-pub const ADDRESS_RULE: &str = "an address starts with the house number, as in 12 Main Street";
-
-/// Whether a text can be a delivery address: a house number, then the rest.
-pub fn is_address(text: &str) -> bool {
-    let mut words = text.split_whitespace();
-    let number = words
-        .next()
-        .is_some_and(|word| word.starts_with(|c: char| c.is_ascii_digit()));
-    number && words.next().is_some()
-}
-
 impl fmt::Display for Order {
-    /// What is ordered, in words: "999 units of product 123456".
+    /// Writes what is ordered in words, as in "999 units of product 123456".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let items: Vec<_> = self.items().iter().map(ToString::to_string).collect();
         f.write_str(&items.join(", "))
@@ -370,16 +386,6 @@ mod tests {
             order.to_string(),
             "1000 units of product 123456, 2 units of product 234567"
         );
-    }
-
-    #[test]
-    fn an_address_starts_with_a_house_number() {
-        for good in ["12 Main Street", "7b Low Road", " 1 A"] {
-            assert!(is_address(good), "{good}");
-        }
-        for bad in ["", "12", "Main Street 12", "Main Street", "  "] {
-            assert!(!is_address(bad), "{bad}");
-        }
     }
 
     #[test]
