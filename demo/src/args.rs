@@ -8,8 +8,8 @@ use temporal::{ConnectArgs, UiArgs};
 
 /// Shows what Temporal does for an order, one command for each demo.
 ///
-/// Without a command it shows the first order. It needs nothing set up: where no Temporal server
-/// listens, it starts one, and stops it at the end.
+/// Without a command, it shows the first order. You need not set anything up: if no Temporal server
+/// is running, the demo starts one and stops it at the end.
 #[derive(Debug, Parser)]
 #[command(name = "demo", version)]
 pub struct Args {
@@ -27,7 +27,7 @@ pub enum Command {
     /// One of the demos.
     #[command(flatten)]
     Demo(Demo),
-    /// Name the demos
+    /// List the demos
     #[command(args(hidden()))]
     List,
     /// Start the dev server with its Web UI, until Ctrl-C
@@ -40,37 +40,37 @@ pub enum Command {
 pub enum Demo {
     /// An order goes through its steps, and the inventory changes
     FirstOrder,
-    /// The worker is killed in the middle of an order, and a new one goes on with it
+    /// The worker is killed in the middle of an order, and a new worker continues it
     KillWorker,
     /// Another order number, product, quantity or payment info
     Order(OrderArgs),
     /// The same order while more and more attempts fail
     Errors,
-    /// An order that is placed twice happens once
+    /// An order that is placed twice is processed once
     DuplicateOrder,
-    /// An order is asked how it stands while it runs, and orders are listed by their status
+    /// A running order reports its status, and orders are listed by their status
     Progress,
-    /// An order waits for another delivery address, and gets it
+    /// A running order waits for another delivery address and gets it
     ChangeAddress,
     /// A large order waits for a person's approval
     Approval,
-    /// A cancelled order is undone, and the worker dies in the middle of it
+    /// A cancelled order is undone, although the worker dies in the middle
     Cancel,
-    /// The payment service is down, and the order waits for it
+    /// The payment service is down, and the order waits until it is back
     PaymentDown,
-    /// A declined card is not tried again, and the stock is released
+    /// A declined card is not retried, and the stock is released
     DeclinedCard,
-    /// An order of three products, reserved as a whole and shipped side by side
+    /// An order of three products is reserved as a whole and shipped in parallel
     SeveralItems,
-    /// An order that is placed every second, until it is paused and deleted
+    /// An order is placed every second until its schedule is paused and deleted
     RecurringOrder,
-    /// Orders hang on a bug, and the fixed worker takes them on to the end
+    /// Orders are stuck on a bug, and a worker with the fix completes them
     FixABug,
-    /// Histories of orders say whether orders under way go on with changed code
+    /// Replayed histories show whether running orders work with changed code
     ChangeCode,
-    /// The same steps as plain function calls, beside the Temporal ones
+    /// The same steps as plain function calls, compared with Temporal
     WithoutTemporal(WithoutTemporalArgs),
-    /// Many orders, while workers and the server are killed at random; then all is checked
+    /// Many orders while workers and the server are killed at random; then everything is checked
     Chaos(ChaosArgs),
     /// All of these, one after the other
     All,
@@ -179,7 +179,7 @@ pub struct ShowArgs {
     pub ui: UiArgs,
 }
 
-/// The port of a dev server that is told no other.
+/// The default port of the dev server.
 pub const DEFAULT_PORT: u16 = 7233;
 
 /// The dev server's settings.

@@ -76,8 +76,8 @@ impl ShipWithBug {
     }
 }
 
-/// `ProcessOrder` as a release with a bug would have it: it panics after the fraud check. The history
-/// stays valid, because the fixed code issues the same commands up to there.
+/// `ProcessOrder` as a release with a bug would have it: it panics after the fraud check. The
+/// history stays valid, because the fixed code issues the same commands up to there.
 #[workflow]
 struct ProcessOrderWithBug {
     order: Result<Order, String>,

@@ -6,8 +6,8 @@ use clap::Parser;
 
 use crate::{args::PlainArgs, bug::Bug, plain};
 
-/// A process of a demo: the very worker and starter, under this program's name. They are no
-/// subcommands, for nobody is to be offered them.
+/// A process of a demo: the same worker and starter that people run, under this program's
+/// name. They are not subcommands, so that the help does not list them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// As `cargo run -p worker` runs it.
@@ -50,7 +50,7 @@ impl Part {
     /// Runs it.
     ///
     /// # Errors
-    /// Those of the part.
+    /// Returns the error of the part.
     pub async fn run(self, arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
         match self {
             Self::Worker => {

@@ -1,4 +1,4 @@
-//! An order's steps as plain function calls: what a program does that nobody helps.
+//! An order's steps as plain function calls: a program without Temporal.
 //!
 //! The services and the faults are the same as the activities'. What is missing is what Temporal
 //! adds: a fault ends the order, and what a killed process was doing is forgotten.
@@ -29,7 +29,7 @@ pub const QUANTITY: u32 = 100;
 /// Processes the orders one after the other, and says of each when it begins and how it ends.
 ///
 /// # Errors
-/// Where nobody reads what it says.
+/// Returns an error if its output cannot be written.
 pub fn run(args: &PlainArgs) -> anyhow::Result<()> {
     let services = Services::new(Inventory::at(&args.database, SystemTime::now));
     let faults = Faults::new(args.fault_rate, args.seed);

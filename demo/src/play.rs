@@ -30,14 +30,14 @@ pub fn list() {
 /// Plays a demo, or all of them.
 ///
 /// # Errors
-/// Where what it set out to show did not happen.
+/// Returns an error if a demo could not show what it is about.
 pub async fn run(demo: Demo, show: ShowArgs) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     // What a demo started is dropped with it, and so ended.
     tokio::select! {
         played = play_all(demo, show) => played,
-        _ = tokio::signal::ctrl_c() => bail!("stopped before its end"),
-        _ = terminate.recv() => bail!("stopped before its end"),
+        _ = tokio::signal::ctrl_c() => bail!("the demo was stopped before it was finished"),
+        _ = terminate.recv() => bail!("the demo was stopped before it was finished"),
     }
 }
 

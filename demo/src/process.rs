@@ -49,7 +49,7 @@ impl WorkerProcess {
     /// Starts a worker with these arguments, in this environment.
     ///
     /// # Errors
-    /// Where the process cannot be started.
+    /// Returns an error if the process cannot be started.
     pub fn start(
         arguments: &[&str],
         environment: Environment,
@@ -81,7 +81,7 @@ impl WorkerProcess {
     /// Whether it has said that it is ready.
     ///
     /// # Errors
-    /// Where its log cannot be read.
+    /// Returns an error if its log cannot be read.
     pub fn is_ready(&self) -> anyhow::Result<bool> {
         Ok(std::fs::read_to_string(&self.log)?.contains(worker::READY))
     }
@@ -89,7 +89,7 @@ impl WorkerProcess {
     /// Fails, with the end of its log, if the process has ended.
     ///
     /// # Errors
-    /// Where it has.
+    /// Returns an error if it has ended.
     pub fn check_running(&mut self) -> anyhow::Result<()> {
         if let Some(status) = self.child.try_wait()? {
             bail!("the worker ended early ({status}):\n{}", end_of(&self.log));
@@ -100,7 +100,7 @@ impl WorkerProcess {
     /// Ends the worker at once with SIGKILL, as a crash would.
     ///
     /// # Errors
-    /// Where it has ended already.
+    /// Returns an error if it has ended already.
     pub async fn kill(&mut self) -> anyhow::Result<()> {
         self.check_running()?;
         self.child.kill().await.context("cannot kill the worker")
@@ -109,7 +109,7 @@ impl WorkerProcess {
     /// Asks the worker to stop, and waits until it has.
     ///
     /// # Errors
-    /// Where it does not stop in time, or ends with an error.
+    /// Returns an error if it does not stop in time, or ends with an error.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         signal(&self.child, Signal::SIGTERM)?;
         let status = tokio::time::timeout(STOP_WITHIN, self.child.wait())
@@ -141,7 +141,7 @@ impl StarterProcess {
     /// Starts a starter with these arguments, in this environment.
     ///
     /// # Errors
-    /// Where the process cannot be started.
+    /// Returns an error if the process cannot be started.
     pub fn start(
         arguments: &[&str],
         environment: Environment,
@@ -165,7 +165,7 @@ impl StarterProcess {
     /// Waits until the order is done and all lines are shown.
     ///
     /// # Errors
-    /// Where the process does not end in time.
+    /// Returns an error if the process does not end in time.
     pub async fn wait(self) -> anyhow::Result<ExitStatus> {
         Ok(self.said().await?.status)
     }
@@ -173,7 +173,7 @@ impl StarterProcess {
     /// Waits for its end, as [`wait`](Self::wait) does, and tells what it said.
     ///
     /// # Errors
-    /// Where the process does not end in time.
+    /// Returns an error if the process does not end in time.
     pub async fn said(mut self) -> anyhow::Result<Said> {
         let status = tokio::time::timeout(END_WITHIN, self.child.wait())
             .await
@@ -203,7 +203,7 @@ fn show(output: impl AsyncRead + Unpin + Send + 'static, voice: Voice) -> JoinHa
 /// This program's file, as one of its parts. A process that is dropped is killed.
 ///
 /// # Errors
-/// Where the file cannot be found.
+/// Returns an error if the file cannot be found.
 pub fn this_program(part: Part) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe().context("cannot find this program")?);
     command.arg(part.name()).kill_on_drop(true);

@@ -12,18 +12,18 @@ use crate::{
 /// Runs the dev server until Ctrl-C. Its state is on disk, so that it outlives the server.
 ///
 /// # Errors
-/// Where something listens on its port already, or it cannot be started.
+/// Returns an error if something listens on its port already, or it cannot be started.
 pub async fn run(args: ServerArgs) -> anyhow::Result<()> {
     let settings = Settings::plain(&format!("127.0.0.1:{}", args.port), "default")?;
     match what_listens(&settings).await {
         Listener::Nothing => {}
         Listener::TemporalServer => bail!(
-            "a Temporal server listens on port {} already: use it, or choose another port with \
+            "a Temporal server already listens on port {}: use it, or choose another port with \
              --port",
             args.port
         ),
         Listener::SomethingElse(_) => bail!(
-            "something that is no Temporal server listens on port {}: choose another port with \
+            "another program, not a Temporal server, listens on port {}: choose another port with \
              --port",
             args.port
         ),
@@ -49,7 +49,7 @@ pub async fn run(args: ServerArgs) -> anyhow::Result<()> {
     println!("Ctrl-C stops it.");
     match server.run_until_stopped().await? {
         Ended::Asked => println!("Stopped."),
-        Ended::ByItself(status) => bail!("the server ended by itself ({status})"),
+        Ended::ByItself(status) => bail!("the server ended unexpectedly ({status})"),
     }
     Ok(())
 }

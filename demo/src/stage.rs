@@ -58,7 +58,7 @@ impl Stage {
     /// state.
     ///
     /// # Errors
-    /// Where there is no server and none can be started.
+    /// Returns an error if there is no server and none can be started.
     pub async fn set(show: &ShowArgs) -> anyhow::Result<Self> {
         let voice = Voice::new(show.step, show.slow);
         let (server, settings) = server(show, voice).await?;
@@ -68,7 +68,7 @@ impl Stage {
     /// Sets the stage with a server of its own, which keeps its state on disk and may be killed.
     ///
     /// # Errors
-    /// Where it cannot be started.
+    /// Returns an error if it cannot be started.
     pub async fn with_own_server(show: &ShowArgs) -> anyhow::Result<Self> {
         let voice = Voice::new(show.step, show.slow);
         let folder = folder()?;
@@ -130,6 +130,15 @@ impl Stage {
         self.show_file(self.inventory().ledger_path())
     }
 
+    /// Shows the inventory and then the ledger, as they are now.
+    ///
+    /// # Errors
+    /// Returns an error if one of them cannot be read.
+    pub fn show_books(&self) -> anyhow::Result<()> {
+        self.show_inventory()?;
+        self.show_ledger()
+    }
+
     fn show_file(&self, path: &Path) -> anyhow::Result<()> {
         let content = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", path.display()))?;
@@ -140,7 +149,7 @@ impl Stage {
     /// Goes on with an inventory of the demo's own that holds these units of these products.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// Returns an error if it cannot be written.
     pub fn stock(&mut self, shelves: &[(&str, u32)]) -> anyhow::Result<()> {
         let records: Vec<String> = shelves
             .iter()
@@ -168,7 +177,7 @@ impl Stage {
     /// Starts a worker with these further arguments, and waits until it is ready.
     ///
     /// # Errors
-    /// Where it ends early, or never is.
+    /// Returns an error if it ends early or is not ready in time.
     pub async fn worker(&mut self, further: &[&str]) -> anyhow::Result<WorkerProcess> {
         self.workers += 1;
         let seed = self.fault_seed.to_string();
@@ -183,18 +192,42 @@ impl Stage {
         Ok(worker)
     }
 
+    /// Starts a worker that stops at a point, such as `Charge:before`, for as long as the returned
+    /// file exists. The worker creates the file when it gets there: see [`Self::until_held`].
+    ///
+    /// # Errors
+    /// Returns an error if the worker ends early or is not ready in time.
+    pub async fn worker_held_at(
+        &mut self,
+        point: &str,
+        further: &[&str],
+    ) -> anyhow::Result<(WorkerProcess, PathBuf)> {
+        let file = self.path(&point.replace(':', "-"));
+        let hold = format!("{point}={}", file.display());
+        let arguments = [&["--hold", &hold], further].concat();
+        Ok((self.worker(&arguments).await?, file))
+    }
+
+    /// Waits until a worker has stopped at its point, which is described by `what`.
+    ///
+    /// # Errors
+    /// Returns an error if that takes too long.
+    pub async fn until_held(&self, what: &str, file: &Path) -> anyhow::Result<()> {
+        self.until(what, async || Ok(file.exists())).await
+    }
+
     /// Starts a starter with these arguments.
     ///
     /// # Errors
-    /// Where it cannot be started.
+    /// Returns an error if it cannot be started.
     pub fn starter(&self, arguments: &[&str]) -> anyhow::Result<StarterProcess> {
         StarterProcess::start(arguments, self.environment(), self.voice)
     }
 
-    /// The same, for whoever starts it at a time when nobody can wait for it in step.
+    /// The command of a starter, to be run later and outside the async runtime.
     ///
     /// # Errors
-    /// Where this program's file cannot be found.
+    /// Returns an error if this program's file cannot be found.
     pub fn starter_command(&self, arguments: &[&str]) -> anyhow::Result<std::process::Command> {
         let mut command = this_program(Part::Starter)?.into_std();
         command.args(arguments).envs(self.environment());
@@ -204,12 +237,12 @@ impl Stage {
     /// Frees an order ID that an earlier demo, cut short, left under way on its own task queue.
     ///
     /// # Errors
-    /// Where the server does not answer, or the inventory that was asked for knows the order.
+    /// Returns an error if the server does not answer, or the inventory that was asked for knows the order.
     pub async fn free(&self, order_id: &str) -> anyhow::Result<()> {
         if !self.inventory().effects(order_id)?.is_empty() {
             bail!(
-                "{order_id} was placed in {} before, and would be a duplicate: leave out \
-                 --database and DATABASE, or name a new file",
+                "{order_id} is already in {} and would be a duplicate: leave out --database and \
+                 DATABASE, or name a new file",
                 self.database.display()
             );
         }
@@ -221,14 +254,14 @@ impl Stage {
             && description.task_queue().starts_with(TASK_QUEUE_PREFIX);
         if description.close_time().is_none() && !left_over {
             bail!(
-                "{order_id} is under way on task queue {:?}, and this demo needs its number: wait \
-                 for its end, or use another server",
+                "{order_id} is running on task queue {:?}, and this demo needs its number: wait \
+                 until it has finished, or use another server",
                 description.task_queue()
             );
         }
         if left_over {
             let options = WorkflowTerminateOptions::builder()
-                .reason("left by a demo that was cut short")
+                .reason("a demo that was interrupted left this order running")
                 .build();
             handle.terminate(options).await?;
         }
@@ -238,7 +271,7 @@ impl Stage {
     /// The order, as the server has it.
     ///
     /// # Errors
-    /// Where there is none.
+    /// Returns an error if there is no such order.
     pub async fn find_order(&self, order_id: &str) -> anyhow::Result<OrderHandle> {
         follow::find(&self.client, order_id).await
     }
@@ -246,7 +279,7 @@ impl Stage {
     /// Kills the demo's own server with SIGKILL, and starts it again.
     ///
     /// # Errors
-    /// Where it cannot be started again.
+    /// Returns an error if it cannot be started again.
     pub async fn kill_server(&mut self) -> anyhow::Result<()> {
         let server = self
             .server
@@ -264,11 +297,14 @@ impl Stage {
     /// Fails the demo if the ledger does not add up.
     ///
     /// # Errors
-    /// Where it does not.
+    /// Returns an error if they do not agree.
     pub fn check_audit(&self) -> anyhow::Result<()> {
         let audit = inventory::audit(&self.database)?;
         if !audit.is_clean() {
-            bail!("it does not add up:\n{}", starter::audit::report(&audit));
+            bail!(
+                "the ledger and the inventory do not agree:\n{}",
+                starter::audit::report(&audit)
+            );
         }
         Ok(())
     }
@@ -276,7 +312,7 @@ impl Stage {
     /// Waits until `done` says so.
     ///
     /// # Errors
-    /// What `done` says, or that it took too long.
+    /// Returns the error of `done`, or an error if it takes too long.
     pub async fn until(
         &self,
         what: &str,
@@ -289,7 +325,7 @@ impl Stage {
     /// Waits until `found` has something.
     ///
     /// # Errors
-    /// What `found` says, or that it took too long.
+    /// Returns the error of `found`, or an error if it takes too long.
     pub async fn until_some<T>(
         &self,
         what: &str,
@@ -305,13 +341,13 @@ impl Stage {
         };
         tokio::time::timeout(PATIENCE, waiting)
             .await
-            .with_context(|| format!("waited {PATIENCE:?} for {what}, in vain"))?
+            .with_context(|| format!("waited {PATIENCE:?} for {what}, but it did not happen"))?
     }
 
     /// Stops what the demo started.
     ///
     /// # Errors
-    /// Where the server does not stop.
+    /// Returns an error if the server does not stop.
     pub async fn strike(self) -> anyhow::Result<()> {
         if let Some(mut server) = self.server {
             server.stop().await?;
@@ -354,7 +390,7 @@ impl Stage {
 /// Fails the demo if a starter's order did not end well.
 ///
 /// # Errors
-/// Where it did not.
+/// Returns an error if it did not succeed.
 pub fn check_success(what: &str, status: ExitStatus) -> anyhow::Result<()> {
     if !status.success() {
         bail!("{what} ended with {status}");
@@ -382,8 +418,8 @@ async fn server(show: &ShowArgs, voice: Voice) -> anyhow::Result<(Option<DevServ
         Listener::Nothing => Some(settings.port()),
         Listener::SomethingElse(_) => {
             voice.say(&format!(
-                "At {address} listens something that is no Temporal server; starting one on a free \
-                 port."
+                "The program listening at {address} is not a Temporal server, so the demo starts \
+                 one on a free port."
             ));
             None
         }
@@ -406,7 +442,7 @@ async fn cli(voice: Voice) -> anyhow::Result<PathBuf> {
 /// Says where a server was started. Returns how to reach it.
 fn started(server: &DevServer, voice: Voice) -> anyhow::Result<Settings> {
     voice.say(&format!(
-        "Started a Temporal dev server at {}, with its Web UI at {}, until the end of the demo.",
+        "Started a Temporal dev server at {} with its Web UI at {}. It stops when the demo ends.",
         server.address(),
         server.ui_address().unwrap_or_default(),
     ));

@@ -40,7 +40,7 @@ impl Voice {
             tokio::time::sleep(pause).await;
         }
         println!();
-        println!("{NARRATION}{text}{NARRATION:#}");
+        println!("{NARRATION}{}{NARRATION:#}", wrapped(text, 0));
         if self.step {
             println!("{QUOTED}(Enter){QUOTED:#}");
             // Reading a terminal cannot be cut short: on a thread that nobody waits for, it does
@@ -56,7 +56,7 @@ impl Voice {
 
     /// A remark within a scene.
     pub fn say(&self, text: &str) {
-        println!("{text}");
+        println!("{}", wrapped(text, 0));
     }
 
     /// A line of one of the processes.
@@ -75,6 +75,50 @@ impl Voice {
     /// The last word: what was shown.
     pub fn shown(&self, text: &str) {
         println!();
-        println!("{GOOD}Shown:{GOOD:#} {text}");
+        println!("{GOOD}Shown:{GOOD:#} {}", wrapped(text, "Shown: ".len()));
+    }
+}
+
+/// Breaks lines that are longer than a terminal of 80 columns shows; `indent` columns of the first
+/// are taken. Shorter lines, such as those of a table, keep their spaces.
+fn wrapped(text: &str, indent: usize) -> String {
+    const COLUMNS: usize = 80;
+    let mut column = indent;
+    let mut wrapped = String::new();
+    for (index, line) in text.split('\n').enumerate() {
+        if index > 0 {
+            wrapped.push('\n');
+            column = 0;
+        }
+        if column + line.chars().count() <= COLUMNS {
+            wrapped += line;
+            continue;
+        }
+        for (index, word) in line.split(' ').enumerate() {
+            let width = word.chars().count();
+            if index > 0 {
+                let fits = column + 1 + width <= COLUMNS;
+                wrapped.push(if fits { ' ' } else { '\n' });
+                column = if fits { column + 1 } else { 0 };
+            }
+            wrapped += word;
+            column += width;
+        }
+    }
+    wrapped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_are_broken_between_words_at_80_columns() {
+        let text = "word ".repeat(40);
+        let lines = wrapped(&text, 7);
+        assert_eq!(lines.lines().next().map(str::len), Some(69));
+        assert!(lines.lines().all(|line| line.len() <= 80), "{lines}");
+        assert_eq!(lines.replace('\n', " "), text);
+        assert_eq!(wrapped("a   table\nof two", 0), "a   table\nof two");
     }
 }

@@ -149,7 +149,7 @@ fn errors_are_shown_with_the_attempts() {
 }
 
 #[test]
-fn a_bug_is_mended_under_running_orders() {
+fn fix_a_bug_completes_all_orders() {
     let text = shown(&["fix-a-bug"]);
     assert!(text.contains("6 completed, 0 failed"), "{text}");
 }

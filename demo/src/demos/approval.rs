@@ -13,28 +13,24 @@ use crate::{
 /// Plays it.
 pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let voice = stage.voice;
-    voice.title("approval", "a large order waits for a person");
+    voice.title("approval", "a large order waits for a person's approval");
     for order_id in ["order-3201", "order-3202", "order-3203", "order-3204"] {
         stage.free(order_id).await?;
     }
-    let hold = stage.path("preparing");
-    let at_hold = format!("PrepareShipment:before={}", hold.display());
-    let worker = stage
-        .worker(&["--fault-rate", "0", "--hold", &at_hold])
+    let (worker, hold) = stage
+        .worker_held_at("PrepareShipment:before", &["--fault-rate", "0"])
         .await?;
 
     voice
-        .scene("An order of 600 units. Above 500 it needs approval: the rule comes with the order.")
+        .scene("An order of 600 units. The order itself says that more than 500 need approval.")
         .await;
     let starter = large_order(stage, "3201", "10m")?;
     until_status(stage, "order-3201", OrderStatus::AwaitingApproval).await?;
-    voice.scene("Somebody approves.").await;
+    voice.scene("Somebody approves it.").await;
     ask(stage, &["approve", "order-3201"]).await?;
-    stage
-        .until("the order to go on", async || Ok(hold.exists()))
-        .await?;
+    stage.until_held("the order to go on", &hold).await?;
     voice
-        .scene("Somebody else approves too, a moment later.")
+        .scene("A moment later, somebody else approves it too.")
         .await;
     let twice = ["approve", "order-3201"];
     refused(stage, &twice, "the order was approved already").await?;
@@ -70,7 +66,10 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     check_once(stage, "order-3204")?;
     worker.stop().await?;
 
-    voice.shown("one was approved, one rejected, one not decided in time; one needed none.");
+    voice.shown(
+        "one order was approved, one was rejected, one was not decided in time, and one needed no \
+         approval.",
+    );
     Ok(())
 }
 

@@ -20,12 +20,10 @@ const WAIT: u64 = 600;
 /// Plays it.
 pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let voice = stage.voice;
-    voice.title("cancel", "an order is cancelled, and undone");
+    voice.title("cancel", "an order is cancelled and undone");
     let before = stage.inventory().stock(DEFAULT_PRODUCT)?;
-    let hold = stage.path("refunded");
-    let at_hold = format!("Refund:after={}", hold.display());
-    let mut worker = stage
-        .worker(&["--fault-rate", "0", "--hold", &at_hold])
+    let (mut worker, hold) = stage
+        .worker_held_at("Refund:after", &["--fault-rate", "0"])
         .await?;
 
     voice
@@ -41,35 +39,26 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     stage.show_inventory()?;
 
     voice
-        .scene("The customer cancels. What was done is undone, the last step first.")
+        .scene("The customer cancels. The order undoes its steps, the last one first.")
         .await;
     let reason = ["--reason", "found it cheaper"];
     let cancel = stage.starter(&[&["cancel", CANCELLED][..], &reason[..]].concat())?;
-    stage
-        .until("the refund to be made", async || Ok(hold.exists()))
-        .await?;
+    stage.until_held("the refund to be made", &hold).await?;
     voice
         .scene(&format!(
-            "The refund is made, and its worker, process {}, is killed before it can say so.",
+            "The refund is made. Its worker, process {}, is killed before it can report it.",
             worker.pid()
         ))
         .await;
     worker.kill().await?;
 
-    voice
-        .scene("A new worker starts, and goes on with the undoing.")
-        .await;
+    voice.scene("A new worker starts and takes over.").await;
     let shipped = stage.path("shipped");
     let at_shipped = format!("SupplierOrder:before={}", shipped.display());
     let worker = stage
         .worker(&["--fault-rate", "0", "--hold", &at_shipped])
         .await?;
     check_success("the cancellation", cancel.wait().await?)?;
-    voice
-        .scene("The units are back, and the ledger has one refund and one release.")
-        .await;
-    stage.show_inventory()?;
-    stage.show_ledger()?;
     let undone = [
         Change::Reserved,
         Change::Charged,
@@ -80,21 +69,26 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     until_status(stage, CANCELLED, OrderStatus::Cancelled).await?;
     let after = stage.inventory().stock(DEFAULT_PRODUCT)?;
     ensure!(after == before, "{before} units became {after}");
+    voice
+        .scene("The units are back, and the ledger has one refund and one release.")
+        .await;
+    stage.show_books()?;
 
     voice
-        .scene("Another order has shipped, and the supplier is asked. Now it is too late.")
+        .scene("The customer of another order cancels after it has shipped.")
         .await;
     place(stage, &numbered_order(3302, 10)).await?;
     stage
-        .until("the order to have shipped", async || Ok(shipped.exists()))
+        .until_held("the order to have shipped", &shipped)
         .await?;
     let late = "it is too late: the whole order has shipped";
     refused(stage, &["cancel", TOO_LATE], late).await?;
+    voice.say("It has shipped, so it is too late to cancel it.");
     std::fs::remove_file(&shipped)?;
     ask(stage, &["follow", TOO_LATE]).await?;
     worker.stop().await?;
 
     check_once(stage, TOO_LATE)?;
-    voice.shown("each step was undone once, by two workers; what has shipped stays shipped.");
+    voice.shown("two workers undid each step once; an order that has shipped is not undone.");
     Ok(())
 }

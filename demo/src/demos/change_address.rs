@@ -18,7 +18,10 @@ const OLD_ADDRESS: &str = "7 Low Road";
 /// Plays it.
 pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let voice = stage.voice;
-    voice.title("change-address", "an order is told something on its way");
+    voice.title(
+        "change-address",
+        "an order gets a new address while it is running",
+    );
     for order_id in ["order-3101", "order-3102", "order-3103"] {
         stage.free(order_id).await?;
     }
@@ -28,7 +31,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     by_signal(stage).await?;
     by_nobody(stage).await?;
     worker.stop().await?;
-    voice.shown("an order waited for its customer, and for no longer than it was asked to.");
+    voice.shown("an order waited for its customer, but no longer than it was asked to.");
     Ok(())
 }
 
@@ -37,33 +40,35 @@ async fn by_update(stage: &Stage) -> anyhow::Result<()> {
     const ORDER_ID: &str = "order-3101";
     let voice = stage.voice;
     voice
-        .scene("An order waits for another address before it ships, for 10 minutes at most.")
+        .scene("Before it ships, an order waits up to 10 minutes for another address.")
         .await;
     let order = ["3101", "123456", "10", "VISA-123456"];
     let wait = ["--deliver-to", OLD_ADDRESS, "--await-address", "10m"];
     let starter = stage.starter(&[&order[..], &wait[..]].concat())?;
     until_status(stage, ORDER_ID, OrderStatus::AwaitingAddress).await?;
 
-    voice
-        .scene("The customer forgets the house number. The starter sees it, and sends nothing.")
-        .await;
+    voice.scene("The customer forgets the house number.").await;
     let rule = "house number";
     refused(stage, &["change-address", ORDER_ID, NO_ADDRESS], rule).await?;
+    voice.say("The starter noticed it and sent nothing.");
     voice
-        .scene("Another program does not look, and sends it. The order itself refuses.")
+        .scene("Another program sends the same address without checking it.")
         .await;
     let handle = stage.find_order(ORDER_ID).await?;
     let options = WorkflowExecuteUpdateOptions::default();
     let update =
         handle.execute_update(ProcessOrder::change_address, NO_ADDRESS.to_owned(), options);
     match update.await {
-        Err(WorkflowUpdateError::Failed(failure)) => voice.quote(&innermost(&failure)),
+        Err(WorkflowUpdateError::Failed(failure)) => {
+            voice.quote(&innermost(&failure));
+            voice.say("The order itself refused it.");
+        }
         Err(error) => return Err(error.into()),
         Ok(_) => bail!("the order took {NO_ADDRESS:?} for an address"),
     }
 
     voice
-        .scene("The right address, by update: the order answers, and goes on.")
+        .scene("The right address is sent as an update, which the order answers.")
         .await;
     ask(stage, &["change-address", ORDER_ID, ADDRESS]).await?;
     check_success(ORDER_ID, starter.wait().await?)?;
@@ -80,7 +85,7 @@ async fn by_signal(stage: &Stage) -> anyhow::Result<()> {
     const ORDER_ID: &str = "order-3102";
     stage
         .voice
-        .scene("The same by signal: it is sent, and nobody waits for an answer.")
+        .scene("Another address is sent as a signal, to which nobody waits for an answer.")
         .await;
     let order = ["3102", "123456", "10", "VISA-123456"];
     let wait = ["--await-address", "10m"];
@@ -97,12 +102,12 @@ async fn by_signal(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Nothing comes, and the order goes on with what it has.
+/// No address arrives, and the order continues with the one it has.
 async fn by_nobody(stage: &Stage) -> anyhow::Result<()> {
     const ORDER_ID: &str = "order-3103";
     stage
         .voice
-        .scene("No address comes within 2 seconds: the order ships to the one it has.")
+        .scene("If no address arrives within 2 seconds, the order ships to the one it has.")
         .await;
     let order = ["3103", "123456", "10", "VISA-123456"];
     let wait = ["--deliver-to", OLD_ADDRESS, "--await-address", "2s"];

@@ -30,7 +30,7 @@ use workflows::{ORDER_STATUS, OrderInput, OrderStatus, ProcessOrder, policies};
 
 use crate::voice::Voice;
 
-/// Where the histories are kept, below the project's folder: a folder for each version.
+/// The folder of the histories, relative to the project's folder: a folder for each version.
 const HISTORIES: &str = "workflows/tests/histories";
 
 /// The history of an order that failed before orders were undone.
@@ -38,11 +38,11 @@ const BEFORE_UNDO: &str = "before-undo/unknown-product.json";
 
 /// Plays it. Replaying needs no server and no worker.
 pub async fn play(voice: Voice) -> anyhow::Result<()> {
-    voice.title("change-code", "new code, and orders that old code began");
+    voice.title("change-code", "new code for orders that old code began");
     let kept = kept(&project_dir().join(HISTORIES))?;
 
     voice
-        .scene("Histories of orders that an earlier version ran, replayed with the code as it is.")
+        .scene("Histories of orders that earlier versions ran are replayed with today's code.")
         .await;
     let today = WorkflowReplayerOptions::new().register_workflow::<ProcessOrder>()?;
     let replayer = WorkflowReplayer::new(today.build())?;
@@ -89,7 +89,7 @@ pub async fn play(voice: Voice) -> anyhow::Result<()> {
     }
     ensure!(found > 0, "no history was affected");
     voice.shown(&format!(
-        "{found} of {} orders would have hung; the replay says so before the release, and where.",
+        "{found} of {} orders would have been stuck; the replay says where before the release.",
         kept.len()
     ));
     Ok(())
@@ -128,7 +128,7 @@ async fn replayed(
     for (name, file) in kept {
         let json = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
         let history = WorkflowHistory::from_json(&json)
-            .with_context(|| format!("{name} is no history of an order"))?;
+            .with_context(|| format!("{name} is not the history of an order"))?;
         histories.push(history);
     }
     let results = replayer.replay_workflows(histories).await?;

@@ -49,7 +49,10 @@ const MOST_UNITS: u32 = 400;
 pub async fn play(stage: &mut Stage, args: &ChaosArgs) -> anyhow::Result<()> {
     let voice = stage.voice;
     let seed = args.seed.unwrap_or_else(rand::random);
-    voice.title("chaos", "many orders, and nothing that lasts");
+    voice.title(
+        "chaos",
+        "many orders while workers and the server are killed",
+    );
     voice
         .scene(&format!(
             "{} orders on {} workers; {} kills; fault rate {}; seed {seed}.",
@@ -106,8 +109,8 @@ pub async fn play(stage: &mut Stage, args: &ChaosArgs) -> anyhow::Result<()> {
         tally.again
     );
     voice.shown(
-        "whatever died, every order was reserved, charged and shipped exactly once, or undone exactly \
-         once.",
+        "whatever was killed, every order was reserved, charged and shipped exactly once, or undone \
+         exactly once.",
     );
     Ok(())
 }

@@ -20,7 +20,7 @@ use crate::stage::{Stage, check_success};
 /// Places an order, and does not wait for it.
 ///
 /// # Errors
-/// Where its ID is not free, or the server does not take it.
+/// Returns an error if its ID is not free, or the server does not take it.
 pub async fn place(stage: &Stage, order: &Order) -> anyhow::Result<OrderHandle> {
     stage.free(&order.order_id).await?;
     let submitted = submit(&stage.client, stage.task_queue(), order).await?;
@@ -33,7 +33,7 @@ pub async fn place(stage: &Stage, order: &Order) -> anyhow::Result<OrderHandle> 
 /// Has a starter do something, and shows what it says.
 ///
 /// # Errors
-/// Where it does not succeed.
+/// Returns an error if it does not succeed.
 pub async fn ask(stage: &Stage, arguments: &[&str]) -> anyhow::Result<String> {
     let said = stage.starter(arguments)?.said().await?;
     check_success(&format!("`starter {}`", arguments.join(" ")), said.status)?;
@@ -43,7 +43,7 @@ pub async fn ask(stage: &Stage, arguments: &[&str]) -> anyhow::Result<String> {
 /// Has a starter try something that is to be refused for this reason.
 ///
 /// # Errors
-/// Where it succeeds, or fails for another reason.
+/// Returns an error if it succeeds, or fails for another reason.
 pub async fn refused(stage: &Stage, arguments: &[&str], reason: &str) -> anyhow::Result<()> {
     let said = stage.starter(arguments)?.said().await?;
     let what = format!("`starter {}`", arguments.join(" "));
@@ -55,10 +55,10 @@ pub async fn refused(stage: &Stage, arguments: &[&str], reason: &str) -> anyhow:
     Ok(())
 }
 
-/// Waits until an order of this demo stands so, by its own word.
+/// Waits until an order of this demo reports this status.
 ///
 /// # Errors
-/// Where it never does.
+/// Returns an error if that takes too long.
 pub async fn until_status(
     stage: &Stage,
     order_id: &str,
@@ -85,7 +85,7 @@ pub async fn until_status(
 /// than the order says it.
 ///
 /// # Errors
-/// Where it never does.
+/// Returns an error if that takes too long.
 pub async fn until_listed(
     stage: &Stage,
     order_id: &str,
@@ -111,7 +111,7 @@ pub async fn until_listed(
 /// How many events of this kind an order's history has.
 ///
 /// # Errors
-/// Where the server does not answer.
+/// Returns an error if the server does not answer.
 pub async fn count_events(order: &OrderHandle, kind: EventType) -> anyhow::Result<usize> {
     let history = order.fetch_history(WorkflowFetchHistoryOptions::default());
     let events = history.into_events().await?;
@@ -125,7 +125,7 @@ pub async fn count_events(order: &OrderHandle, kind: EventType) -> anyhow::Resul
 /// adds up. The supplier's deliveries are left out: they are the shelf's, not the order's.
 ///
 /// # Errors
-/// Where it has others.
+/// Returns an error if the lines are different.
 pub fn check_effects(stage: &Stage, order_id: &str, expected: &[Change]) -> anyhow::Result<()> {
     let effects: Vec<Change> = stage
         .inventory()
@@ -143,7 +143,7 @@ pub fn check_effects(stage: &Stage, order_id: &str, expected: &[Change]) -> anyh
 /// Fails the demo unless all that an order shipped went to this address.
 ///
 /// # Errors
-/// Where it did not.
+/// Returns an error if it did not.
 pub fn check_address(stage: &Stage, order_id: &str, address: &str) -> anyhow::Result<()> {
     for entry in stage.inventory().effects(order_id)? {
         let there = entry.address.as_deref() == Some(address);

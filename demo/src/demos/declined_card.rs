@@ -1,4 +1,4 @@
-//! A declined card: what no attempt can mend is not tried again.
+//! A declined card: an error that no retry can fix is not retried.
 
 use activities::{Activity, services::DECLINED};
 use anyhow::ensure;
@@ -21,17 +21,12 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let worker = stage.worker(&["--fault-rate", "0"]).await?;
 
     voice
-        .scene("An order is reserved, and then its card is declined. Trying again cannot help.")
+        .scene("An order is placed with a card that is declined. Retrying cannot help.")
         .await;
     let order = ["3501", "123456", "999", DECLINED];
     let reason = "failed: the payment for order-3501 was declined";
     refused(stage, &order, reason).await?;
 
-    voice
-        .scene("The order has failed, and its units are back on the shelf.")
-        .await;
-    stage.show_inventory()?;
-    stage.show_ledger()?;
     until_status(stage, ORDER_ID, OrderStatus::Failed).await?;
     worker.stop().await?;
 
@@ -41,6 +36,10 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     check_effects(stage, ORDER_ID, &[Change::Reserved, Change::Released])?;
     let after = stage.inventory().stock(DEFAULT_PRODUCT)?;
     ensure!(after == before, "{before} units became {after}");
+    voice
+        .scene("The order has failed, and its units are back on the shelf.")
+        .await;
+    stage.show_books()?;
     voice.shown("one attempt, a clear reason, and nothing left behind.");
     Ok(())
 }

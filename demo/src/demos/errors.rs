@@ -17,7 +17,7 @@ const FIRST_NUMBER: usize = 1001;
 /// Plays it.
 pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let voice = stage.voice;
-    voice.title("errors", "errors everywhere, and every order is done");
+    voice.title("errors", "many attempts fail, and every order completes");
     stage.fault_seed = SEED;
     let mut columns = Vec::new();
     for (index, rate) in RATES.into_iter().enumerate() {
@@ -25,7 +25,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         let order_id = format!("order-{number}");
         stage.free(&order_id).await?;
         voice
-            .scene(&format!("Of all attempts, this part fails: {rate}."))
+            .scene(&format!("An order with a fault rate of {rate}."))
             .await;
         let worker = stage.worker(&["--fault-rate", rate]).await?;
         let starter = stage.starter(&[&number, "123456", "10", "VISA-123456"])?;
@@ -36,7 +36,9 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         check_once(stage, &order_id)?;
     }
 
-    voice.scene("The attempts that each step took.").await;
+    voice
+        .scene("This is how many attempts each step took.")
+        .await;
     voice.say(&format!(
         "{:<16} {:>5} {:>5} {:>5}",
         "fault rate", RATES[0], RATES[1], RATES[2]
@@ -49,6 +51,6 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
             .collect();
         voice.say(&format!("{:<16} {}", activity.name(), cells.join(" ")));
     }
-    voice.shown("more errors cost more attempts, and nothing else.");
+    voice.shown("more errors cost more attempts and nothing else.");
     Ok(())
 }

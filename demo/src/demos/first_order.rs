@@ -19,38 +19,36 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     voice
         .scene("A worker starts. One attempt in five fails, as in real life.")
         .await;
-    let hold = stage.path("reserved");
-    let at_hold = format!("Charge:before={}", hold.display());
-    let worker = stage.worker(&["--hold", &at_hold]).await?;
+    let (worker, hold) = stage.worker_held_at("Charge:before", &[]).await?;
 
     voice
         .scene("A customer orders 999 units of product 123456.")
         .await;
     let starter = stage.starter(&ORDER)?;
     stage
-        .until("the order to reach its charge", async || Ok(hold.exists()))
+        .until_held("the order to reach its charge", &hold)
         .await?;
     voice
-        .scene("The units are reserved, and not yet charged. The inventory in between:")
+        .scene("The units are reserved but not yet charged. This is the inventory in between.")
         .await;
     stage.show_inventory()?;
-    voice.scene("The order goes on.").await;
+    voice.scene("The order continues.").await;
     std::fs::remove_file(&hold)?;
     check_success("the order", starter.wait().await?)?;
 
     voice
-        .scene("The inventory after the order. The supplier filled the shelf.")
+        .scene("The order is complete. This is the inventory after the supplier's delivery.")
         .await;
     stage.show_inventory()?;
     voice
-        .scene("The ledger has a line for each thing that happened in the world.")
+        .scene("The ledger has a line for each effect that the order had.")
         .await;
     stage.show_ledger()?;
     worker.stop().await?;
 
     check_once(stage, "order-11235")?;
     voice.shown(
-        "the order was reserved, charged and shipped once each, whatever failed on the way.",
+        "the order was reserved, charged and shipped once each, no matter what failed on the way.",
     );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Fixing a bug under running orders: they wait for better code, and none fails.
+//! Fixing a bug under running orders: they wait for a worker with the fix, and none fails.
 
 use starter::{follow::OrderHandle, progress::innermost};
 use temporalio_client::{WorkflowDescribeOptions, WorkflowFetchHistoryOptions};
@@ -17,27 +17,27 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let voice = stage.voice;
     voice.title(
         "fix-a-bug",
-        "a bug under running orders is mended, and no order fails",
+        "a bug is fixed while orders are running, and none of them fails",
     );
 
     voice
-        .scene("A release goes out. Its activity Ship has a bug: it panics.")
+        .scene("A new release has a bug: its activity Ship panics.")
         .await;
-    mended(stage, "activity", 2001, in_an_activity).await?;
+    fixed(stage, "activity", 2001, in_an_activity).await?;
     voice
-        .scene("Another release, another bug: the workflow's own code panics.")
+        .scene("Another release has a bug in the workflow code, which panics.")
         .await;
-    mended(stage, "workflow", 2101, in_the_workflow).await?;
+    fixed(stage, "workflow", 2101, in_the_workflow).await?;
 
     let all = 2 * ORDERS;
     voice.shown(&format!(
-        "{all} orders hung on two bugs; {all} completed, 0 failed."
+        "{all} orders were stuck on two bugs; {all} completed, 0 failed."
     ));
     Ok(())
 }
 
-/// Has orders hang on a bug, and mends it.
-async fn mended(
+/// Lets orders get stuck on a bug, and fixes it.
+async fn fixed(
     stage: &mut Stage,
     bug: &str,
     first: u32,
@@ -48,12 +48,12 @@ async fn mended(
     let orders = placed(stage, first).await?;
     for order in &orders {
         let error = stage
-            .until_some("the order to hang", async || hangs(order).await)
+            .until_some("the order to be stuck", async || hangs(order).await)
             .await?;
-        voice.quote(&format!("{} hangs: {error}", order.info().workflow_id));
+        voice.quote(&format!("{} is stuck: {error}", order.info().workflow_id));
     }
     voice
-        .scene("The bug is mended, and the fixed worker starts.")
+        .scene("The bug is fixed, and a worker with the fix starts.")
         .await;
     bad.stop().await?;
     let good = stage.worker(&["--fault-rate", "0"]).await?;

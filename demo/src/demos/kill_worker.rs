@@ -2,15 +2,13 @@
 //! charge, and a third one finds the charge and completes the order.
 
 use activities::Activity;
-use anyhow::Context;
-use temporalio_client::{
-    WorkflowDescribeOptions, WorkflowFetchHistoryOptions, WorkflowHistory, WorkflowQueryOptions,
-};
+use anyhow::{Context, ensure};
+use temporalio_client::WorkflowQueryOptions;
 use temporalio_common::protos::temporal::api::enums::v1::EventType;
-use workflows::ProcessOrder;
+use workflows::{OrderStatus, ProcessOrder};
 
 use crate::{
-    demos::checks::check_once,
+    demos::checks::{check_once, count_events, until_status},
     stage::{Stage, check_success},
 };
 
@@ -30,26 +28,13 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         .scene("A customer places order 37005. It pauses 15 seconds after the fraud check.")
         .await;
     let starter = stage.starter(&ORDER)?;
-    stage
-        .until("the order to pause", async || {
-            let Ok(order) = stage.find_order(ORDER_ID).await else {
-                return Ok(false);
-            };
-            // One of this number may have been processed on this server before.
-            let description = order.describe(WorkflowDescribeOptions::default()).await?;
-            if description.task_queue() != stage.task_queue() {
-                return Ok(false);
-            }
-            let history: WorkflowHistory =
-                order.fetch_history(WorkflowFetchHistoryOptions::default());
-            let events = history.into_events().await?;
-            let paused = |kind| events.iter().any(|event| event.event_type() == kind);
-            Ok(paused(EventType::TimerStarted))
-        })
-        .await?;
+    until_status(stage, ORDER_ID, OrderStatus::Pausing).await?;
 
     let pid = worker.pid();
     worker.kill().await?;
+    let order = stage.find_order(ORDER_ID).await?;
+    let timers = count_events(&order, EventType::TimerStarted).await?;
+    ensure!(timers == 1, "the server has {timers} timers of the order");
     voice
         .scene(&format!(
             "The worker, process {pid}, was killed with SIGKILL. Nobody runs the order now."
@@ -59,11 +44,9 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     voice.say("The starter keeps waiting, and the timer keeps running on the server.");
 
     voice
-        .scene("A second worker starts. It has never heard of the order.")
+        .scene("A second worker starts. It knows nothing of the order.")
         .await;
-    let charged = stage.path("charged");
-    let hold = format!("Charge:after={}", charged.display());
-    let mut worker = stage.worker(&["--hold", &hold]).await?;
+    let (mut worker, charged) = stage.worker_held_at("Charge:after", &[]).await?;
     stage
         .until("the second worker to charge the customer", async || {
             worker.check_running()?;
@@ -89,15 +72,14 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     voice
         .scene("The inventory and the ledger after the order.")
         .await;
-    stage.show_inventory()?;
-    stage.show_ledger()?;
+    stage.show_books()?;
     let charge = found(stage, Activity::Charge).await?;
     worker.stop().await?;
 
     check_once(stage, ORDER_ID)?;
     voice.shown(&format!(
-        "two workers died, the order did not. The third one found {charge} and\n\
-         did not charge the customer again."
+        "two workers died, but the order completed. The third found {charge} and did \
+         not charge the customer again."
     ));
     Ok(())
 }

@@ -29,11 +29,10 @@ pub async fn play(stage: &mut Stage, args: &OrderArgs) -> anyhow::Result<()> {
     voice
         .scene("The inventory and the ledger after the order.")
         .await;
-    stage.show_inventory()?;
-    stage.show_ledger()?;
+    stage.show_books()?;
     worker.stop().await?;
 
     check_once(stage, &order_id)?;
-    voice.shown("any order goes the same way.");
+    voice.shown("every order takes the same way.");
     Ok(())
 }

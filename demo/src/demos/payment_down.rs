@@ -18,10 +18,8 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let voice = stage.voice;
     voice.title("payment-down", "the payment service is down for a while");
     stage.free(ORDER_ID).await?;
-    let hold = stage.path("charged");
-    let at_hold = format!("Charge:after={}", hold.display());
-    let worker = stage
-        .worker(&["--fault-rate", "0", "--hold", &at_hold])
+    let (worker, hold) = stage
+        .worker_held_at("Charge:after", &["--fault-rate", "0"])
         .await?;
 
     voice
@@ -29,19 +27,19 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         .await;
     let starter = stage.starter(&["3401", "123456", "10", OUTAGE])?;
     stage
-        .until("the payment service to be back", async || Ok(hold.exists()))
+        .until_held("the payment service to be back", &hold)
         .await?;
     voice
-        .scene("The service is back. While it is at work, the order is asked how it stands.")
+        .scene("The service is back. While it works, the order is asked for its status.")
         .await;
     let said = ask(stage, &["status", ORDER_ID]).await?;
     let attempt = format!("{BACK_AT_ATTEMPT} attempts");
     ensure!(
         said.contains("the payment service is down") && said.contains(&attempt),
-        "the status does not tell of the attempts"
+        "the status does not mention the attempts"
     );
     voice
-        .scene("The charge is done, and the order goes on.")
+        .scene("The charge is confirmed, and the order continues.")
         .await;
     std::fs::remove_file(&hold)?;
     check_success(ORDER_ID, starter.wait().await?)?;
@@ -54,6 +52,6 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         "the charge took {charged:?} attempts"
     );
     check_once(stage, ORDER_ID)?;
-    voice.shown("four attempts failed, the fifth was taken; nobody had to do anything.");
+    voice.shown("four attempts failed and the fifth succeeded; nobody had to do anything.");
     Ok(())
 }

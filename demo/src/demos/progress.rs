@@ -1,4 +1,4 @@
-//! Progress: an order says how it stands, while it runs and after.
+//! Progress: an order reports its status while it runs and afterwards.
 
 use anyhow::ensure;
 use orders::{ApprovalRule, Order};
@@ -16,19 +16,17 @@ const APPROVED: &str = "order-3002";
 /// Plays it.
 pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let voice = stage.voice;
-    voice.title("progress", "an order says how it stands");
-    let hold = stage.path("charging");
-    let at_hold = format!("Charge:before={}", hold.display());
-    let worker = stage
-        .worker(&["--fault-rate", "0", "--hold", &at_hold])
+    voice.title("progress", "an order reports its status");
+    let (worker, hold) = stage
+        .worker_held_at("Charge:before", &["--fault-rate", "0"])
         .await?;
 
     voice
-        .scene("Two orders. The payment service is slow with the first; the second waits for approval.")
+        .scene("The payment service is slow with one order, and another waits for approval.")
         .await;
     place(stage, &numbered_order(3001, 10)).await?;
     stage
-        .until("the order to reach its charge", async || Ok(hold.exists()))
+        .until_held("the order to reach its charge", &hold)
         .await?;
     let large = Order {
         approval: Some(ApprovalRule {
@@ -41,14 +39,14 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     until_status(stage, APPROVED, OrderStatus::AwaitingApproval).await?;
 
     voice
-        .scene("Each is asked how it stands. The workflow answers, not a table of orders.")
+        .scene("Each order is asked for its status. The workflow itself answers.")
         .await;
     let said = ask(stage, &["status", CHARGED]).await?;
     ensure!(said.contains("Charging, 40 %"), "{CHARGED} does not say so");
     ask(stage, &["status", APPROVED]).await?;
 
     voice
-        .scene("Which orders wait for approval? The server knows, by the search attribute OrderStatus.")
+        .scene("Orders are listed by their status, a search attribute on the server.")
         .await;
     until_listed(stage, APPROVED, OrderStatus::AwaitingApproval).await?;
     until_listed(stage, CHARGED, OrderStatus::Charging).await?;
@@ -64,7 +62,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     ask(stage, &["follow", APPROVED]).await?;
 
     voice
-        .scene("Orders that are done still say how they stand, and are still counted.")
+        .scene("Finished orders still report their status and are still listed.")
         .await;
     let said = ask(stage, &["status", CHARGED]).await?;
     ensure!(
@@ -79,6 +77,6 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
 
     check_once(stage, CHARGED)?;
     check_once(stage, APPROVED)?;
-    voice.shown("an order was asked in the middle of its work, and after its end.");
+    voice.shown("an order reported its status while it was running and after it had finished.");
     Ok(())
 }

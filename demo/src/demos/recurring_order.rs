@@ -21,16 +21,14 @@ const MEANWHILE_ID: &str = "order-3801";
 /// Plays it.
 pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let voice = stage.voice;
-    voice.title("recurring-order", "an order that comes again and again");
+    voice.title("recurring-order", "an order that is placed again and again");
     stage.free(MEANWHILE_ID).await?;
     // On one server a name is given once.
     let name = format!("standing-order-{:08x}", rand::random::<u32>());
     let worker = stage.worker(&["--fault-rate", "0"]).await?;
 
     voice
-        .scene(
-            "A standing order, every second. Temporal keeps the schedule; nothing else has to run.",
-        )
+        .scene("A customer orders something every second. Temporal keeps the schedule.")
         .await;
     let mut deletion = Deletion::of(stage, &name)?;
     let create = ["schedule", "create", &name, "--every", "1s"];
@@ -41,7 +39,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     ask(stage, &["list", "--limit", "3"]).await?;
 
     voice
-        .scene("It is paused. Meanwhile a customer's own order takes 3 seconds.")
+        .scene("The schedule is paused while another customer's order takes 3 seconds.")
         .await;
     ask(stage, &["schedule", "pause", &name]).await?;
     let schedule = stage.client.get_schedule_handle(&name);
@@ -62,13 +60,13 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         "{name} is not listed as paused"
     );
 
-    voice.scene("It is resumed, and orders come again.").await;
+    voice.scene("The schedule is resumed.").await;
     ask(stage, &["schedule", "resume", &name]).await?;
     until_completed(stage, &name, now + 1).await?;
     voice.quote(&format!("{} orders were charged and shipped", now + 1));
 
     voice
-        .scene("It is deleted. The orders that it placed stay.")
+        .scene("The schedule is deleted. The orders that it placed stay.")
         .await;
     ask(stage, &["schedule", "delete", &name]).await?;
     deletion.done();
@@ -81,7 +79,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     for order_id in completed(stage, &name)? {
         check_once(stage, &order_id)?;
     }
-    voice.shown("orders came, stopped coming, came again; each was an order of its own.");
+    voice.shown("the schedule placed orders, paused, and resumed; each was an order of its own.");
     Ok(())
 }
 
@@ -127,7 +125,7 @@ async fn until_completed(stage: &Stage, name: &str, orders: usize) -> anyhow::Re
         .await
 }
 
-/// Waits until none of a schedule's orders is under way: nobody would go on with it.
+/// Waits until none of a schedule's orders is running: no worker would continue it.
 async fn until_ended(stage: &Stage, name: &str) -> anyhow::Result<()> {
     let query = format!("WorkflowId STARTS_WITH '{name}' AND ExecutionStatus = 'Running'");
     stage

@@ -34,27 +34,25 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     for order_id in ["order-3601", "order-3602", "order-3603", "order-3604"] {
         stage.free(order_id).await?;
     }
-    voice.scene("The inventory: three products.").await;
+    voice.scene("The inventory holds three products.").await;
     stage.show_inventory()?;
     let worker = stage.worker(&["--fault-rate", "0"]).await?;
 
     voice
-        .scene("An order of three items: reserved together, charged once, shipped side by side.")
+        .scene("Three items are reserved as a whole, charged once, and shipped in parallel.")
         .await;
     ask(stage, &order("3601", "345678:5", &[])).await?;
     check_effects(stage, "order-3601", &SHIPPED)?;
 
     voice
-        .scene("The same, each shipment in a workflow of its own: a child of the order's.")
+        .scene("The same again, but each shipment is a child workflow of the order.")
         .await;
     ask(stage, &order("3602", "345678:5", &["--ship-apart"])).await?;
     check_effects(stage, "order-3602", &SHIPPED)?;
     let children = children(stage, "order-3602").await?;
     ensure!(children == 3, "{children} shipments were children");
 
-    voice
-        .scene("One item of the next order is unknown. So nothing of it is reserved.")
-        .await;
+    voice.scene("One item of the next order is unknown.").await;
     let before = stage.inventory().products()?;
     let unknown = order("3603", "999999:1", &[]);
     refused(stage, &unknown, "unknown product \"999999\"").await?;
@@ -63,9 +61,10 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         stage.inventory().products()? == before,
         "order-3603 failed and changed the stock"
     );
+    voice.say("Nothing of the order was reserved.");
 
     voice
-        .scene("One item is short: the supplier fills its shelf, and the whole order is reserved.")
+        .scene("The next order asks for more of one item than is in stock.")
         .await;
     ask(stage, &order("3604", "345678:9000", &[])).await?;
     check_effects(stage, "order-3604", &SHIPPED)?;
@@ -74,6 +73,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         first.is_some_and(|entry| entry.change == Change::Restocked && entry.product_id == SHORT),
         "the supplier did not fill the shelf first"
     );
+    voice.say("The supplier filled the shelf first, and then the whole order was reserved.");
     worker.stop().await?;
 
     voice.scene("The inventory after the orders.").await;

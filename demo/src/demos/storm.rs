@@ -50,7 +50,7 @@ pub struct Kill {
 /// Places the orders, kills while they run, and waits until all are done or lost.
 ///
 /// # Errors
-/// Where a process cannot be started again.
+/// Returns an error if a process cannot be started again.
 pub async fn run(stage: &mut Stage, storm: &Storm) -> anyhow::Result<(Vec<Placed>, Vec<Kill>)> {
     stage.fault_seed = storm.seed;
     let mut random = StdRng::seed_from_u64(storm.seed);
@@ -120,8 +120,8 @@ async fn kill_all(
         } else {
             let victim = &mut workers[random.random_range(0..storm.workers as usize)];
             let pid = victim.pid();
-            let replaced = victim.kill_and_replace(stage, storm.fault_rate);
-            replaced.await?;
+            victim.kill().await?;
+            *victim = worker(stage, storm.fault_rate).await?;
             format!("worker {pid}")
         };
         let done = done.load(Ordering::Relaxed);
@@ -137,16 +137,4 @@ async fn kill_all(
         });
     }
     Ok(kills)
-}
-
-impl WorkerProcess {
-    async fn kill_and_replace(
-        &mut self,
-        stage: &mut Stage,
-        fault_rate: FaultRate,
-    ) -> anyhow::Result<()> {
-        self.kill().await?;
-        *self = worker(stage, fault_rate).await?;
-        Ok(())
-    }
 }

@@ -71,7 +71,7 @@ pub async fn play(stage: &mut Stage, args: &WithoutTemporalArgs) -> anyhow::Resu
     let database = stage.path("plain").join("inventory.json");
     let killed = plain(&database, args).await?;
     voice.say(&format!(
-        "Killed {killed} times. What was under way is forgotten."
+        "The process was killed {killed} times. It forgot what it was doing each time."
     ));
     let without = Side::new(&inventory::audit(&database)?);
 
@@ -120,7 +120,9 @@ pub async fn play(stage: &mut Stage, args: &WithoutTemporalArgs) -> anyhow::Resu
         without.completed < all,
         "without Temporal all orders completed too: there were no faults and no kills to show"
     );
-    voice.shown("the steps are the same; what is lost without Temporal is what nobody remembered.");
+    voice.shown(
+        "the steps are the same; without Temporal, a killed process leaves orders half done.",
+    );
     Ok(())
 }
 
