@@ -4,7 +4,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 fn project() -> PathBuf {
@@ -16,18 +15,28 @@ fn project() -> PathBuf {
         .to_owned()
 }
 
-/// The pages that git knows, and new ones that it does not ignore.
-fn pages() -> Vec<PathBuf> {
-    let listed = Command::new("git")
-        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
-        .args(["--deduplicate", "*.md"])
-        .current_dir(project())
-        .output()
-        .expect("git lists the pages");
-    assert!(listed.status.success(), "{listed:?}");
-    let listed = String::from_utf8(listed.stdout).unwrap();
-    let pages = listed.lines().map(|page| project().join(page));
-    pages.filter(|page| page.exists()).collect()
+/// The pages in a folder and in those below it, except for what Cargo builds and hidden folders.
+fn pages(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    entries
+        .flat_map(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if entry.file_type().unwrap().is_dir() {
+                let skipped = name == "target" || (name.starts_with('.') && name != ".github");
+                return if skipped {
+                    Vec::new()
+                } else {
+                    pages(&entry.path())
+                };
+            }
+            if name.ends_with(".md") {
+                vec![entry.path()]
+            } else {
+                Vec::new()
+            }
+        })
+        .collect()
 }
 
 /// A page's lines outside of code blocks.
@@ -104,7 +113,7 @@ fn broken(page: &Path, link: &str) -> Option<String> {
 fn every_link_leads_somewhere() {
     let mut checked = 0;
     let mut broken_links = Vec::new();
-    for page in pages() {
+    for page in pages(&project()) {
         let text = fs::read_to_string(&page).unwrap();
         for link in links(&text) {
             checked += 1;
