@@ -48,10 +48,10 @@ use crate::{
     submit::Submitted,
 };
 
-/// Does what the command line asks for. The exit status is 1 where the order failed.
+/// Does what the command line asks for. The exit status is 1 if the order failed.
 ///
 /// # Errors
-/// Where there is no server, or it does not answer as it should.
+/// Returns an error if no server answers, or the command cannot be carried out.
 pub fn run(args: Args) -> LocalBoxFuture<'static, anyhow::Result<ExitCode>> {
     // Boxed, so that the SDK's client is compiled here and not once more in each program.
     dispatch(args).boxed_local()

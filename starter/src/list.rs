@@ -18,7 +18,7 @@ const ORDERS: &str = "WorkflowType = 'ProcessOrder'";
 /// Lists the last orders, those under way first, and counts all by their status.
 ///
 /// # Errors
-/// Where the server does not answer.
+/// Returns an error if the server does not answer.
 pub async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let client = connect(&args.common.connect).await?;
     let query = match args.status {
