@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde_json::Value;
 use temporalio_client::WorkflowFetchHistoryOptions;
 
-use crate::{args::HistoryArgs, connect, follow};
+use crate::{args::HistoryArgs, connect::connect, follow};
 
 /// Prints an order's history in the SDK's own JSON, which its replayer reads. The Temporal CLI
 /// spells the same fields differently.

@@ -24,7 +24,7 @@ use self::{
 };
 use crate::{
     args::{DEFAULT_PAYMENT_INFO, LoadArgs},
-    connect,
+    connect::connect,
     follow::OrderHandle,
     submit::submit,
 };

@@ -12,7 +12,7 @@ use workflows::ProcessOrder;
 
 use crate::{
     args::{ChangeAddressArgs, CommonArgs, MessageArgs, ReasonArgs},
-    connect,
+    connect::connect,
     follow::{self, Followed, OrderHandle, Watch},
     progress::innermost,
     show::Show,

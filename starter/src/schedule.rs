@@ -36,7 +36,7 @@ use workflows::{ORDER_STATUS, OrderInput, OrderStatus, ProcessOrder, policies};
 
 use crate::{
     args::{ScheduleCommand, ScheduleCreateArgs, ScheduleListArgs, ScheduleNameArgs},
-    connect,
+    connect::connect,
     follow::Watch,
     list::rfc3339,
     show::Show,

@@ -15,7 +15,8 @@ use workflows::{
 
 use crate::{
     args::FollowArgs,
-    connect, follow,
+    connect::connect,
+    follow,
     progress::{StepChange, StepState, innermost},
     show::line,
 };
