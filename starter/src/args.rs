@@ -54,7 +54,7 @@ pub enum Command {
     List(Box<ListArgs>),
     /// Send an order to another address, until it ships
     ChangeAddress(Box<ChangeAddressArgs>),
-    /// Approve of an order that waits for it
+    /// Approve an order that waits for approval
     Approve(Box<MessageArgs>),
     /// Reject an order that waits for approval
     Reject(Box<ReasonArgs>),
@@ -67,7 +67,7 @@ pub enum Command {
     Load(Box<LoadArgs>),
     /// Print an order's history as JSON, as the replay tests take it
     History(HistoryArgs),
-    /// Check by the ledger and the inventory file that everything adds up; needs no server
+    /// Check that the ledger and the inventory file agree; needs no server
     Audit(AuditArgs),
 }
 
@@ -117,7 +117,8 @@ pub struct WishArgs {
     /// Ship each item in a workflow of its own
     #[arg(long)]
     pub ship_apart: bool,
-    /// Check for fraud within the workflow's own task: faster, and less to see of it
+    /// Check for fraud by a local activity, within the workflow's own task: faster, but less of it
+    /// is visible
     #[arg(long)]
     pub local_check: bool,
     /// Where to deliver, such as "12 Main Street"
@@ -288,7 +289,7 @@ pub struct AuditArgs {
     /// The inventory file, with its ledger beside it
     #[arg(long, env = "DATABASE", default_value = inventory::DEFAULT_PATH)]
     pub database: PathBuf,
-    /// As one JSON object, for programs
+    /// Print one JSON object, for programs
     #[arg(long)]
     pub json: bool,
 }
@@ -313,7 +314,7 @@ pub struct CommonArgs {
 /// How the order is shown.
 #[derive(Debug, ClapArgs)]
 pub struct OutputArgs {
-    /// One JSON object a line, for programs
+    /// Print one JSON object per line, for programs
     #[arg(long)]
     pub json: bool,
 }
@@ -390,7 +391,9 @@ fn item(text: &str) -> Result<Item, String> {
         .ok_or("an item is PRODUCT:QUANTITY, as in 234567:2")?;
     match quantity.parse() {
         Ok(quantity) if quantity > 0 => Ok(Item::new(product, quantity)),
-        _ => Err(format!("{quantity:?} is no quantity of at least 1")),
+        _ => Err(format!(
+            "{quantity:?} is not a quantity: expected a whole number of at least 1"
+        )),
     }
 }
 
@@ -413,7 +416,9 @@ fn status(text: &str) -> Result<OrderStatus, String> {
 
 fn interval(text: &str) -> Result<Duration, String> {
     match whole_seconds(text)? {
-        Duration::ZERO => Err("a recurring order needs at least a second between two".to_owned()),
+        Duration::ZERO => {
+            Err("a recurring order needs at least a second between two orders".to_owned())
+        }
         time => Ok(time),
     }
 }
@@ -423,7 +428,7 @@ fn whole_seconds(text: &str) -> Result<Duration, String> {
     if time.subsec_nanos() == 0 {
         Ok(time)
     } else {
-        Err("an order waits for whole seconds".to_owned())
+        Err("expected whole seconds, such as 20s".to_owned())
     }
 }
 

@@ -8,10 +8,10 @@ use inventory::{Audit, Pending, Standing, SubmissionAudit};
 use crate::args::AuditArgs;
 
 /// Reads the ledger and the inventory file and says what happened to each order. The exit status
-/// is 1 where something does not add up.
+/// is 1 if something does not add up.
 ///
 /// # Errors
-/// Where a file cannot be read.
+/// Returns an error if a file cannot be read.
 pub fn audit(args: &AuditArgs) -> anyhow::Result<ExitCode> {
     if !args.database.exists() {
         bail!(

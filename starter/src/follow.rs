@@ -68,7 +68,7 @@ pub enum Followed {
 /// The newest submission of an order.
 ///
 /// # Errors
-/// Where there is no such order, or the server does not answer.
+/// Returns an error if there is no such order, or the server does not answer.
 pub fn find<'a>(
     client: &'a Client,
     order_id: &'a str,
@@ -99,7 +99,7 @@ pub fn run(handle: &OrderHandle, run_id: &str) -> OrderHandle {
 /// A server that is lost on the way is waited for.
 ///
 /// # Errors
-/// Where the server no longer knows the order.
+/// Returns an error if the server no longer knows the order.
 pub fn follow<'a>(
     handle: &'a OrderHandle,
     watch: &'a mut dyn Watch,

@@ -6,13 +6,13 @@ use anyhow::Context;
 use serde_json::Value;
 use temporalio_client::WorkflowFetchHistoryOptions;
 
-use crate::{args::HistoryArgs, connect, follow};
+use crate::{args::HistoryArgs, connect::connect, follow};
 
 /// Prints an order's history in the SDK's own JSON, which its replayer reads. The Temporal CLI
-/// spells the same fields otherwise.
+/// spells the same fields differently.
 ///
 /// # Errors
-/// Where there is no such order, or the server does not answer.
+/// Returns an error if there is no such order, or the server does not answer.
 pub async fn history(args: &HistoryArgs) -> anyhow::Result<ExitCode> {
     let client = connect(&args.connect).await?;
     let mut handle = follow::find(&client, &args.order_id).await?;

@@ -20,6 +20,7 @@
 
 pub mod args;
 pub mod audit;
+mod connect;
 pub mod follow;
 pub mod history;
 pub mod list;
@@ -35,7 +36,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use futures::{FutureExt, future::LocalBoxFuture};
-use temporal::{ConnectArgs, telemetry::Traces};
+use temporal::telemetry::Traces;
 use temporalio_client::Client;
 use workflows::OrderOutcome;
 
@@ -43,15 +44,16 @@ pub use args::{Args, Command, OrderArgs};
 
 use crate::{
     args::{CommonArgs, FollowArgs},
+    connect::connect,
     follow::{Followed, Watch},
     show::Show,
     submit::Submitted,
 };
 
-/// Does what the command line asks for. The exit status is 1 where the order failed.
+/// Does what the command line asks for. The exit status is 1 if the order failed.
 ///
 /// # Errors
-/// Where there is no server, or it does not answer as it should.
+/// Returns an error if no server answers, or the command cannot be carried out.
 pub fn run(args: Args) -> LocalBoxFuture<'static, anyhow::Result<ExitCode>> {
     // Boxed, so that the SDK's client is compiled here and not once more in each program.
     dispatch(args).boxed_local()
@@ -111,11 +113,6 @@ async fn follow(args: FollowArgs) -> anyhow::Result<ExitCode> {
         Show::new(&args.common.output),
     )
     .await
-}
-
-/// Connects, as every subcommand does.
-async fn connect(server: &ConnectArgs) -> anyhow::Result<Client> {
-    Ok(server.connect("order-management-starter").await?)
 }
 
 async fn shown(

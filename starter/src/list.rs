@@ -10,7 +10,7 @@ use temporalio_client::{
 };
 use workflows::{ORDER_STATUS, OrderStatus};
 
-use crate::{args::ListArgs, connect, show::readable};
+use crate::{args::ListArgs, connect::connect, show::readable};
 
 /// Orders are the workflows of this type; those of its parts are not.
 const ORDERS: &str = "WorkflowType = 'ProcessOrder'";
@@ -18,7 +18,7 @@ const ORDERS: &str = "WorkflowType = 'ProcessOrder'";
 /// Lists the last orders, those under way first, and counts all by their status.
 ///
 /// # Errors
-/// Where the server does not answer.
+/// Returns an error if the server does not answer.
 pub async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let client = connect(&args.common.connect).await?;
     let query = match args.status {

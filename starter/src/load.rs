@@ -24,23 +24,23 @@ use self::{
 };
 use crate::{
     args::{DEFAULT_PAYMENT_INFO, LoadArgs},
-    connect,
+    connect::connect,
     follow::OrderHandle,
     submit::submit,
 };
 
-/// Orders that go before the load, at most: connections are made and caches filled, and their
-/// histories name the workers.
+/// The most warm-up orders that run before the load. They open connections and fill caches, and
+/// their histories name the workers.
 const WARM_UP: u32 = 20;
 
 /// How long the first orders may take. It ends a load that no worker takes up.
 const WARM_UP_WITHIN: Duration = Duration::from_secs(60);
 
-/// Places many orders, waits for them, and prints how they fared. The exit status is 1 where the
+/// Places many orders, waits for them, and prints how they fared. The exit status is 1 if the
 /// ledger does not add up.
 ///
 /// # Errors
-/// Where an order fails, or none is taken up.
+/// Returns an error if an order fails, or no worker takes one up.
 pub async fn load(args: &LoadArgs) -> anyhow::Result<ExitCode> {
     let client = connect(&args.common.connect).await?;
     let run = format!("order-load-{:08x}", rand::random::<u32>());
@@ -53,7 +53,7 @@ pub async fn load(args: &LoadArgs) -> anyhow::Result<ExitCode> {
         .map(|number| order(args, &format!("{run}-warm-up"), number))
         .collect();
     let unseen = ProgressBar::hidden();
-    eprintln!("orders that go before, to warm up: {}", warm_up.len());
+    eprintln!("warm-up orders that run first: {}", warm_up.len());
     let warmed = tokio::time::timeout(WARM_UP_WITHIN, loading.run(&warm_up, &unseen));
     let Ok(warmed) = warmed.await else {
         bail!(

@@ -12,7 +12,7 @@ use workflows::ProcessOrder;
 
 use crate::{
     args::{ChangeAddressArgs, CommonArgs, MessageArgs, ReasonArgs},
-    connect,
+    connect::connect,
     follow::{self, Followed, OrderHandle, Watch},
     progress::innermost,
     show::Show,
@@ -24,7 +24,7 @@ const NO_WORKER_AFTER: Duration = Duration::from_secs(3);
 /// Sends an order to another address.
 ///
 /// # Errors
-/// Where the order refuses, or there is none.
+/// Returns an error if the order refuses, or there is no such order.
 pub async fn change_address(args: &ChangeAddressArgs) -> anyhow::Result<ExitCode> {
     let order_id = &args.order_id;
     if !is_address(&args.deliver_to) {
@@ -58,10 +58,10 @@ pub async fn change_address(args: &ChangeAddressArgs) -> anyhow::Result<ExitCode
     told.done(&format!("{order_id} goes to {}{before}", change.address))
 }
 
-/// Approves of an order that waits for it.
+/// Approves an order that waits for it.
 ///
 /// # Errors
-/// Where the order does not wait for approval, or there is none.
+/// Returns an error if the order does not wait for approval, or there is no such order.
 pub async fn approve(args: &MessageArgs) -> anyhow::Result<ExitCode> {
     let told = Told::begin(&args.common, &args.order_id).await?;
     let options = WorkflowExecuteUpdateOptions::default();
@@ -75,7 +75,7 @@ pub async fn approve(args: &MessageArgs) -> anyhow::Result<ExitCode> {
 /// Rejects an order that waits for approval.
 ///
 /// # Errors
-/// Where the order does not wait for approval, or there is none.
+/// Returns an error if the order does not wait for approval, or there is no such order.
 pub async fn reject(args: &ReasonArgs) -> anyhow::Result<ExitCode> {
     let told = Told::begin(&args.common, &args.order_id).await?;
     let options = WorkflowExecuteUpdateOptions::default();
@@ -90,7 +90,7 @@ pub async fn reject(args: &ReasonArgs) -> anyhow::Result<ExitCode> {
 /// Cancels an order, and follows it until what was done is undone.
 ///
 /// # Errors
-/// Where it is too late, or there is no such order.
+/// Returns an error if it is too late, or there is no such order.
 pub async fn cancel(args: &ReasonArgs) -> anyhow::Result<ExitCode> {
     let mut told = Told::begin(&args.common, &args.order_id).await?;
     let options = WorkflowExecuteUpdateOptions::default();

@@ -114,7 +114,7 @@ impl StockChange {
 pub enum Change {
     /// A step changed.
     Step(StepChange),
-    /// The workflow's own code failed; the order waits for a worker with better code.
+    /// The workflow's own code failed; the order waits for a worker with the fix.
     CodeFailed(String),
     /// A worker has taken the order up.
     PickedUp,

@@ -36,7 +36,7 @@ use workflows::{ORDER_STATUS, OrderInput, OrderStatus, ProcessOrder, policies};
 
 use crate::{
     args::{ScheduleCommand, ScheduleCreateArgs, ScheduleListArgs, ScheduleNameArgs},
-    connect,
+    connect::connect,
     follow::Watch,
     list::rfc3339,
     show::Show,
@@ -49,7 +49,7 @@ const CATCH_UP: Duration = Duration::from_secs(60);
 /// Does what is asked for about recurring orders.
 ///
 /// # Errors
-/// Where there is no recurring order of that name, or one already.
+/// Returns an error if there is no recurring order of that name, or one to create already exists.
 pub async fn run(command: &ScheduleCommand) -> anyhow::Result<ExitCode> {
     match command {
         ScheduleCommand::Create(args) => create(args).await?,

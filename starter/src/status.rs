@@ -15,7 +15,8 @@ use workflows::{
 
 use crate::{
     args::FollowArgs,
-    connect, follow,
+    connect::connect,
+    follow,
     progress::{StepChange, StepState, innermost},
     show::line,
 };
@@ -26,7 +27,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Prints how an order stands.
 ///
 /// # Errors
-/// Where there is no such order, or no worker answers for it.
+/// Returns an error if there is no such order, or no worker answers for it.
 pub async fn status(args: &FollowArgs) -> anyhow::Result<ExitCode> {
     let client = connect(&args.common.connect).await?;
     let order = follow::find(&client, &args.order_id).await?;

@@ -42,7 +42,8 @@ impl Submitted {
 /// is registered; where that cannot be, the order goes without.
 ///
 /// # Errors
-/// Where the server does not take it, or an order of this ID is under way on another task queue.
+/// Returns an error if the server does not accept the order, or an order of this ID is under way on
+/// another task queue.
 pub fn submit<'a>(
     client: &'a Client,
     task_queue: &'a str,

@@ -12,10 +12,10 @@ use temporal::{CodecServerArgs, ConnectArgs};
 
 use crate::{log::LogFormat, tuning::TuningArgs, version::VersionArgs};
 
-/// Runs the workflow ProcessOrder and its activities, until Ctrl-C.
+/// Runs the workflow ProcessOrder and its activities until Ctrl-C.
 ///
-/// Needs a Temporal server: `cargo run -p demo -- server` starts one. Without one it says so and
-/// keeps trying. Orders come from the starter: `cargo run -p starter`.
+/// Needs a Temporal server: `cargo run -p demo -- server` starts one. If there is none, the
+/// worker says so and keeps trying. Orders come from the starter: `cargo run -p starter`.
 #[derive(Debug, Parser)]
 #[command(name = "worker", version, args_conflicts_with_subcommands = true)]
 pub struct Args {
@@ -37,8 +37,8 @@ pub struct Args {
     /// Makes the faults repeatable: the same number fails the same attempts [default: random]
     #[arg(long, value_name = "NUMBER")]
     pub fault_seed: Option<u64>,
-    /// How long what is under way may go on after Ctrl-C or SIGTERM, such as 30s or 0s; what is not
-    /// done then is cut off, and another worker does it again
+    /// How long running activities may continue after Ctrl-C or SIGTERM, such as 30s or 0s; those
+    /// still running then are cut off, and another worker runs them again
     #[arg(long, env = "SHUTDOWN_LIMIT", value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     pub shutdown_limit: Duration,
     /// How the log is written
@@ -50,11 +50,11 @@ pub struct Args {
     )]
     pub log_format: LogFormat,
     /// Serves metrics for Prometheus at http://ADDRESS/metrics, such as 127.0.0.1:9464
-    /// [default: none are served]
+    /// [default: off]
     #[arg(long, env = "METRICS_ADDRESS", value_name = "HOST:PORT", value_parser = listen_address)]
     pub metrics_address: Option<SocketAddr>,
     /// Says at http://ADDRESS/ready whether the worker polls for orders, such as 127.0.0.1:8080
-    /// [default: nowhere]
+    /// [default: off]
     #[arg(long, env = "HEALTH_ADDRESS", value_name = "HOST:PORT", value_parser = listen_address)]
     pub health_address: Option<SocketAddr>,
     /// How much to take on at once.
@@ -78,7 +78,7 @@ pub enum Command {
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {
     let found = text.to_socket_addrs().ok().and_then(|mut all| all.next());
-    found.ok_or_else(|| "an address of this machine and a port are needed, HOST:PORT".to_owned())
+    found.ok_or_else(|| "expected HOST:PORT, with an address of this machine".to_owned())
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-/// What is logged where `RUST_LOG` says nothing: all of the orders' events, and of the SDK what
-/// goes wrong.
+/// What is logged if `RUST_LOG` is not set: every event of an order, and the SDK's warnings and
+/// errors.
 const DEFAULT_FILTER: &str =
     "info,temporalio_sdk=warn,temporalio_sdk_core=warn,temporalio_client=warn";
 
@@ -27,8 +27,8 @@ pub enum LogFormat {
     Json,
 }
 
-/// Sends log lines to standard output. `RUST_LOG` chooses what is logged; workflow code says
-/// nothing while it is replayed.
+/// Sends log lines to standard output. `RUST_LOG` chooses what is logged; workflow code
+/// logs nothing while it is replayed.
 pub fn init(format: LogFormat) {
     let lines = fmt::layer().with_target(false);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {

@@ -155,7 +155,7 @@ fn reason(error: &ActivityExecutionError) -> String {
     )
 }
 
-/// The outcome in a word, and in a sentence. None where the run goes on elsewhere.
+/// The outcome in a word, and in a sentence. `None` if the order continues in another run.
 fn outcome(result: &ExecuteWorkflowResult) -> Option<(String, String)> {
     match result {
         Ok(output) => Some(match output.downcast_ref::<OrderResult>() {
@@ -176,8 +176,8 @@ fn word(outcome: &impl serde::Serialize) -> String {
         .unwrap_or_else(|| "completed".to_owned())
 }
 
-/// Waits for the server's word. An end that it does not take, because a message to the order came in
-/// meanwhile, is no end: the workflow is run again, and asks again.
+/// Waits for the server's word. If a message to the order arrived meanwhile, the server does not
+/// accept the end: the workflow runs again, and asks again.
 struct Confirmation {
     ended: Ended,
     on_end: OnEnd,

@@ -106,9 +106,9 @@ impl OrderMetrics {
         options.activity_inbound_interceptor(ActivityEnds(Arc::clone(&self.activity_ended)));
     }
 
-    /// Keeps the stock's figures up to date, without end. An inventory that is not there yet is not
-    /// made; one that cannot be read leaves the figures as they are, for the orders say what is
-    /// wrong with it.
+    /// Keeps the stock's figures up to date, without end. An inventory that does not exist yet is not
+    /// created. If it cannot be read, the figures stay as they are: the orders report what is wrong
+    /// with it.
     pub async fn follow_stock(&self, inventory: Inventory) {
         let mut known = BTreeSet::new();
         loop {
@@ -134,7 +134,7 @@ impl OrderMetrics {
     }
 }
 
-/// Every product's units, or none where there is no inventory, or it cannot be read.
+/// Every product's units, or none if there is no inventory or it cannot be read.
 async fn read(inventory: &Inventory) -> Option<Vec<(String, u32)>> {
     let inventory = inventory.clone();
     let reading = tokio::task::spawn_blocking(move || {

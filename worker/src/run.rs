@@ -33,12 +33,12 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
 /// What the log says when the worker takes orders.
 pub const READY: &str = "worker ready";
 
-/// Runs a worker until Ctrl-C or SIGTERM. It stops in order: no new tasks are taken, those under
-/// way are ended, as far as the limit allows. A second signal ends it at once.
+/// Runs a worker until Ctrl-C or SIGTERM. It then takes no new tasks and finishes the
+/// running ones, within the shutdown limit. A second signal ends it at once.
 ///
 /// # Errors
-/// Where the settings are wrong, an address to serve at is in use, or the Temporal server refuses
-/// the worker.
+/// Returns an error if a setting is wrong, an address to serve at is in use, or the Temporal server
+/// refuses the worker.
 pub fn run(args: Args) -> LocalBoxFuture<'static, anyhow::Result<()>> {
     run_code(args, register)
 }

@@ -38,7 +38,7 @@ impl Shifts {
     /// and called again.
     ///
     /// # Errors
-    /// Where the newest ended by an error: nobody takes tasks then.
+    /// Returns an error if the newest worker failed: nobody takes tasks then.
     pub(crate) async fn ended(&mut self) -> anyhow::Result<()> {
         while let Some((number, ended)) = self.running.next().await {
             match ended {

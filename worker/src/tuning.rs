@@ -30,8 +30,8 @@ pub struct TuningArgs {
     /// How many polls for activities to have open, at least 1
     #[arg(long, env = "ACTIVITY_POLLERS", value_name = "NUMBER", default_value_t = 5, value_parser = one_or_more)]
     pub activity_pollers: usize,
-    /// How many of the activities that an order asks for in one task come back with the answer to
-    /// it, and skip the task queue. 0: none
+    /// How many of the activities that an order asks for in one task start at once on this
+    /// worker, without passing through the task queue. 0 turns this off
     #[arg(long, env = "EAGER_ACTIVITIES", value_name = "NUMBER", default_value_t = 3, value_parser = whole_number)]
     pub eager_activities: usize,
 }
@@ -59,26 +59,26 @@ impl TuningArgs {
 
 fn whole_number(text: &str) -> Result<usize, String> {
     text.parse()
-        .map_err(|_| "a whole number is needed".to_owned())
+        .map_err(|_| "expected a whole number".to_owned())
 }
 
 fn one_or_more(text: &str) -> Result<usize, String> {
-    at_least(text, 1, "with none, no step of any order would be run")
+    at_least(text, 1, "with 0, no activity would ever run")
 }
 
 fn two_or_more(text: &str) -> Result<usize, String> {
     at_least(
         text,
         2,
-        "one is for new orders and one for those this worker knows",
+        "one is for new orders and one for orders that this worker already knows",
     )
 }
 
 fn at_least(text: &str, least: usize, reason: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number) if number >= least => Ok(number),
-        Ok(_) => Err(format!("at least {least}: {reason}")),
-        Err(_) => Err(format!("a whole number of at least {least} is needed")),
+        Ok(_) => Err(format!("must be at least {least}: {reason}")),
+        Err(_) => Err(format!("expected a whole number of at least {least}")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which version of the code a worker runs, where the server is to know.
+//! Which version of the code a worker runs, for worker versioning.
 
 use clap::Args;
 use temporalio_common::worker::{
@@ -53,7 +53,7 @@ impl VersionArgs {
 /// The server puts both into one word, with a dot or a colon between them.
 fn name(text: &str) -> Result<String, String> {
     if text.is_empty() || text.contains(['.', ':']) {
-        return Err("a name without dots and colons is needed".to_owned());
+        return Err("expected a name without dots and colons".to_owned());
     }
     Ok(text.to_owned())
 }

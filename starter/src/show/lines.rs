@@ -74,8 +74,8 @@ pub(super) fn code_failed(error: &str) -> String {
         );
     }
     format!(
-        "{BAD}the workflow's code failed{BAD:#}, and the order waits for a worker with better \
-         code: {error}"
+        "{BAD}the workflow's code failed{BAD:#}, and the order waits for a worker with the fix: \
+         {error}"
     )
 }
 
@@ -163,6 +163,6 @@ mod tests {
             let failure = format!("Encoding error: {refusal}");
             assert!(code_failed(&failure).contains("the worker cannot read the order"));
         }
-        assert!(code_failed("index out of bounds").contains("better code"));
+        assert!(code_failed("index out of bounds").contains("the fix"));
     }
 }
