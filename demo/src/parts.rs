@@ -23,7 +23,7 @@ pub enum Part {
 struct WorkerArgs {
     #[command(flatten)]
     worker: worker::Args,
-    #[arg(long)]
+    #[arg(long, hide = true)]
     bug: Option<Bug>,
 }
 

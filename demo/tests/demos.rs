@@ -82,6 +82,7 @@ fn the_first_order_is_shown_and_leaves_nothing_behind() {
     let text = stdout(&output);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}{errors}");
+    as_on_the_page("The first order", &text);
     for words in [
         "\"inStock\": 1000\n",
         "\"inStock\": 1\n",
@@ -110,9 +111,20 @@ fn shown(arguments: &[&str]) -> String {
     text
 }
 
+/// Checks a demo's output against the text under this heading of demos.md, in which `...` stands for
+/// any lines and `[..]` for the rest of a line.
+fn as_on_the_page(heading: &str, output: &str) {
+    let page = include_str!("../../demos.md");
+    let (_, section) = page.split_once(&format!("\n## {heading}\n")).unwrap();
+    let (_, text) = section.split_once("```text\n").unwrap();
+    let (text, _) = text.split_once("```\n").unwrap();
+    snapbox::assert_data_eq!(output, format!("...\n{text}...\n"));
+}
+
 #[test]
 fn the_worker_is_killed_and_the_order_completes() {
     let text = shown(&["kill-worker"]);
+    as_on_the_page("Killing the worker", &text);
     assert!(text.contains("killed with SIGKILL"), "{text}");
     assert!(text.contains("found: an earlier attempt did it"), "{text}");
     assert!(text.contains("managed: order-37005"), "{text}");

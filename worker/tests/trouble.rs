@@ -108,7 +108,7 @@ async fn a_search_attribute_that_is_not_known_everywhere_yet_is_done_without() {
         panic!("should be started");
     };
     let reason = unlisted.expect("a reason").to_string();
-    assert!(reason.contains("OrderStatus is new"), "{reason}");
+    assert!(reason.contains("OrderStatus was just added"), "{reason}");
     let _worker = scene.worker(&[]);
     assert_eq!(result(ended(&handle).await).outcome, OrderOutcome::Managed);
 }

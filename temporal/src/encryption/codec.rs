@@ -50,7 +50,7 @@ pub enum EncryptionError {
     },
     /// The key of that ID does not decrypt the payload.
     #[error(
-        "it names key \"{id}\", but that key does not decrypt it: \
+        "it is encrypted with key \"{id}\", and the key of that ID does not decrypt it: \
          either it was encrypted with another key of the same ID, or it was changed since"
     )]
     DoesNotOpen {
