@@ -4,21 +4,23 @@
 //! Reads the files line by line and changes nothing; it uses none of the
 //! indexes that the changes themselves rest on.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::BufRead;
-use std::path::Path;
-
-use crate::audit_report::{
-    Audit, Finding, OrderAudit, Pending, ProductAudit, Standing, SubmissionAudit,
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    io::BufRead,
+    path::Path,
 };
-use crate::entry::{Change, Line, placement_of};
-use crate::error::{InventoryError, without_position};
-use crate::ledger::Ledger;
-use crate::levels::Levels;
-use crate::lock::LockFile;
-use crate::stock_file::StockFile;
-use crate::store::{Paths, read_if_there};
+
+use crate::{
+    audit_report::{Audit, Finding, OrderAudit, Pending, ProductAudit, Standing, SubmissionAudit},
+    entry::{Change, Line, placement_of},
+    error::{InventoryError, without_position},
+    ledger::Ledger,
+    levels::Levels,
+    lock::LockFile,
+    stock_file::StockFile,
+    store::{Paths, read_if_there},
+};
 
 /// Checks the inventory file at `path` and the ledger beside it.
 ///

@@ -1,14 +1,16 @@
 //! Changes worked out in memory, before any of them is written.
 
-use std::collections::HashMap;
-use std::time::SystemTime;
+use std::{collections::HashMap, time::SystemTime};
 
-use crate::entry::{Change, Entry};
-use crate::error::InventoryError;
-use crate::levels::Levels;
-use crate::placement::{Placement, Product};
-use crate::state::State;
 use orders::Item;
+
+use crate::{
+    entry::{Change, Entry},
+    error::InventoryError,
+    levels::Levels,
+    placement::{Placement, Product},
+    state::State,
+};
 
 /// What to record of an effect; the batch adds the rest.
 pub(crate) struct Draft<'a> {

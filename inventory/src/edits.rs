@@ -2,9 +2,11 @@
 
 use std::time::SystemTime;
 
-use crate::entry::{Change, Entry};
-use crate::state::State;
-use crate::stock_file::StockFile;
+use crate::{
+    entry::{Change, Entry},
+    state::State,
+    stock_file::StockFile,
+};
 
 /// One product whose stock in the file is not the ledger's.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,8 +1,6 @@
 //! A line of the ledger.
 
-use std::borrow::Cow;
-use std::fmt;
-use std::time::SystemTime;
+use std::{borrow::Cow, fmt, time::SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -164,8 +162,7 @@ pub(crate) struct Line<'a> {
 }
 
 mod rfc3339 {
-    use std::borrow::Cow;
-    use std::time::SystemTime;
+    use std::{borrow::Cow, time::SystemTime};
 
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 

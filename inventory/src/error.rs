@@ -1,12 +1,13 @@
 //! What can go wrong, said so that a reader knows what to do next.
 
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use thiserror::Error;
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use orders::InvalidOrder;
+use thiserror::Error;
 
 /// Why the inventory did not do what it was asked for.
 ///

@@ -6,9 +6,11 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::batch::{Batch, Job};
-use crate::error::InventoryError;
-use crate::store::Store;
+use crate::{
+    batch::{Batch, Job},
+    error::InventoryError,
+    store::Store,
+};
 
 struct Ticket<F, T>(Mutex<Progress<F, T>>);
 
@@ -139,16 +141,17 @@ fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::sync::mpsc;
-    use std::thread;
-    use std::time::SystemTime;
+    use std::{
+        panic::{AssertUnwindSafe, catch_unwind},
+        sync::mpsc,
+        thread,
+        time::SystemTime,
+    };
+
+    use orders::Item;
 
     use super::*;
-    use crate::placement::Placement;
-    use crate::steps;
-    use crate::store::Paths;
-    use orders::Item;
+    use crate::{placement::Placement, steps, store::Paths};
 
     fn changes(folder: &tempfile::TempDir) -> GroupCommit {
         let paths = Paths::beside(folder.path().join("inventory.json"));

@@ -7,8 +7,10 @@
 //! What the ledger held when it was opened is a sorted list, which takes less
 //! memory than a map and is made faster; what came since is in a map.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher},
+};
 
 use crate::error::InventoryError;
 

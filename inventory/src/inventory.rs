@@ -1,19 +1,24 @@
 //! [`Inventory`], the handle that callers hold.
 
-use std::fmt;
-use std::io::BufRead;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::{
+    fmt,
+    io::BufRead,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use crate::clock::Clock;
-use crate::entry::Entry;
-use crate::error::InventoryError;
-use crate::group_commit::GroupCommit;
-use crate::ledger::Ledger;
-use crate::placement::{Confirmation, Delivery, Placement, Product, Released, Reservation};
-use crate::steps;
-use crate::store::{Paths, Store};
 use orders::Item;
+
+use crate::{
+    clock::Clock,
+    entry::Entry,
+    error::InventoryError,
+    group_commit::GroupCommit,
+    ledger::Ledger,
+    placement::{Confirmation, Delivery, Placement, Product, Released, Reservation},
+    steps,
+    store::{Paths, Store},
+};
 
 /// The stock of every product, and what was done for every order.
 ///

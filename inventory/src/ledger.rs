@@ -1,12 +1,16 @@
 //! The ledger file: appended to, read, and repaired at its end.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
+    os::unix::fs::{FileExt, MetadataExt},
+    path::{Path, PathBuf},
+};
 
-use crate::entry::{Entry, Line};
-use crate::error::{InventoryError, without_position};
+use crate::{
+    entry::{Entry, Line},
+    error::{InventoryError, without_position},
+};
 
 const REMEDY: &str = "repair that line or restore the file from a copy";
 

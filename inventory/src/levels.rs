@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::entry::{Change, Line};
-use crate::placement::Product;
+use crate::{
+    entry::{Change, Line},
+    placement::Product,
+};
 
 /// One product's stock.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,12 @@
 //! The lock file: keeps processes apart, and remembers what this program last
 //! wrote to the inventory file.
 
-use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::Path;
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::{FileExt, MetadataExt},
+    path::Path,
+};
 
 use crate::error::InventoryError;
 

@@ -1,7 +1,6 @@
 //! What callers hand in and get back: placements, items and results.
 
-use std::borrow::Cow;
-use std::time::SystemTime;
+use std::{borrow::Cow, time::SystemTime};
 
 use serde::{Deserialize, Serialize};
 

@@ -11,11 +11,13 @@ use std::thread;
 
 use memchr::memchr_iter;
 
-use crate::entry::{Change, Line};
-use crate::error::InventoryError;
-use crate::index::{Index, hash};
-use crate::ledger::Ledger;
-use crate::levels::Levels;
+use crate::{
+    entry::{Change, Line},
+    error::InventoryError,
+    index::{Index, hash},
+    ledger::Ledger,
+    levels::Levels,
+};
 
 /// A stretch shorter than this is not worth a thread, in bytes.
 const SHORTEST: u64 = 1 << 22;

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use crate::entry::{Change, Entry, Line};
-use crate::error::InventoryError;
-use crate::index::{Index, Slot};
-use crate::ledger::{Found, Ledger};
-use crate::levels::Levels;
-use crate::quick_read;
-use crate::stock_file::StockFile;
+use crate::{
+    entry::{Change, Entry, Line},
+    error::InventoryError,
+    index::{Index, Slot},
+    ledger::{Found, Ledger},
+    levels::Levels,
+    quick_read,
+    stock_file::StockFile,
+};
 
 /// The state after the lines read so far.
 #[derive(Debug)]
@@ -285,15 +287,13 @@ impl Past<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::sync::LazyLock;
-    use std::time::SystemTime;
+    use std::{fs, sync::LazyLock, time::SystemTime};
 
+    use orders::Item;
     use proptest::prelude::*;
 
     use super::*;
     use crate::{Inventory, Placement};
-    use orders::Item;
 
     /// A ledger with a line of every kind, and changes of several lines.
     static EVERY_KIND: LazyLock<String> = LazyLock::new(every_kind);

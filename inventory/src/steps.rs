@@ -3,12 +3,15 @@
 //! Every step looks for its own effect first, so a retry changes nothing and
 //! gets what the first attempt got.
 
-use crate::batch::{Batch, Draft};
-use crate::entry::{Change, Entry};
-use crate::error::InventoryError;
-use crate::placement::{Confirmation, Delivery, Placement, Released, Reservation, Stock};
-use crate::{CAPACITY, MINIMUM_STOCK};
 use orders::{InvalidOrder, Item};
+
+use crate::{
+    CAPACITY, MINIMUM_STOCK,
+    batch::{Batch, Draft},
+    entry::{Change, Entry},
+    error::InventoryError,
+    placement::{Confirmation, Delivery, Placement, Released, Reservation, Stock},
+};
 
 const CHARGE: &str = "charge";
 const REFUND: &str = "refund";

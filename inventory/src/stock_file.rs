@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::ser::PrettyFormatter;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, ser::PrettyFormatter};
 
-use crate::DEFAULT_PRODUCT;
-use crate::error::{InventoryError, without_position};
-use crate::levels::Levels;
+use crate::{
+    DEFAULT_PRODUCT,
+    error::{InventoryError, without_position},
+    levels::Levels,
+};
 
 /// The first state: one product, 1000 in stock, no order yet.
 const FIRST_ORDER: &str = "000";

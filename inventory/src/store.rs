@@ -1,19 +1,23 @@
 //! The files together: catches up with them, then writes a batch in an order
 //! that a crash cannot harm.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use crate::batch::{Batch, Job};
-use crate::clock::Clock;
-use crate::edits;
-use crate::error::InventoryError;
-use crate::ledger::folder_of;
-use crate::lock::LockFile;
-use crate::state::State;
-use crate::stock_file::StockFile;
+use crate::{
+    batch::{Batch, Job},
+    clock::Clock,
+    edits,
+    error::InventoryError,
+    ledger::folder_of,
+    lock::LockFile,
+    state::State,
+    stock_file::StockFile,
+};
 
 /// Where everything is.
 #[derive(Debug, Clone)]
@@ -291,13 +295,15 @@ pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, InventoryErr
 
 #[cfg(test)]
 mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::time::SystemTime;
+    use std::{
+        panic::{AssertUnwindSafe, catch_unwind},
+        time::SystemTime,
+    };
+
+    use orders::Item;
 
     use super::*;
-    use crate::group_commit::GroupCommit;
-    use crate::{Inventory, Placement, Reservation, audit, steps};
-    use orders::Item;
+    use crate::{Inventory, Placement, Reservation, audit, group_commit::GroupCommit, steps};
 
     const PRODUCT: &str = "123456";
 

@@ -2,8 +2,7 @@
 
 mod common;
 
-use std::fmt::Write;
-use std::fs;
+use std::{fmt::Write, fs};
 
 use common::{PRODUCT, Shop, is_reserved, now, order, units};
 use inventory::{Inventory, Reservation};

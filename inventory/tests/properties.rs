@@ -3,8 +3,10 @@
 
 mod common;
 
-use std::collections::{HashMap, HashSet};
-use std::fs;
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+};
 
 use common::Shop;
 use inventory::{CAPACITY, Inventory, InventoryError, Placement, Reservation, Stock};

@@ -3,10 +3,12 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+};
 
 use common::{PRODUCT, Shop, assert_clean, is_reserved, now, order, units};
 use inventory::{Inventory, Placement, Reservation, Standing};

@@ -8,11 +8,12 @@
 
 mod common;
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::Command;
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::PathBuf,
+    process::Command,
+};
 
 use common::{PRODUCT, Shop, assert_clean, is_reserved, now, order, units};
 use inventory::{Inventory, InventoryError};

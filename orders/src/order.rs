@@ -1,14 +1,15 @@
 //! An order as it is submitted, how it is read from JSON, and what makes it valid.
 
-use std::fmt;
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::address::{ADDRESS_RULE, is_address};
-use crate::approval::ApprovalRule;
-use crate::item::{Item, merged};
+use crate::{
+    address::{ADDRESS_RULE, is_address},
+    approval::ApprovalRule,
+    item::{Item, merged},
+};
 
 /// The number of the one order that pauses without being asked to.
 ///

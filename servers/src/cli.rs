@@ -3,9 +3,11 @@
 mod fetch;
 mod version;
 
-use std::env;
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use fetch::{Fetcher, installed_in};
 use version::version;

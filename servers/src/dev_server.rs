@@ -7,19 +7,18 @@ mod process;
 mod readiness;
 mod watchdog;
 
-use std::path::PathBuf;
-use std::process::ExitStatus;
-use std::time::Duration;
+use std::{path::PathBuf, process::ExitStatus, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
 pub use builder::DevServerBuilder;
 pub use error::DevServerError;
 
-use crate::port::{ReservedPort, is_taken};
 use builder::HOST;
 use output::Output;
 use process::{Process, asked_to_stop};
+
+use crate::port::{ReservedPort, is_taken};
 
 /// A server is ready within a second; on a busy machine it takes much longer.
 const READY_LIMIT: Duration = Duration::from_secs(60);

@@ -17,10 +17,12 @@
 //! kernel then gives it to nobody, even when it has no other port left. Only a process that names
 //! that port could take it, and no dev server is given a port of the ephemeral range.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
-use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::{
+    collections::hash_map::RandomState,
+    hash::{BuildHasher, Hasher},
+    io,
+    net::{Ipv4Addr, TcpListener},
+};
 
 const FIRST_GUARD: u16 = 20_000;
 /// As far apart as the Temporal CLI puts its own two default ports.

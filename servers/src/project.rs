@@ -1,8 +1,9 @@
 //! Where this project's folder is.
 
-use std::env;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 /// The top folder of this workspace: the one that contains the current folder, or else the one in
 /// which this program was compiled if it still exists, or else the current folder.

@@ -4,22 +4,22 @@
 
 mod common;
 
-use std::collections::HashSet;
-use std::env;
-use std::net::TcpListener;
-use std::process::Stdio;
-use std::time::Duration;
+use std::{collections::HashSet, env, net::TcpListener, process::Stdio, time::Duration};
 
 use common::{LONG, cli, client_of, server};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use servers::{DevServer, DevServerError};
 use temporalio_client::{UntypedWorkflow, WorkflowStartOptions};
 use temporalio_common::data_converters::RawValue;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::net::TcpStream;
-use tokio::process::{Child, ChildStdout, Command};
-use tokio::time::{sleep, timeout};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    net::TcpStream,
+    process::{Child, ChildStdout, Command},
+    time::{sleep, timeout},
+};
 
 /// Waits until nothing listens at `address`, which is when the server is gone. Its process ID stays
 /// longer, until the process that inherited it has waited for it.

@@ -1,20 +1,21 @@
 //! The flags that every command takes to choose a Temporal server.
 
-use std::collections::HashMap;
-use std::ffi::OsString;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
 
-use clap::Args;
-use clap::builder::BoolishValueParser;
+use clap::{Args, builder::BoolishValueParser};
 use temporalio_common::envconfig::{
     ClientConfigProfile, DataSource, LoadClientConfigProfileOptions, load_client_config_profile,
 };
 
-use crate::connect_error::ConnectError;
-use crate::encryption::args::EncryptionArgs;
-use crate::secret::Secret;
-use crate::settings::Settings;
+use crate::{
+    connect_error::ConnectError, encryption::args::EncryptionArgs, secret::Secret,
+    settings::Settings,
+};
 
 /// Set on each flag, because a heading for all of them would also cover the command's own flags.
 const HEADING: &str = "Temporal server";

@@ -12,26 +12,32 @@
 pub mod admission;
 mod body;
 
-use std::io;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{FromRequest, Request, State};
-use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use axum::response::{IntoResponse, Response};
+use admission::{Admission, Admitted, Refusal, Work};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{FromRequest, Request, State},
+    http::{
+        StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue},
+    },
+    response::{IntoResponse, Response},
+};
 use clap::Args;
 use tokio::net::TcpListener;
 use tracing::warn;
 
-use crate::encryption::args::EncryptionArgs;
-use crate::encryption::codec::EncryptionCodec;
-use crate::encryption::keys::Keys;
-use crate::http::{self, Limits};
-use admission::{Admission, Admitted, Refusal, Work};
+use crate::{
+    encryption::{args::EncryptionArgs, codec::EncryptionCodec, keys::Keys},
+    http::{self, Limits},
+};
 
 const LIMITS: Limits = Limits {
     // The Web UI asks for one page of a history at a time.

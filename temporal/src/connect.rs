@@ -1,27 +1,26 @@
 //! Connects to a Temporal server, once or until it works, and finds out what listens at an address.
 
-use std::net::IpAddr;
-use std::pin::pin;
-use std::process;
-use std::time::Duration;
+use std::{net::IpAddr, pin::pin, process, time::Duration};
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
-use temporalio_client::grpc::WorkflowService;
-use temporalio_client::request_extensions::RetryConfigForCall;
-use temporalio_client::tonic::{IntoRequest, Request};
-use temporalio_client::{Client, Connection, GrpcCompression, RetryOptions};
+use futures::{FutureExt, future::BoxFuture};
+use temporalio_client::{
+    Client, Connection, GrpcCompression, RetryOptions,
+    grpc::WorkflowService,
+    request_extensions::RetryConfigForCall,
+    tonic::{IntoRequest, Request},
+};
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
     DescribeNamespaceRequest, GetSystemInfoRequest,
 };
-use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout},
+};
 use tracing::{info, warn};
 
-use crate::args::ConnectArgs;
-use crate::connect_error::ConnectError;
-use crate::encryption::client_options;
-use crate::settings::Settings;
+use crate::{
+    args::ConnectArgs, connect_error::ConnectError, encryption::client_options, settings::Settings,
+};
 
 /// The time limit for connecting. A person waits for it, so it ends within 5 seconds.
 const LIMIT: Duration = Duration::from_millis(4500);

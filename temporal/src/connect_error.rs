@@ -1,12 +1,12 @@
 //! Why connecting failed, and what to do next.
 
-use std::error::Error;
-use std::io;
-use std::time::Duration;
+use std::{error::Error, io, time::Duration};
 
 use rustls::CertificateError;
-use temporalio_client::errors::ClientConnectError;
-use temporalio_client::tonic::{Code, Status};
+use temporalio_client::{
+    errors::ClientConnectError,
+    tonic::{Code, Status},
+};
 
 const CHECK_OWN: &str =
     "Check --tls-cert and --tls-key (TEMPORAL_TLS_CLIENT_CERT_PATH, ..._KEY_PATH)";

@@ -16,14 +16,13 @@ pub mod reading;
 
 use std::sync::Arc;
 
+use codec::EncryptionCodec;
+use keys::Keys;
+use plain_text::WithoutPlainText;
 use temporalio_client::{ClientInterceptor, ClientOptions};
 use temporalio_common::data_converters::{
     DataConverter, DefaultFailureConverter, PayloadConverter,
 };
-
-use codec::EncryptionCodec;
-use keys::Keys;
-use plain_text::WithoutPlainText;
 
 use crate::telemetry::traces;
 

@@ -4,20 +4,19 @@
 //! second. New ones are first tried on a separate connection, so that credentials that do not work
 //! never replace credentials that do.
 
-use std::mem;
-use std::pin::pin;
-use std::time::Duration;
+use std::{mem, pin::pin, time::Duration};
 
 use temporalio_client::Client;
 use temporalio_common::telemetry::metrics::TemporalMeter;
-use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::{task::spawn_blocking, time::sleep};
 use tracing::{info, warn};
 
-use crate::args::ConnectArgs;
-use crate::connect::{connect, connect_patiently};
-use crate::connect_error::ConnectError;
-use crate::settings::Settings;
+use crate::{
+    args::ConnectArgs,
+    connect::{connect, connect_patiently},
+    connect_error::ConnectError,
+    settings::Settings,
+};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 

@@ -1,8 +1,6 @@
 //! A text that is never printed.
 
-use std::convert::Infallible;
-use std::fmt;
-use std::str::FromStr;
+use std::{convert::Infallible, fmt, str::FromStr};
 
 /// A text that is never printed: its `Debug` form is `***`.
 #[derive(Clone, PartialEq, Eq)]

@@ -4,12 +4,14 @@ mod certificates;
 
 use std::fmt;
 
+use certificates::check_tls;
 use temporalio_client::ConnectionOptions;
 use temporalio_common::envconfig::ClientConfigProfile;
 
-use crate::connect_error::{ConnectError, Target};
-use crate::encryption::keys::Keys;
-use certificates::check_tls;
+use crate::{
+    connect_error::{ConnectError, Target},
+    encryption::keys::Keys,
+};
 
 const DEFAULT_ADDRESS: &str = "localhost:7233";
 const DEFAULT_NAMESPACE: &str = "default";

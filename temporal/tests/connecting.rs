@@ -10,11 +10,15 @@ use servers::{DevServer, ReservedPort};
 use temporal::{
     ConnectArgs, ConnectError, Listener, Settings, connect, connect_patiently, what_listens,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::Notify;
-use tokio::time::timeout;
-use tracing::field::{Field, Visit};
-use tracing::span;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::Notify,
+    time::timeout,
+};
+use tracing::{
+    field::{Field, Visit},
+    span,
+};
 
 /// Answers whatever comes as an HTTP/1.1 server does that cannot make sense of it.
 async fn http_server() -> String {

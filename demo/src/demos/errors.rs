@@ -1,10 +1,11 @@
 //! Errors everywhere: the same order at rising fault rates.
 
+use activities::Activity;
+
 use crate::{
     demos::checks::{attempts, check_once},
     stage::{Stage, check_success},
 };
-use activities::Activity;
 
 const RATES: [&str; 3] = ["0.2", "0.5", "0.8"];
 

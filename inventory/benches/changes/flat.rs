@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use crate::crew::Crew;
-use crate::past::Past;
-use crate::{CREWS, name};
+use crate::{CREWS, crew::Crew, name, past::Past};
 
 /// How long one turn takes, about.
 const TURN: Duration = Duration::from_millis(40);

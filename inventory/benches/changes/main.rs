@@ -26,10 +26,9 @@ mod past;
 
 use std::time::{Duration, SystemTime};
 
+use crew::Crew;
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use inventory::Inventory;
-
-use crew::Crew;
 use past::Past;
 
 /// Past orders.

@@ -1,9 +1,11 @@
 //! Inventories with a past, written line by line: made by changes, a million
 //! orders would take hours.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::{
+    fs::{self, File},
+    io::{BufWriter, Write},
+    path::PathBuf,
+};
 
 use tempfile::TempDir;
 

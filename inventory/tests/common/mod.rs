@@ -1,9 +1,11 @@
 //! What several tests need.
 #![allow(dead_code, reason = "each test uses its part")]
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
 
 use inventory::{Audit, Inventory, Placement, Reservation, audit};
 use orders::Item;

@@ -3,21 +3,20 @@
 //! It is fetched into a temporary folder beside its place, and moved to its place only after it
 //! was seen to run, so that a half-finished one is never used.
 
-use std::env;
-use std::fmt;
-use std::fs::{self, File, TryLockError};
-use std::io;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
+use std::{
+    env, fmt,
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use futures::future::BoxFuture;
 use temporalio_sdk_core::ephemeral_server::{
     EphemeralExe, EphemeralExeVersion, TemporalDevServerConfig,
 };
-use tokio::process::Command;
-use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::{process::Command, task::spawn_blocking, time::timeout};
 
 use super::version::{last_line, version};
 

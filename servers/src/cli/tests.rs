@@ -1,6 +1,8 @@
-use std::io::Write;
-use std::process::{Command as StdCommand, Stdio};
-use std::sync::Mutex;
+use std::{
+    io::Write,
+    process::{Command as StdCommand, Stdio},
+    sync::Mutex,
+};
 
 use tempfile::TempDir;
 

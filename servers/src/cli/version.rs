@@ -1,12 +1,16 @@
 //! Whether a Temporal CLI can be run, and which version it is.
 
-use std::io;
-use std::path::Path;
-use std::process::{Output, Stdio};
-use std::time::Duration;
+use std::{
+    io,
+    path::Path,
+    process::{Output, Stdio},
+    time::Duration,
+};
 
-use tokio::process::Command;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    process::Command,
+    time::{sleep, timeout},
+};
 
 /// A first run after a fetch of 150 MB can take seconds on a slow disk.
 const VERSION_LIMIT: Duration = Duration::from_secs(20);

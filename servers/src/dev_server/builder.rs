@@ -1,14 +1,14 @@
 //! What a dev server is started with, and the command line made of it.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use tokio::process::Command;
 
-use super::error::DevServerError;
-use super::output::Output;
+use super::{error::DevServerError, output::Output};
 use crate::port::ReservedPort;
 
 pub(super) const HOST: &str = "127.0.0.1";

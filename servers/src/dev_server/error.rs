@@ -1,9 +1,6 @@
 //! Why a dev server could not be started, or ended.
 
-use std::io;
-use std::path::PathBuf;
-use std::process::ExitStatus;
-use std::time::Duration;
+use std::{io, path::PathBuf, process::ExitStatus, time::Duration};
 
 /// Why a dev server could not be started, or ended.
 #[derive(Debug, thiserror::Error)]

@@ -1,8 +1,10 @@
 //! Where a dev server's output goes, and the line of it that says what went wrong.
 
-use std::fs::File;
-use std::io::{self, Read, Seek};
-use std::process::Stdio;
+use std::{
+    fs::File,
+    io::{self, Read, Seek},
+    process::Stdio,
+};
 
 /// How much of the output is searched, in bytes. A server that fails to start has said why by then.
 const SEARCHED: u64 = 1_000_000;

@@ -1,14 +1,13 @@
 //! The server's process: started, watched and ended.
 
-use std::io;
-use std::process::ExitStatus;
-use std::time::Duration;
+use std::{io, process::ExitStatus, time::Duration};
 
-use tokio::process::{Child, Command};
-use tokio::time::timeout;
+use tokio::{
+    process::{Child, Command},
+    time::timeout,
+};
 
-use super::error::DevServerError;
-use super::watchdog::Watchdog;
+use super::{error::DevServerError, watchdog::Watchdog};
 
 /// How long an orderly end may take. Without load it takes some 100 ms.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -69,9 +68,11 @@ impl Process {
 
 #[cfg(unix)]
 fn terminate(child: &mut Child) -> io::Result<()> {
-    use nix::errno::Errno;
-    use nix::sys::signal::{Signal, kill};
-    use nix::unistd::Pid;
+    use nix::{
+        errno::Errno,
+        sys::signal::{Signal, kill},
+        unistd::Pid,
+    };
 
     // `None` once the process was waited for: its ID may belong to another process by now.
     let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) else {

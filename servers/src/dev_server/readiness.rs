@@ -1,14 +1,16 @@
 //! Whether a dev server can be used already.
 
-use std::error::Error;
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
-use temporalio_client::grpc::{OperatorService, WorkflowService};
-use temporalio_client::request_extensions::RetryConfigForCall;
-use temporalio_client::tonic::{IntoRequest, Request};
-use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, RetryOptions, Url};
-use temporalio_common::protos::temporal::api::operatorservice::v1::ListSearchAttributesRequest;
-use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest;
+use temporalio_client::{
+    Client, ClientOptions, Connection, ConnectionOptions, RetryOptions, Url,
+    grpc::{OperatorService, WorkflowService},
+    request_extensions::RetryConfigForCall,
+    tonic::{IntoRequest, Request},
+};
+use temporalio_common::protos::temporal::api::{
+    operatorservice::v1::ListSearchAttributesRequest, workflowservice::v1::DescribeNamespaceRequest,
+};
 
 /// How long one check may take to connect.
 const CONNECT_LIMIT: Duration = Duration::from_secs(4);

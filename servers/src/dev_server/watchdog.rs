@@ -1,10 +1,11 @@
 //! Kills the server when the process that owns it was killed and can no longer do so itself.
 
-use std::io;
-use std::process::Stdio;
+use std::{io, process::Stdio};
 
-use tokio::io::AsyncWriteExt;
-use tokio::process::{Child, Command};
+use tokio::{
+    io::AsyncWriteExt,
+    process::{Child, Command},
+};
 
 /// Reads from a pipe whose other end only the owner holds. First comes the process ID to kill; when
 /// the pipe is closed, the owner has ended, in whatever way, and that process is killed.

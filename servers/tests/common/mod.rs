@@ -1,7 +1,6 @@
 //! What the tests of this crate share.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use servers::{CliSearch, DevServer, project_dir};
 use temporal::Settings;

@@ -6,14 +6,14 @@ mod live;
 
 use std::io::IsTerminal;
 
+use json::Json;
+use lines::Lines;
+
 use crate::{
     args::OutputArgs,
     follow::{Followed, Watch},
     progress::Change,
 };
-
-use json::Json;
-use lines::Lines;
 pub(crate) use lines::{line, readable};
 use live::Live;
 

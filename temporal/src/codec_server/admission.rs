@@ -2,8 +2,11 @@
 
 use std::net::SocketAddr;
 
-use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use axum::http::{Method, StatusCode, request};
+use axum::http::{
+    Method, StatusCode,
+    header::{self, HeaderMap, HeaderName, HeaderValue},
+    request,
+};
 
 use crate::encryption::codec::EncryptionError;
 

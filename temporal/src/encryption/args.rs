@@ -1,13 +1,11 @@
 //! The flags that every command takes for the encryption keys.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::Args;
 
 use super::keys::Keys;
-use crate::connect_error::ConnectError;
-use crate::secret::Secret;
+use crate::{connect_error::ConnectError, secret::Secret};
 
 const HEADING: &str = "Encryption";
 

@@ -6,15 +6,19 @@
 
 use std::collections::HashMap;
 
-use futures::FutureExt;
-use futures::future::{self, BoxFuture};
-use prost::Message;
-use ring::aead::{Aad, NONCE_LEN, Nonce};
-use ring::rand::{SecureRandom, SystemRandom};
-use temporalio_common::data_converters::{
-    PayloadCodec, PayloadConversionError, SerializationContextData,
+use futures::{
+    FutureExt,
+    future::{self, BoxFuture},
 };
-use temporalio_common::protos::temporal::api::common::v1::Payload;
+use prost::Message;
+use ring::{
+    aead::{Aad, NONCE_LEN, Nonce},
+    rand::{SecureRandom, SystemRandom},
+};
+use temporalio_common::{
+    data_converters::{PayloadCodec, PayloadConversionError, SerializationContextData},
+    protos::temporal::api::common::v1::Payload,
+};
 
 use super::keys::Keys;
 

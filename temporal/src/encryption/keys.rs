@@ -1,15 +1,12 @@
 //! Encryption keys, each with an ID.
 
-use std::fmt;
-use std::fs;
-use std::io;
-use std::path::Path;
-use std::sync::Arc;
+use std::{fmt, fs, io, path::Path, sync::Arc};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use ring::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
-use ring::digest::{Digest, SHA256, digest};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use ring::{
+    aead::{AES_256_GCM, LessSafeKey, UnboundKey},
+    digest::{Digest, SHA256, digest},
+};
 
 /// The bytes of an AES-256 key.
 const KEY_LENGTH: usize = 32;

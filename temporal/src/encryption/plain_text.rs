@@ -1,10 +1,10 @@
 //! Removes what the SDK would send to the server unencrypted.
 
 use futures::future::BoxFuture;
-use temporalio_client::errors::{WorkflowStartError, WorkflowUpdateWithStartError};
 use temporalio_client::{
     ClientInterceptor, Next, SignalWithStartWorkflowInput, StartWorkflowInput, StartWorkflowOutput,
     UpdateWithStartWorkflowInput, UpdateWithStartWorkflowOutput,
+    errors::{WorkflowStartError, WorkflowUpdateWithStartError},
 };
 
 /// Removes a workflow's summary and details, because the SDK's client sends these two without its

@@ -3,11 +3,11 @@
 //! The SDK decrypts results, descriptions and a worker's tasks, but it returns a history as the
 //! server stores it.
 
-use temporalio_common::data_converters::{
-    DataConverter, SerializationContextData, WorkflowSerializationContext,
+use temporalio_common::{
+    data_converters::{DataConverter, SerializationContextData, WorkflowSerializationContext},
+    payload_visitor::{PayloadVisitable, decode_payloads},
+    protos::temporal::api::failure::v1::Failure,
 };
-use temporalio_common::payload_visitor::{PayloadVisitable, decode_payloads};
-use temporalio_common::protos::temporal::api::failure::v1::Failure;
 
 use super::codec::key_id;
 
@@ -42,13 +42,14 @@ pub fn failure_message(failure: &Failure) -> String {
 
 #[cfg(test)]
 mod tests {
-    use temporalio_common::data_converters::{DefaultFailureConverter, PayloadConverter};
-    use temporalio_common::error::{ApplicationFailure, OutgoingWorkflowError};
-    use temporalio_common::payload_visitor::encode_payloads;
+    use temporalio_common::{
+        data_converters::{DefaultFailureConverter, PayloadConverter},
+        error::{ApplicationFailure, OutgoingWorkflowError},
+        payload_visitor::encode_payloads,
+    };
 
     use super::*;
-    use crate::encryption::codec::EncryptionCodec;
-    use crate::encryption::keys::Keys;
+    use crate::encryption::{codec::EncryptionCodec, keys::Keys};
 
     const KEY: &str = "one=AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 

@@ -2,8 +2,7 @@
 
 use std::fs;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use temporalio_common::envconfig::{ClientConfigTLS, DataSource};
 
 use crate::connect_error::ConnectError;

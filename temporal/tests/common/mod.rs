@@ -2,8 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use servers::{CliSearch, DevServer, project_dir};
 use temporal::{ConnectError, Settings, connect};
