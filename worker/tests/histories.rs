@@ -18,7 +18,7 @@ use temporalio_client::{
 use workflows::{OrderStatus, ProcessOrder};
 
 /// The folder below `workflows/tests/histories/`.
-const VERSION: &str = "with-undo";
+const VERSION: &str = "with-own-inputs";
 
 async fn keep(handle: &OrderHandle, name: &str) {
     let history = handle.fetch_history(WorkflowFetchHistoryOptions::default());
