@@ -90,12 +90,12 @@ async fn place(args: OrderArgs) -> anyhow::Result<ExitCode> {
         Submitted::Started { unlisted, .. } => {
             show.say(&format!("{} is placed: {order}", order.order_id));
             if let Some(reason) = unlisted {
-                show.say(&format!("it cannot be listed by its status: {reason}"));
+                show.say(&format!("it cannot be listed by status: {reason}"));
             }
         }
         Submitted::UnderWay(_) => {
             show.say(&format!(
-                "{} is under way already: following it",
+                "{} is already running: following it",
                 order.order_id
             ));
         }

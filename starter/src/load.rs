@@ -57,7 +57,7 @@ pub async fn load(args: &LoadArgs) -> anyhow::Result<ExitCode> {
     let warmed = tokio::time::timeout(WARM_UP_WITHIN, loading.run(&warm_up, &unseen));
     let Ok(warmed) = warmed.await else {
         bail!(
-            "no worker did the first orders within {} seconds: start one with cargo run --release \
+            "no worker completed the first orders within {} seconds: start one with cargo run --release \
              -p worker -- --fault-rate 0, and mind its --task-queue",
             WARM_UP_WITHIN.as_secs()
         );

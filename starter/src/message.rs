@@ -39,7 +39,7 @@ pub async fn change_address(args: &ChangeAddressArgs) -> anyhow::Result<ExitCode
             .signal(ProcessOrder::new_address, address, options);
         return match sent.await {
             Ok(()) => told.done(&format!(
-                "{order_id} was told to go to {}; `starter status {order_id}` says what came of it",
+                "{order_id} was sent the address {}; `starter status {order_id}` shows whether it was accepted",
                 args.deliver_to
             )),
             Err(WorkflowInteractionError::NotFound(_)) => Err(told.ended().await),
@@ -69,7 +69,7 @@ pub async fn approve(args: &MessageArgs) -> anyhow::Result<ExitCode> {
         .order
         .execute_update(ProcessOrder::approve, (), options);
     told.answer(update).await?;
-    told.done(&format!("{} is approved, and goes on", args.order_id))
+    told.done(&format!("{} is approved and continues", args.order_id))
 }
 
 /// Rejects an order that waits for approval.

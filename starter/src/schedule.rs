@@ -119,12 +119,12 @@ async fn create(args: &ScheduleCreateArgs) -> anyhow::Result<()> {
             Ok(())
         }
         Err(status) if status.code() == Code::AlreadyExists => bail!(
-            "there is a recurring order {:?} already: choose another name, or delete it first; \
+            "there already is a recurring order {:?}: choose another name, or delete it first; \
              nothing was changed",
             args.name
         ),
         Err(status) => Err(anyhow!(status.message().to_owned()))
-            .with_context(|| format!("cannot make the recurring order {:?}", args.name)),
+            .with_context(|| format!("cannot create the recurring order {:?}", args.name)),
     }
 }
 
@@ -204,7 +204,7 @@ async fn pause(args: &ScheduleNameArgs, paused: bool) -> anyhow::Result<()> {
         .map_err(|error| named(error, &args.name))?;
     let word = if paused { "paused" } else { "not paused" };
     if now.paused() == paused {
-        println!("{} is {word} already; nothing was changed", args.name);
+        println!("{} is already {word}; nothing was changed", args.name);
         return Ok(());
     }
     let note = Some("by the starter");
@@ -222,7 +222,7 @@ async fn delete(args: &ScheduleNameArgs) -> anyhow::Result<()> {
     let schedule = find(args).await?;
     let deleted = schedule.delete(Default::default()).await;
     deleted.map_err(|error| named(error, &args.name))?;
-    println!("{} is deleted; the orders that it placed stay", args.name);
+    println!("{} is deleted; the orders that it placed remain", args.name);
     Ok(())
 }
 

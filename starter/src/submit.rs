@@ -107,10 +107,10 @@ async fn under_way(client: &Client, task_queue: &str, order_id: &str) -> anyhow:
     let there = handle
         .describe(Default::default())
         .await
-        .context("cannot look up the order that is under way")?;
+        .context("cannot look up the running order")?;
     if there.task_queue() != task_queue {
         bail!(
-            "{order_id} is under way already, on task queue {:?} and not on {task_queue:?}: choose \
+            "{order_id} is already running, on task queue {:?} and not on {task_queue:?}: choose \
              another order number, or the same task queue",
             there.task_queue(),
         );

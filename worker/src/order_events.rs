@@ -102,7 +102,7 @@ impl WorkflowInterceptor for Events {
         WorkflowInterceptorFuture::new(async move {
             let order_id = self.order_id.clone();
             let workflow = ctx.workflow_type().to_owned();
-            tracing::info!(order_id, workflow, "{} begun", self.what());
+            tracing::info!(order_id, workflow, "{} started", self.what());
             let result = next.run(input).await;
             if !ctx.is_replaying_history_events()
                 && let Some((outcome, message)) = outcome(&result)
@@ -138,7 +138,7 @@ impl WorkflowInterceptor for Events {
                 Ok(_) => tracing::info!(order_id, step, "step done"),
                 Err(error) => {
                     let error = reason(error);
-                    tracing::warn!(order_id, step, error, "step failed for good");
+                    tracing::warn!(order_id, step, error, "step failed permanently");
                 }
             }
             result

@@ -104,7 +104,7 @@ async fn run_until(stop: &mut Stop, args: &Args, register: Register) -> anyhow::
         return Ok(Ended::InOrder);
     };
     if let Err(error) = temporal::ensure_keyword(renewals.client(), ORDER_STATUS.name()).await {
-        tracing::warn!("orders can be listed, but not by their status: {error}");
+        tracing::warn!("orders can be listed, but not by status: {error}");
     }
     let inventory = Inventory::at(&args.database, SystemTime::now);
     let figures = OrderMetrics::new(&metrics);
@@ -145,19 +145,19 @@ async fn run_until(stop: &mut Stop, args: &Args, register: Register) -> anyhow::
                 let Some(refusal) = renewals.refusal().await else {
                     return Err(error);
                 };
-                tracing::warn!("no orders are taken: {refusal}");
+                tracing::warn!("the worker accepts no orders: {refusal}");
                 let Some(client) = renewals.reconnect(stop.asked()).await? else {
                     break;
                 };
                 begin(&mut shifts, client)?;
-                tracing::info!("orders are taken again");
+                tracing::info!("the worker accepts orders again");
             }
             client = renewals.next() => {
                 begin(&mut shifts, client)?;
                 tracing::info!("certificates or encryption keys were renewed");
             }
             () = stop.asked() => {
-                tracing::info!("stopping: what is under way is ended first; again to stop at once");
+                tracing::info!("stopping: running tasks finish first; press Ctrl-C again to stop immediately");
                 health.stopping();
                 shifts.stop();
                 let limit = tokio::time::sleep(args.shutdown_limit);
@@ -177,8 +177,8 @@ async fn run_until(stop: &mut Stop, args: &Args, register: Register) -> anyhow::
 fn cut_off(args: &Args) -> Ended {
     let limit = humantime::format_duration(args.shutdown_limit);
     tracing::warn!(
-        "worker stopped after {limit}, and what was under way is cut off: another worker does it \
-         again; --shutdown-limit allows more"
+        "worker stopped after {limit} and cut off the tasks that were still running; another worker \
+         repeats them. A larger --shutdown-limit gives them more time"
     );
     Ended::CutOff
 }

@@ -38,7 +38,7 @@ async fn each_event_of_an_order_is_a_line_with_its_id() {
     result(scene.process(&order("order-1", 10)).await);
     worker.says("order ended").await;
     let said = events(&worker, "order-1");
-    assert_eq!(said.first().unwrap(), "order begun");
+    assert_eq!(said.first().unwrap(), "order started");
     assert_eq!(said.last().unwrap(), "order ended");
     for step in ["CheckFraud", "PrepareShipment", "Charge", "Ship"] {
         for event in ["done", "step done"] {
@@ -98,7 +98,7 @@ async fn a_part_of_an_order_is_logged_under_the_orders_id() {
     result(scene.process(&order).await);
     worker.says("order ended").await;
     let said = events(&worker, "order-1");
-    for event in ["part begun", "step done Ship", "part ended"] {
+    for event in ["part started", "step done Ship", "part ended"] {
         assert!(
             said.contains(&event.to_owned()),
             "{event} is not in {said:?}"

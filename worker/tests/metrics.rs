@@ -74,7 +74,7 @@ async fn replay_counts_nothing() {
     result(scene.process(&order("order-2", 10)).await);
     shows(metrics, &orders("managed"), 2.0).await;
     assert_eq!(worker.log().matches("order ended").count(), 2);
-    assert_eq!(worker.log().matches("order begun").count(), 2);
+    assert_eq!(worker.log().matches("order started").count(), 2);
 }
 
 async fn ask_about(scene: &Scene, order_id: &str) {

@@ -220,9 +220,9 @@ async fn a_worker_whose_api_key_was_refused_for_long_goes_on_with_a_new_one() {
     let second = Some("second-key".to_owned());
     behind.endpoint.admit(|admits| admits.api_key = second);
     behind.endpoint.cut();
-    behind.worker.says("no orders are taken").await;
+    behind.worker.says("the worker accepts no orders").await;
     fs::write(behind.file("api-key"), "second-key").unwrap();
-    behind.worker.says("orders are taken again").await;
+    behind.worker.says("the worker accepts orders again").await;
     behind.processes("order-2").await;
     behind.is_the_same_process();
 }
