@@ -173,8 +173,8 @@ async fn plain(database: &Path, args: &WithoutTemporalArgs) -> anyhow::Result<u3
 
 /// The result as a picture: a pair of bars for each figure.
 fn picture(args: &WithoutTemporalArgs, without: &Side, with: &Side) -> String {
-    const LEFT: i64 = 310;
-    const WIDTH: i64 = 450;
+    const LEFT: i64 = 330;
+    const WIDTH: i64 = 430;
     let mut bars = String::new();
     let pairs = without.rows().into_iter().zip(with.rows());
     for (index, ((what, left), (_, right))) in pairs.enumerate() {
@@ -197,11 +197,11 @@ fn picture(args: &WithoutTemporalArgs, without: &Side, with: &Side) -> String {
     }
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 860 400\" role=\"img\" \
-         font-family=\"system-ui, sans-serif\" font-size=\"15\">\n\
+         font-family=\"system-ui, sans-serif\" font-size=\"17\">\n\
          \x20 <title>Orders with and without Temporal</title>\n\
          \x20 <style>.without {{ fill: #c2410c }} .with {{ fill: #4f46e5 }} text {{ fill: #1e293b }}</style>\n\
          \x20 <rect width=\"860\" height=\"400\" rx=\"14\" fill=\"#f8fafc\"/>\n\
-         \x20 <text x=\"30\" y=\"44\" font-size=\"19\" font-weight=\"600\">{} orders, fault rate {}, {} kills</text>\n\
+         \x20 <text x=\"30\" y=\"44\" font-size=\"21\" font-weight=\"600\">{} orders, fault rate {}, {} kills</text>\n\
          \x20 <rect class=\"without\" x=\"30\" y=\"62\" width=\"16\" height=\"16\" rx=\"3\"/>\n\
          \x20 <text x=\"54\" y=\"75\">plain function calls</text>\n\
          \x20 <rect class=\"with\" x=\"240\" y=\"62\" width=\"16\" height=\"16\" rx=\"3\"/>\n\
