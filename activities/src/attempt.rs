@@ -116,8 +116,8 @@ impl Attempts {
     }
 }
 
-/// Tells the server again and again that this attempt lives, so that it is given up soon after its
-/// worker dies, and not before.
+/// Tells the server again and again that this attempt lives, so that the server gives it up soon after
+/// its worker dies, and no sooner.
 async fn heartbeats(ctx: &ActivityContext) {
     let Some(timeout) = ctx.info().heartbeat_timeout else {
         return std::future::pending().await;

@@ -65,9 +65,7 @@ impl StepError {
             Self::Broken(_) => "Broken",
         }
     }
-}
 
-impl StepError {
     /// The failure as Temporal records it.
     pub(crate) fn into_activity_error(self) -> ActivityError {
         ActivityError::application(

@@ -9,7 +9,7 @@
 //! | [`task`] | what the activities are given, and what they answer |
 //! | `earlier` | the same as earlier versions wrote it |
 //! | [`error`] | why an attempt failed, and whether another one can help |
-//! | [`services`] | the outside world, simulated: fraud detection, payments, warehouse, supplier. Each keeps a record and takes an idempotency key |
+//! | [`services`] | the outside world, simulated: fraud detection, payments, warehouse, supplier. Each that changes something keeps a record and takes an idempotency key |
 //! | [`faults`] | the simulated faults, repeatable from a seed |
 //! | [`hold`] | stops an activity at a named point, so that a test can kill the worker there |
 //! | [`attempt`] | what every attempt has in common: heartbeats, simulated faults, places to hold at |

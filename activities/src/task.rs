@@ -180,6 +180,7 @@ impl<T: Effect> StepAnswer for Attempted<T> {
 /// Check fraud answered `None` before attempts were counted.
 impl StepAnswer for Option<Attempted<Checked>> {
     fn attempts(&self) -> u32 {
+        // It was not counted, and there was one at least.
         self.as_ref().map_or(1, StepAnswer::attempts)
     }
 

@@ -87,7 +87,7 @@ async fn play(demo: Demo, show: &ShowArgs) -> anyhow::Result<()> {
         Demo::FixABug => fix_a_bug::play(&mut stage).await?,
         Demo::WithoutTemporal(args) => without_temporal::play(&mut stage, args).await?,
         Demo::Chaos(args) => chaos::play(&mut stage, args).await?,
-        Demo::ChangeCode | Demo::All => {}
+        Demo::ChangeCode | Demo::All => unreachable!("both were handled above"),
     }
     stage.strike().await
 }

@@ -1,8 +1,8 @@
 //! Ports that stay free between the moment they are chosen and the moment a server takes them.
 //!
 //! Ports collide when one process names a port that another was given: by the kernel, as the
-//! source of a connection or for `bind` to port 0, or by a choice of its own. Neither can happen
-//! here:
+//! source of a connection or for `bind` to port 0, or by a choice of its own. The first cannot
+//! happen here, and the second cannot happen among programs that reserve their ports:
 //!
 //! - The kernel gives out ports of its ephemeral range only, which begins at 32768 on Linux and at
 //!   49152 on macOS and Windows, unless the machine was configured otherwise. The ports here are

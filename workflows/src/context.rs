@@ -58,7 +58,7 @@ pub(crate) enum Undo {
 
 /// One order under way.
 #[derive(Clone)]
-pub(crate) struct Steps {
+pub(crate) struct OrderRun {
     pub(crate) ctx: WorkflowContext<ProcessOrder>,
     pub(crate) order: Order,
     /// Which submission of the order this is: its number is the ID of the workflow's first run. That
@@ -71,7 +71,7 @@ pub(crate) struct Steps {
     pub(crate) to_undo: Rc<RefCell<Vec<Undo>>>,
 }
 
-impl Steps {
+impl OrderRun {
     pub(crate) fn new(ctx: &WorkflowContext<ProcessOrder>, order: Order) -> Self {
         Self {
             ctx: ctx.clone(),

@@ -20,7 +20,7 @@ use temporalio_sdk::{
 
 use crate::{
     OrderInput, OrderResult,
-    context::{Steps, enter},
+    context::{OrderRun, enter},
     requests::{AddressChange, Decision, Requests},
     status::{OrderProgress, OrderStatus},
     stopped::Stopped,
@@ -28,8 +28,8 @@ use crate::{
 
 /// The process of an order: check fraud, prepare shipment, charge, ship, and order from the supplier
 /// if stock runs low. Whatever else an order can do lives around these lines.
-async fn process(order: &Steps) -> Result<OrderResult, Stopped> {
-    let order_id = &order.order.order_id;
+async fn process(order: &OrderRun) -> Result<OrderResult, Stopped> {
+    let order_id = &order.placement.order_id;
     order.check_fraud().await?;
     order.pause().await?;
     if let Some(reason) = order.approval().await? {
@@ -80,7 +80,7 @@ impl ProcessOrder {
     #[run(name = "ProcessOrder")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<OrderResult> {
         let order = match ctx.state(|workflow| workflow.order.clone()) {
-            Ok(order) => Steps::new(ctx, order),
+            Ok(order) => OrderRun::new(ctx, order),
             Err(reason) => {
                 enter(ctx, OrderStatus::Failed);
                 ctx.state_mut(|workflow| workflow.progress.reason = Some(reason.clone()));
@@ -212,7 +212,7 @@ impl ProcessOrder {
 
 /// Does the work. If the workflow is cancelled meanwhile, as the Temporal CLI and the Web UI do it, the
 /// order is cancelled on the same terms as by the update `cancel`.
-async fn unless_cancelled<T>(order: &Steps, work: impl Future<Output = T>) -> T {
+async fn unless_cancelled<T>(order: &OrderRun, work: impl Future<Output = T>) -> T {
     let mut work = Box::pin(work.fuse());
     select! {
         done = work => return done,
@@ -227,7 +227,7 @@ async fn unless_cancelled<T>(order: &Steps, work: impl Future<Output = T>) -> T 
     work.await
 }
 
-fn end(order: &Steps, stopped: Stopped) -> WorkflowTermination {
+fn end(order: &OrderRun, stopped: Stopped) -> WorkflowTermination {
     match stopped {
         Stopped::Cancelled => {
             order.enter(OrderStatus::Cancelled);

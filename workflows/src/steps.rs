@@ -9,7 +9,7 @@ use temporalio_sdk::{ChildWorkflowOptions, workflows::join_all};
 
 use crate::{
     ProcessOrder,
-    context::{Steps, Undo},
+    context::{OrderRun, Undo},
     outcome::Shipment,
     policies,
     ship_item::ShipItem,
@@ -21,7 +21,7 @@ use crate::{
 /// that follows the shipment.
 const AFTER_SHIPMENT: u32 = 0;
 
-impl Steps {
+impl OrderRun {
     pub(crate) async fn check_fraud(&self) -> Result<(), Stopped> {
         self.enter(OrderStatus::CheckingFraud);
         let (step, check) = (Activity::CheckFraud, OrderActivities::check_fraud);
@@ -118,7 +118,7 @@ impl Steps {
         Ok(shipped.answer)
     }
 
-    /// Ships an item in a workflow of its own, which goes on by itself whatever this one does.
+    /// Ships an item in a workflow of its own, which is cancelled if the order stops.
     async fn ship_apart(&self, shipping: Shipping) -> Result<Attempted<Confirmation>, Stopped> {
         let Item { product, .. } = &shipping.parcel;
         let options = ChildWorkflowOptions::builder()

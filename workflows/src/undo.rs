@@ -6,22 +6,22 @@
 //! | Charge | Refund |
 //! | Ship | Recall |
 //!
-//! A step's undoing is noted before the step is begun: a worker that dies in it leaves open whether
+//! A step's undoing is noted before the step starts, because a worker that dies in it leaves open whether
 //! it had its effect. So an undoing that finds nothing to undo is done, and says so.
 
 use activities::{Activity, OrderActivities, Shipping};
 use temporalio_sdk::WorkflowCancellationToken;
 
 use crate::{
-    context::{Steps, Undo},
+    context::{OrderRun, Undo},
     patches,
     status::OrderStatus,
     stopped::Stopped,
 };
 
-impl Steps {
-    /// Undoes what was begun, in reverse. Each is tried until it is done, whatever else is asked
-    /// for meanwhile.
+impl OrderRun {
+    /// Undoes the steps that were started, in reverse. Each undoing is retried until it succeeds. If one
+    /// fails permanently, those that are left are not tried, and the order fails with that reason.
     pub(crate) async fn undo(&self) -> Result<(), Stopped> {
         if self.to_undo.borrow().is_empty() || !self.ctx.patched(patches::UNDO) {
             return Ok(());

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{context::Steps, requests::Decision, status::OrderStatus, stopped::Stopped};
+use crate::{context::OrderRun, requests::Decision, status::OrderStatus, stopped::Stopped};
 
-impl Steps {
+impl OrderRun {
     /// Waits, if the order asks for it.
     pub(crate) async fn pause(&self) -> Result<(), Stopped> {
         let Some(pause) = self.order.pause() else {

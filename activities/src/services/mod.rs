@@ -1,7 +1,7 @@
 //! The outside world, simulated.
 //!
-//! Each service keeps a record of what it did and takes an idempotency key, as real ones do: asked
-//! a second time under the same key, it answers from its record. Their common record is the
+//! Each service that changes something keeps a record and takes an idempotency key, as real ones do:
+//! asked a second time under the same key, it answers from its record. Their common record is the
 //! inventory's ledger, so that one file tells all that happened.
 
 mod fraud_detection;
