@@ -5,7 +5,7 @@
 //! happen here, and the second cannot happen among programs that reserve their ports:
 //!
 //! - The kernel gives out ports of its ephemeral range only, which begins at 32768 on Linux and at
-//!   49152 on macOS and Windows, unless the machine was configured otherwise. The ports here are
+//!   49152 on macOS, unless the machine was configured otherwise. The ports here are
 //!   below it.
 //! - Whoever reserves a port listens on a third one, its guard, until the reservation ends. The
 //!   kernel lets only one process do that, and forgets it when that process is gone, however it
