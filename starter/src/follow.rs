@@ -21,7 +21,7 @@ use temporalio_common::{
 };
 use workflows::{OrderResult, ProcessOrder};
 
-use crate::progress::{Answer, Change, Progress, StepChange, StockChange, innermost};
+use crate::progress::{Answer, OrderEvent, Progress, StepChange, StockLevels, innermost};
 
 /// How often to look at what is pending: attempts come no closer together than this.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
@@ -41,7 +41,7 @@ pub type OrderHandle = WorkflowHandle<Client, ProcessOrder>;
 /// Who is told what happens to an order.
 pub trait Watch {
     /// Something changed.
-    fn change(&mut self, change: &Change);
+    fn event(&mut self, event: &OrderEvent);
     /// Something is worth a sentence.
     fn say(&mut self, sentence: &str);
 }
@@ -50,7 +50,7 @@ pub trait Watch {
 pub struct Unwatched;
 
 impl Watch for Unwatched {
-    fn change(&mut self, _: &Change) {}
+    fn event(&mut self, _: &OrderEvent) {}
     fn say(&mut self, _: &str) {}
 }
 
@@ -166,10 +166,10 @@ async fn watch_to_the_end(handle: &OrderHandle, watch: &mut dyn Watch) -> anyhow
             }
         };
         for mut change in changes {
-            if let Change::Step(step) = &mut change {
+            if let OrderEvent::Step(step) = &mut change {
                 step.answer = answer(converter, step).await;
             }
-            watch.change(&change);
+            watch.event(&change);
         }
     }
     ended(handle).await
@@ -267,7 +267,7 @@ async fn decode<T: TemporalDeserializable + 'static>(
 
 /// What an activity's answer tells besides its confirmation: the change of the stock, and a remark.
 trait InWords: Effect {
-    fn in_words(&self) -> (Option<StockChange>, Option<String>) {
+    fn in_words(&self) -> (Option<StockLevels>, Option<String>) {
         (None, None)
     }
 }
@@ -281,10 +281,10 @@ impl InWords for Confirmation {}
 impl InWords for Undone {}
 
 impl InWords for Preparation {
-    fn in_words(&self) -> (Option<StockChange>, Option<String>) {
+    fn in_words(&self) -> (Option<StockLevels>, Option<String>) {
         match self {
             Self::Reserved(Reserved { items, .. }) => first_and_more(items, |it| {
-                StockChange::new(it.in_stock + it.quantity, it.in_stock)
+                StockLevels::new(it.in_stock + it.quantity, it.in_stock)
             }),
             Self::Duplicate { placed_at } => (None, Some(format!("placed before, at {placed_at}"))),
             Self::OutOfStock {
@@ -299,32 +299,32 @@ impl InWords for Preparation {
 }
 
 impl InWords for Released {
-    fn in_words(&self) -> (Option<StockChange>, Option<String>) {
+    fn in_words(&self) -> (Option<StockLevels>, Option<String>) {
         if self.items.is_empty() {
             return (None, Some("nothing was reserved".to_owned()));
         }
         first_and_more(&self.items, |it| {
-            StockChange::new(it.in_stock.saturating_sub(it.quantity), it.in_stock)
+            StockLevels::new(it.in_stock.saturating_sub(it.quantity), it.in_stock)
         })
     }
 }
 
 impl InWords for Delivery {
-    fn in_words(&self) -> (Option<StockChange>, Option<String>) {
+    fn in_words(&self) -> (Option<StockLevels>, Option<String>) {
         let Self {
             quantity, in_stock, ..
         } = *self;
         match quantity {
             0 => (None, Some(format!("not needed, {in_stock} in stock"))),
-            _ => (Some(StockChange::new(in_stock - quantity, in_stock)), None),
+            _ => (Some(StockLevels::new(in_stock - quantity, in_stock)), None),
         }
     }
 }
 
 fn first_and_more(
     items: &[Stock],
-    change: impl Fn(&Stock) -> StockChange,
-) -> (Option<StockChange>, Option<String>) {
+    change: impl Fn(&Stock) -> StockLevels,
+) -> (Option<StockLevels>, Option<String>) {
     let more = match items.len().saturating_sub(1) {
         0 => None,
         1 => Some("and 1 more product".to_owned()),

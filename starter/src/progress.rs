@@ -88,7 +88,7 @@ pub struct Answer {
     pub found: bool,
     /// What the step did to the stock.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub stock: Option<StockChange>,
+    pub stock: Option<StockLevels>,
     /// Anything else worth a word.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remark: Option<String>,
@@ -96,14 +96,14 @@ pub struct Answer {
 
 /// Units in stock before and after a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct StockChange {
+pub struct StockLevels {
     /// Before.
     pub before: u32,
     /// After.
     pub after: u32,
 }
 
-impl StockChange {
+impl StockLevels {
     pub(crate) fn new(before: u32, after: u32) -> Self {
         Self { before, after }
     }
@@ -111,7 +111,7 @@ impl StockChange {
 
 /// Something that an order's history tells.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Change {
+pub enum OrderEvent {
     /// A step changed.
     Step(StepChange),
     /// The workflow's own code failed; the order waits for a worker with the fix.
@@ -143,7 +143,7 @@ pub struct Progress {
 
 impl Progress {
     /// Takes in the next event of the history.
-    pub fn event(&mut self, event: &HistoryEvent) -> Vec<Change> {
+    pub fn event(&mut self, event: &HistoryEvent) -> Vec<OrderEvent> {
         let at = event
             .event_time
             .and_then(|time| SystemTime::try_from(time).ok());
@@ -153,7 +153,7 @@ impl Progress {
         match attributes {
             Attributes::WorkflowTaskStartedEventAttributes(_) if !self.picked_up => {
                 self.picked_up = true;
-                vec![Change::PickedUp]
+                vec![OrderEvent::PickedUp]
             }
             // A reset is written down as a failed task too, and nothing is wrong with the code.
             Attributes::WorkflowTaskFailedEventAttributes(failed)
@@ -164,7 +164,7 @@ impl Progress {
             Attributes::WorkflowTaskFailedEventAttributes(failed) => failed
                 .failure
                 .iter()
-                .map(|failure| Change::CodeFailed(innermost(failure)))
+                .map(|failure| OrderEvent::CodeFailed(innermost(failure)))
                 .collect(),
             Attributes::ActivityTaskScheduledEventAttributes(scheduled) => {
                 let name = scheduled
@@ -265,23 +265,23 @@ impl Progress {
                 self.end(event.event_id, state, None, None)
             }
             Attributes::WorkflowExecutionSignaledEventAttributes(signal) => {
-                vec![Change::Asked(signal.signal_name.clone())]
+                vec![OrderEvent::Asked(signal.signal_name.clone())]
             }
             Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(update) => update
                 .accepted_request
                 .iter()
                 .filter_map(|request| request.input.as_ref())
-                .map(|input| Change::Asked(input.name.clone()))
+                .map(|input| OrderEvent::Asked(input.name.clone()))
                 .collect(),
             Attributes::WorkflowExecutionCancelRequestedEventAttributes(_) => {
-                vec![Change::Asked("cancel".to_owned())]
+                vec![OrderEvent::Asked("cancel".to_owned())]
             }
             _ => Vec::new(),
         }
     }
 
     /// Takes in what is pending: a history tells of failed attempts only when the step is over.
-    pub fn pending(&mut self, pending: &[PendingActivityInfo]) -> Vec<Change> {
+    pub fn pending(&mut self, pending: &[PendingActivityInfo]) -> Vec<OrderEvent> {
         let mut changes = Vec::new();
         for activity in pending {
             let Some(failure) = &activity.last_failure else {
@@ -321,7 +321,7 @@ impl Progress {
         event: &HistoryEvent,
         name: String,
         asked_at: Option<SystemTime>,
-    ) -> Change {
+    ) -> OrderEvent {
         self.begun += 1;
         let step = Step {
             name,
@@ -348,7 +348,7 @@ impl Progress {
         state: StepState,
         at: Option<SystemTime>,
         payloads: Option<Payloads>,
-    ) -> Vec<Change> {
+    ) -> Vec<OrderEvent> {
         self.steps
             .remove(&scheduled)
             .map(|step| step.ended(state, at, payloads))
@@ -367,7 +367,7 @@ impl Step {
         state: StepState,
         at: Option<SystemTime>,
         payloads: Option<Payloads>,
-    ) -> Change {
+    ) -> OrderEvent {
         self.state = state;
         let took = at
             .zip(self.asked_at)
@@ -375,8 +375,8 @@ impl Step {
         self.change(took, payloads)
     }
 
-    fn change(&self, took_ms: Option<Duration>, payloads: Option<Payloads>) -> Change {
-        Change::Step(StepChange {
+    fn change(&self, took_ms: Option<Duration>, payloads: Option<Payloads>) -> OrderEvent {
+        OrderEvent::Step(StepChange {
             about: self.about.clone(),
             took_ms,
             payloads,
@@ -476,9 +476,9 @@ mod tests {
         }
     }
 
-    fn step(change: &Change) -> &StepChange {
+    fn step(change: &OrderEvent) -> &StepChange {
         match change {
-            Change::Step(step) => step,
+            OrderEvent::Step(step) => step,
             other => panic!("{other:?}"),
         }
     }
@@ -556,7 +556,7 @@ mod tests {
         let broken = failed(WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure);
         assert_eq!(
             progress.event(&broken),
-            [Change::CodeFailed("panicked".to_owned())]
+            [OrderEvent::CodeFailed("panicked".to_owned())]
         );
         let reset = failed(WorkflowTaskFailedCause::ResetWorkflow);
         assert_eq!(progress.event(&reset), []);

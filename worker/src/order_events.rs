@@ -48,7 +48,7 @@ pub fn watch(options: &mut WorkerOptions, on_end: OnEnd) {
                 ended: of_run.clone(),
             }
         }))
-        .worker_interceptor(Confirmation { ended, on_end });
+        .worker_interceptor(AcceptedEnds { ended, on_end });
 }
 
 /// Runs that asked the server to end them, by run ID.
@@ -178,13 +178,13 @@ fn word(outcome: &impl serde::Serialize) -> String {
 
 /// Waits for the server's word. If a message to the order arrived meanwhile, the server does not
 /// accept the end: the workflow runs again, and asks again.
-struct Confirmation {
+struct AcceptedEnds {
     ended: Ended,
     on_end: OnEnd,
 }
 
 #[async_trait(?Send)]
-impl WorkerInterceptor for Confirmation {
+impl WorkerInterceptor for AcceptedEnds {
     async fn on_workflow_activation(&self, activation: &WorkflowActivation) -> anyhow::Result<()> {
         let removed = activation
             .jobs

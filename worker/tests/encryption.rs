@@ -10,7 +10,7 @@ use orders::{Item, Order};
 use prost::Message;
 use starter::{
     follow::{self, Watch},
-    progress::{Change, StepState},
+    progress::{OrderEvent, StepState},
 };
 use temporal::{Keys, Settings};
 use temporalio_client::{Client, WorkflowDescribeOptions};
@@ -117,8 +117,8 @@ async fn key_ids(history: &[HistoryEvent]) -> Vec<String> {
 struct Errors(Vec<String>);
 
 impl Watch for Errors {
-    fn change(&mut self, change: &Change) {
-        if let Change::Step(step) = change
+    fn event(&mut self, event: &OrderEvent) {
+        if let OrderEvent::Step(step) = event
             && let StepState::Failed { error } = &step.state
         {
             self.0.push(error.clone());

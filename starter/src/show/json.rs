@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     follow::{Followed, Watch},
-    progress::Change,
+    progress::OrderEvent,
 };
 
 /// Shows an order to a program. Each line has an `event`: `step`, `asked`, `codeFailed`, `pickedUp`,
@@ -29,12 +29,12 @@ impl Json {
 }
 
 impl Watch for Json {
-    fn change(&mut self, change: &Change) {
-        match change {
-            Change::PickedUp => line(&json!({"event": "pickedUp"})),
-            Change::CodeFailed(error) => line(&json!({"event": "codeFailed", "error": error})),
-            Change::Asked(what) => line(&json!({"event": "asked", "what": what})),
-            Change::Step(step) => {
+    fn event(&mut self, event: &OrderEvent) {
+        match event {
+            OrderEvent::PickedUp => line(&json!({"event": "pickedUp"})),
+            OrderEvent::CodeFailed(error) => line(&json!({"event": "codeFailed", "error": error})),
+            OrderEvent::Asked(what) => line(&json!({"event": "asked", "what": what})),
+            OrderEvent::Step(step) => {
                 let mut value = json!(step);
                 value["event"] = "step".into();
                 line(&value);

@@ -7,7 +7,7 @@ use workflows::OrderOutcome;
 
 use crate::{
     follow::{Followed, Watch},
-    progress::{Change, StepChange, StepState},
+    progress::{OrderEvent, StepChange, StepState},
 };
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -40,12 +40,12 @@ impl Lines {
 }
 
 impl Watch for Lines {
-    fn change(&mut self, change: &Change) {
-        match change {
-            Change::PickedUp => {}
-            Change::CodeFailed(error) => print(&code_failed(error)),
-            Change::Asked(what) => print(&asked(what)),
-            Change::Step(step) => print(&line(step)),
+    fn event(&mut self, event: &OrderEvent) {
+        match event {
+            OrderEvent::PickedUp => {}
+            OrderEvent::CodeFailed(error) => print(&code_failed(error)),
+            OrderEvent::Asked(what) => print(&asked(what)),
+            OrderEvent::Step(step) => print(&line(step)),
         }
     }
 

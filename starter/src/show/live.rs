@@ -8,7 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::lines::{self, Lines};
 use crate::{
     follow::{Followed, Watch},
-    progress::{Change, StepState},
+    progress::{OrderEvent, StepState},
 };
 
 /// How often a running step's line moves.
@@ -44,12 +44,12 @@ impl Live {
 }
 
 impl Watch for Live {
-    fn change(&mut self, change: &Change) {
-        let Change::Step(step) = change else {
-            match change {
-                Change::CodeFailed(error) => self.say(&lines::code_failed(error)),
+    fn event(&mut self, event: &OrderEvent) {
+        let OrderEvent::Step(step) = event else {
+            match event {
+                OrderEvent::CodeFailed(error) => self.say(&lines::code_failed(error)),
                 // Below the steps so far, for it came after them.
-                Change::Asked(what) => {
+                OrderEvent::Asked(what) => {
                     let line = self.all.add(ProgressBar::new_spinner());
                     line.set_style(
                         ProgressStyle::with_template("{msg}").expect("a valid template"),

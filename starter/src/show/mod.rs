@@ -12,7 +12,7 @@ use lines::Lines;
 use crate::{
     args::OutputArgs,
     follow::{Followed, Watch},
-    progress::Change,
+    progress::OrderEvent,
 };
 pub(crate) use lines::{line, readable};
 use live::Live;
@@ -65,11 +65,11 @@ impl Show {
 }
 
 impl Watch for Show {
-    fn change(&mut self, change: &Change) {
+    fn event(&mut self, event: &OrderEvent) {
         match self {
-            Self::Live(live) => live.change(change),
-            Self::Lines(lines) => lines.change(change),
-            Self::Json(json) => json.change(change),
+            Self::Live(live) => live.event(event),
+            Self::Lines(lines) => lines.event(event),
+            Self::Json(json) => json.event(event),
         }
     }
 
