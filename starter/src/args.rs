@@ -48,19 +48,19 @@ pub struct Args {
 pub enum Command {
     /// Follow an order that was placed before, until it is done
     Follow(Box<FollowArgs>),
-    /// Say how an order stands: its step, attempts and confirmations
+    /// Show an order's status: its steps, attempts and confirmations
     Status(Box<FollowArgs>),
-    /// List the last orders by their status, with counts
+    /// List the last orders by status, with counts
     List(Box<ListArgs>),
-    /// Send an order to another address, until it ships
+    /// Change the delivery address of an order that has not shipped
     ChangeAddress(Box<ChangeAddressArgs>),
     /// Approve an order that waits for approval
     Approve(Box<MessageArgs>),
     /// Reject an order that waits for approval
     Reject(Box<ReasonArgs>),
-    /// Cancel an order, until it has shipped: what was done is undone
+    /// Cancel an order that has not shipped, and undo its steps
     Cancel(Box<ReasonArgs>),
-    /// Place an order again and again
+    /// Manage orders that are placed again and again
     #[command(subcommand)]
     Schedule(ScheduleCommand),
     /// Place many orders at once and measure how they fare
@@ -111,7 +111,7 @@ pub struct OrderArgs {
 /// What an order asks for besides a product.
 #[derive(Clone, Debug, Default, ClapArgs)]
 pub struct WishArgs {
-    /// A further item of the order, such as 234567:2; may be given several times
+    /// A further item of the order, such as 654321:2; may be given several times
     #[arg(long = "item", value_name = "PRODUCT:QUANTITY", value_parser = item)]
     pub items: Vec<Item>,
     /// Ship each item in a workflow of its own
