@@ -17,8 +17,8 @@ use crate::{
     stopped::Stopped,
 };
 
-/// Notes how an order stands, for whoever asks and, where the order was given the search attribute,
-/// for whoever searches.
+/// Records the order's status for the query `status` and, if the order was started with it, in the
+/// search attribute.
 pub(crate) fn enter(ctx: &WorkflowContext<ProcessOrder>, status: OrderStatus) {
     ctx.state_mut(|workflow| workflow.progress.status = status);
     if ctx.search_attributes().get(&ORDER_STATUS).is_some() {
@@ -31,7 +31,7 @@ pub(crate) fn enter(ctx: &WorkflowContext<ProcessOrder>, status: OrderStatus) {
 pub(crate) struct Step {
     activity: Activity,
     product: Option<String>,
-    /// What the Web UI shows of it.
+    /// The text that the Web UI shows beside it.
     summary: Option<String>,
 }
 
@@ -45,7 +45,7 @@ impl From<Activity> for Step {
     }
 }
 
-/// What undoes a step that has an effect outside; `undo.rs` has the pairs.
+/// The compensation of a step that has an effect outside; `undo.rs` has the pairs.
 #[derive(Clone, Debug)]
 pub(crate) enum Undo {
     /// Put the stock back.
@@ -56,7 +56,7 @@ pub(crate) enum Undo {
     Recall(Box<Shipping>),
 }
 
-/// One order under way.
+/// One running order, with what its steps need.
 #[derive(Clone)]
 pub(crate) struct OrderRun {
     pub(crate) ctx: WorkflowContext<ProcessOrder>,
@@ -64,10 +64,10 @@ pub(crate) struct OrderRun {
     /// Which submission of the order this is: its number is the ID of the workflow's first run. That
     /// stays the same when the workflow is reset, so a reset order is not charged again.
     pub(crate) placement: Placement,
-    /// Cancelled when the order is to stop. It is not the workflow's own: once all of an order has
-    /// shipped, nothing cancels it any more.
+    /// Cancelled when the order is to stop. It is not the workflow's own token, because nothing may
+    /// cancel an order once all of it has shipped.
     pub(crate) stop: WorkflowCancellationToken,
-    /// What is to be undone if the order stops, in the order in which it was begun.
+    /// What to undo if the order stops, in the order in which the steps started.
     pub(crate) to_undo: Rc<RefCell<Vec<Undo>>>,
 }
 
@@ -90,7 +90,7 @@ impl OrderRun {
         enter(&self.ctx, status);
     }
 
-    /// A step that is about one of the order's items, and says which if there are several.
+    /// A step for one of the order's items. If the order has several, the step names the product.
     pub(crate) fn step_about(&self, activity: Activity, product: &str, summary: String) -> Step {
         let several = self.has_several_items();
         Step {
@@ -162,7 +162,7 @@ impl OrderRun {
         ended.map_err(|error| self.go_on().err().unwrap_or_else(|| error.into()))
     }
 
-    /// Waits this long. The timer is the server's: it runs while no worker does.
+    /// Waits this long. The timer runs on the server, even while no worker does.
     pub(crate) async fn sleep(&self, time: Duration, summary: &str) -> Result<(), Stopped> {
         self.go_on()?;
         self.ctx.timer(self.timer(time, summary, &self.stop)).await;
@@ -204,7 +204,7 @@ impl OrderRun {
             .build()
     }
 
-    /// Whether the order may go on.
+    /// Returns an error if the order is to stop.
     pub(crate) fn go_on(&self) -> Result<(), Stopped> {
         if self.stop.is_cancelled() {
             Err(Stopped::Cancelled)

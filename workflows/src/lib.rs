@@ -1,4 +1,4 @@
-//! The workflow `ProcessOrder`, and what belongs to it: deterministic code only.
+//! The workflow `ProcessOrder` and its parts: deterministic code only.
 //!
 //! | module | what lives there |
 //! |---|---|
@@ -7,18 +7,19 @@
 //! | `steps` | the steps, as the process names them |
 //! | `waits` | where an order waits: for time to pass, or for a person |
 //! | `undo` | the saga: what undoes each step, and in which order |
-//! | `context` | one order under way, and the one way in which its steps are run |
+//! | `context` | one running order, and the one way in which its steps are run |
 //! | `stopped` | why an order stopped before its end |
-//! | [`requests`] | what people ask of an order under way, and whether it may still be asked |
-//! | [`status`] | how an order stands, as it answers when it is asked |
+//! | [`requests`] | what people may ask of a running order, and why a request is refused |
+//! | [`status`] | the status of an order: the answer to the query `status` |
 //! | [`policies`] | every timeout and retry policy, with the reason for each figure |
-//! | [`patches`] | changes that orders under way must not meet halfway |
-//! | [`input`] | an order as it arrives: decoded, or the reason why not |
-//! | [`outcome`] | what became of an order |
+//! | [`patches`] | changes to the code, each behind a patch, so that running orders are not affected |
+//! | [`input`] | the workflow's input: an order, or the reason why it cannot be read |
+//! | [`outcome`] | the result of an order |
 //!
-//! Workflow code runs again, from the top, whenever a worker picks up an order that another one
-//! began. What it did before is in the order's history on the server, so the code must ask for the
-//! same things in the same order: no clock, no randomness, no files. Those are the activities'.
+//! Workflow code runs again, from the top, whenever a worker takes over an order that another worker
+//! started. The results of finished steps come from the order's history on the server, so the code must
+//! issue the same commands in the same order. It therefore reads no clock, no random numbers and no
+//! files; the activities do that.
 
 mod context;
 pub mod input;
