@@ -17,9 +17,7 @@ use temporalio_sdk::{
     activities::{ActivityContext, ActivityError},
 };
 use worker::Register;
-use workflows::{
-    ORDER_STATUS, OrderInput, OrderResult, OrderStatus, ProcessOrder, ShipItem, policies,
-};
+use workflows::{ORDER_STATUS, OrderInput, OrderResult, OrderStatus, ShipItem, policies};
 
 /// Where a release has its bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -44,12 +42,8 @@ fn with_bug_in_an_activity(
     options: WorkerOptionsBuilder,
     activities: OrderActivities,
 ) -> Result<WorkerOptionsBuilder, WorkflowRegistrationError> {
-    options
-        .register_activities(activities)
-        // Registered last, it takes the place of the activity of the same name.
-        .register_activities(ShipWithBug)
-        .register_workflow::<ShipItem>()?
-        .register_workflow::<ProcessOrder>()
+    // Registered last, it takes the place of the activity of the same name.
+    Ok(worker::register(options, activities)?.register_activities(ShipWithBug))
 }
 
 fn with_bug_in_the_workflow(

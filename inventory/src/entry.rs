@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, time::SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::placement::{is_false, unescape};
+use crate::placement::unescape;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -97,10 +97,10 @@ pub struct Entry {
     pub address: Option<String>,
     /// Whether the next line belongs to the same change, which counts as a
     /// whole or not at all.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
     /// Whether an edit by hand took the product out of the file.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub removed: bool,
 }
 

@@ -88,7 +88,7 @@ pub struct Released {
     #[serde(rename = "released")]
     pub items: Vec<Stock>,
     /// True if an earlier attempt of this same placement had done it.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub already: bool,
 }
 
@@ -129,7 +129,7 @@ pub struct Confirmation {
     #[serde(rename = "confirmation")]
     pub number: String,
     /// True if an earlier attempt of this same placement had done it.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub already: bool,
 }
 
@@ -145,11 +145,6 @@ pub struct Delivery {
     /// The supplier's number for it; `None` if nothing was delivered.
     #[serde(flatten)]
     pub confirmation: Option<Confirmation>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-pub(crate) fn is_false(value: &bool) -> bool {
-    !value
 }
 
 #[cfg(test)]

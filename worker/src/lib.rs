@@ -25,4 +25,4 @@ pub mod tuning;
 pub mod version;
 
 pub use args::{Args, Command};
-pub use run::{READY, Register, run, run_code};
+pub use run::{READY, Register, register, run, run_code};

@@ -49,7 +49,11 @@ pub type Register = fn(
     OrderActivities,
 ) -> Result<WorkerOptionsBuilder, WorkflowRegistrationError>;
 
-fn register(
+/// Registers the code of this release: [`ProcessOrder`], [`ShipItem`] and the activities.
+///
+/// # Errors
+/// Returns the SDK's error if a workflow is registered twice.
+pub fn register(
     options: WorkerOptionsBuilder,
     activities: OrderActivities,
 ) -> Result<WorkerOptionsBuilder, WorkflowRegistrationError> {
