@@ -1,107 +1,29 @@
-//! The ledger checked by itself: what happened for each order, and whether
-//! everything adds up.
+//! The ledger checked by itself: what happened for each order, and whether everything adds up.
 //!
-//! Reads the files line by line and changes nothing; it uses none of the
-//! indexes that the changes themselves rest on.
+//! It reads entry by entry, whichever store they come from, and uses none of the collections that the
+//! changes themselves rest on.
 
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
-    io::BufRead,
-    path::Path,
 };
 
 use crate::{
     audit_report::{Audit, Finding, OrderAudit, Pending, ProductAudit, Standing, SubmissionAudit},
-    entry::{Change, Line, placement_of},
-    error::{InventoryError, without_position},
-    ledger::Ledger,
-    levels::Levels,
-    lock::LockFile,
-    stock_file::StockFile,
-    store::{Paths, read_if_there},
+    entry::{Change, Entry},
+    placement::placement_of,
 };
 
-/// Checks the inventory file at `path` and the ledger beside it.
-///
-/// Waits for changes under way, and holds up others while it reads. Damage is a
-/// finding, not an error.
-///
-/// # Errors
-/// A file cannot be read, or there is neither of the two.
-pub fn audit(path: impl AsRef<Path>) -> Result<Audit, InventoryError> {
-    let paths = Paths::beside(path.as_ref().to_owned());
-    let lock = LockFile::take_shared(&paths.lock)?;
-    let seen = match &lock {
-        Some(lock) => lock
-            .text()
-            .map_err(InventoryError::io("read", &paths.lock))?,
-        None => Vec::new(),
-    };
-    let mut auditor = Auditor::default();
-    let ledger = &paths.ledger;
-    let exists = ledger
-        .try_exists()
-        .map_err(InventoryError::io("look for", ledger))?;
-    if exists {
-        let mut reader = Ledger::reader(&paths.ledger, u64::MAX)?;
-        let mut text = Vec::new();
-        loop {
-            text.clear();
-            let read = reader
-                .read_until(b'\n', &mut text)
-                .map_err(InventoryError::io("read", &paths.ledger))?;
-            if read == 0 {
-                break;
-            }
-            match text.strip_suffix(b"\n") {
-                Some(text) => auditor.read(text),
-                None => auditor.pending = Some(Pending::HalfLine),
-            }
-        }
-    }
-    let current = read_if_there(&paths.inventory)?;
-    if current.is_none() {
-        if !exists {
-            // Nothing at all is there: a wrong path, rather than an empty shop.
-            let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
-            return Err(InventoryError::io("read", &paths.inventory)(missing));
-        }
-        auditor.pending = Some(Pending::FileBehind);
-    }
-    let file = match &current {
-        None => None,
-        Some(text) => match StockFile::parse(text, &paths.inventory) {
-            Ok(file) => Some(file),
-            Err(error) => {
-                let problem = error.to_string();
-                auditor.findings.push(Finding::DamagedFile { problem });
-                None
-            }
-        },
-    };
-    let differs = auditor.compare(file.as_ref());
-    if !differs.is_empty() {
-        if current.as_ref() != Some(&seen) {
-            auditor.pending = Some(Pending::EditedByHand);
-        } else if paths.next.exists() {
-            auditor.pending = Some(Pending::FileBehind);
-        } else {
-            auditor.findings.extend(differs);
-        }
-    }
-    Ok(auditor.into_audit())
-}
-
+/// Takes the entries in, oldest first, and what is in stock.
 #[derive(Default)]
-struct Auditor {
+pub(crate) struct Auditor {
     lines: u64,
-    levels: Levels,
     products: Vec<ProductAudit>,
     product_numbers: HashMap<String, u32>,
     orders: HashMap<String, Order>,
     findings: Vec<Finding>,
-    pending: Option<Pending>,
+    /// Something unfinished, which the store knows of.
+    pub pending: Option<Pending>,
 }
 
 /// An order while its lines are read: small, since there may be millions.
@@ -125,89 +47,101 @@ struct Effect {
 }
 
 impl Auditor {
-    fn read(&mut self, text: &[u8]) {
+    /// A product that was in stock before the first entry.
+    pub fn open(&mut self, product: &str, units: u32) {
+        let number = self.product(product) as usize;
+        self.products[number].opening = units.into();
+        self.products[number].expected = units.into();
+        self.products[number].exists = true;
+    }
+
+    /// The next entry.
+    pub fn read(&mut self, entry: &Entry) {
         self.lines += 1;
-        let line: Line<'_> = match Line::read(text) {
-            Ok(line) => line,
-            Err(error) => {
-                let problem = format!("column {}: {}", error.column(), without_position(&error));
-                return self.damaged_line(problem);
-            }
-        };
-        if line.seq != self.lines {
-            self.damaged_line(format!("seq is {}, expected {}", line.seq, self.lines));
-        }
-        let product = self.product(&line);
-        if let Err(problem) = self.levels.follow(&line) {
-            self.damaged_line(problem);
-            self.levels.force(&line);
-        }
+        let product = self.product(&entry.product_id);
         let sums = &mut self.products[product as usize];
-        match line.change {
-            Change::Reserved => sums.reserved += line.quantity,
-            Change::Released => sums.released += line.quantity,
-            Change::Restocked => sums.delivered += line.quantity,
-            Change::Adjusted => sums.adjusted += line.quantity,
-            Change::Charged | Change::Shipped | Change::Refunded | Change::Recalled => {}
+        match entry.change {
+            Change::Reserved => sums.reserved += entry.quantity,
+            Change::Released => sums.released += entry.quantity,
+            Change::Restocked => sums.delivered += entry.quantity,
+            Change::Adjusted => sums.adjusted += entry.quantity,
+            Change::Charged
+            | Change::Shipped
+            | Change::Refunded
+            | Change::Recalled
+            | Change::Closed => {}
         }
-        if line.change != Change::Adjusted {
-            self.effect(&line, product);
+        if let Some(effect) = entry.change.effect_on_stock(entry.quantity) {
+            sums.exists = !entry.removed;
+            sums.expected += effect;
+            let stated = entry.in_stock.map(i64::from);
+            if stated != Some(sums.expected) {
+                let problem = format!(
+                    "inStock {} does not follow: {} expected",
+                    stated.unwrap_or_default(),
+                    sums.expected
+                );
+                self.damaged(entry.seq, problem);
+            }
+        }
+        if entry.change != Change::Adjusted {
+            self.effect(entry, product);
         }
     }
 
-    fn damaged_line(&mut self, problem: String) {
-        let line = self.lines;
-        self.findings.push(Finding::DamagedLine { line, problem });
+    /// What is in stock now, as the store says.
+    pub fn found(&mut self, product: &str, in_stock: u32) {
+        let number = self.product(product) as usize;
+        self.products[number].found = Some(in_stock);
     }
 
-    fn product(&mut self, line: &Line<'_>) -> u32 {
-        if let Some(&number) = self.product_numbers.get(line.product_id.as_ref()) {
+    /// Something that does not add up.
+    pub fn find(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    fn damaged(&mut self, seq: u64, problem: String) {
+        self.find(Finding::WrongEntry { seq, problem });
+    }
+
+    fn product(&mut self, id: &str) -> u32 {
+        if let Some(&number) = self.product_numbers.get(id) {
             return number;
         }
         let number = self.products.len() as u32;
-        let id = line.product_id.clone().into_owned();
-        let difference = line.change.effect_on_stock(line.quantity);
         self.products.push(ProductAudit {
-            product: id.clone(),
-            opening: i64::from(line.in_stock) - difference,
+            product: id.to_owned(),
             ..ProductAudit::default()
         });
-        self.product_numbers.insert(id, number);
+        self.product_numbers.insert(id.to_owned(), number);
         number
     }
 
-    fn effect(&mut self, line: &Line<'_>, product: u32) {
-        let placement = placement_of(&line.key).filter(|(order_id, _)| *order_id == line.order_id);
+    fn effect(&mut self, entry: &Entry, product: u32) {
+        let placement = placement_of(&entry.key).filter(|(order_id, _)| *order_id == entry.order_id);
         let Some((_, name)) = placement else {
-            return self.damaged_line(format!("key {:?} is not this order's", line.key));
+            return self.damaged(entry.seq, format!("key {:?} is not this order's", entry.key));
         };
         let effect = Effect {
-            change: line.change,
+            change: entry.change,
             product,
-            units: line.quantity,
-            key: hash(&line.key),
+            units: entry.quantity,
+            key: hash(&entry.key),
         };
         let first_line = self.lines;
-        if !self.orders.contains_key(line.order_id.as_ref()) {
-            let submissions = Vec::with_capacity(1);
-            let order = Order {
-                first_line,
-                submissions,
-            };
-            self.orders
-                .insert(line.order_id.clone().into_owned(), order);
-        }
-        let Some(order) = self.orders.get_mut(line.order_id.as_ref()) else {
-            return;
-        };
-        if line.change == Change::Reserved
+        let order = self.orders.entry(entry.order_id.clone());
+        let order = order.or_insert_with(|| Order {
+            first_line,
+            submissions: Vec::with_capacity(1),
+        });
+        if entry.change == Change::Reserved
             && let Some(holder) = order
                 .submissions
                 .iter()
                 .find(|other| *other.name != *name && other.holds())
         {
             self.findings.push(Finding::ReservedTwice {
-                order_id: line.order_id.clone().into_owned(),
+                order_id: entry.order_id.clone(),
                 first: holder.name.to_string(),
                 second: name.clone().into_owned(),
             });
@@ -226,51 +160,29 @@ impl Auditor {
         let effects = &mut order.submissions[known].effects;
         if effects.iter().any(|other| other.key == effect.key) {
             self.findings.push(Finding::KeyTwice {
-                line: self.lines,
-                key: line.key.clone().into_owned(),
+                seq: entry.seq,
+                key: entry.key.clone(),
             });
         }
         effects.push(effect);
     }
 
-    /// Where the file's stock is not the ledger's.
-    fn compare(&mut self, file: Option<&StockFile>) -> Vec<Finding> {
-        let mut differs = Vec::new();
-        let records = file.map_or(&[][..], |file| &file.records);
-        for record in records {
-            if !self.product_numbers.contains_key(&record.product_id) {
-                // No line tells of it, so it opened with what it holds.
-                self.products.push(ProductAudit {
-                    product: record.product_id.clone(),
-                    opening: record.in_stock.into(),
-                    expected: record.in_stock.into(),
-                    found: Some(record.in_stock),
-                    ..ProductAudit::default()
-                });
-            }
-        }
-        for sums in &mut self.products {
-            sums.expected =
-                sums.opening + sums.delivered - sums.reserved + sums.released + sums.adjusted;
-            let record = records.iter().find(|it| it.product_id == sums.product);
-            sums.found = record.map(|record| record.in_stock);
-            let expected_there = self.levels.get(&sums.product).is_some() || sums.expected != 0;
-            let same = match sums.found {
-                Some(found) => i64::from(found) == sums.expected,
-                None => !expected_there,
-            };
-            if !same && file.is_some() {
-                differs.push(Finding::StockDiffers {
+    /// Compares what was [found](Self::found) with what the entries add up to.
+    pub fn compare(&mut self) {
+        for sums in &self.products {
+            let found = sums.found.map(i64::from);
+            if found != sums.exists.then_some(sums.expected) {
+                self.findings.push(Finding::StockDiffers {
                     product: sums.product.clone(),
                     expected: sums.expected,
                     found: sums.found,
                 });
             }
         }
-        differs
     }
 
-    fn into_audit(mut self) -> Audit {
+    /// What came out of it.
+    pub fn into_audit(mut self) -> Audit {
         // The map goes before as much again is made of what it held.
         let mut orders: Vec<_> = std::mem::take(&mut self.orders).into_iter().collect();
         orders.sort_unstable_by_key(|(_, order)| order.first_line);
@@ -286,6 +198,8 @@ impl Auditor {
                 submissions,
             });
         }
+        // A product that was taken out long ago is of interest only if something happened to it.
+        self.products.retain(|sums| !sums.product.is_empty());
         Audit {
             lines: self.lines,
             orders: audited,
@@ -361,6 +275,12 @@ impl Submission {
             let found = self.units(change, Some(product));
             let allowed = self.units(allowed_by, Some(product));
             find(change, Some(product), found.min(allowed), found);
+        }
+        let undone = self.effects.iter().position(|it| it.change.undoes());
+        let late = self.effects.iter().skip(undone.unwrap_or(usize::MAX));
+        let late = late.filter(|it| it.change != Change::Restocked && !it.change.undoes());
+        for effect in late {
+            find(effect.change, None, 0, effect.units);
         }
         if self.count(Change::Shipped) > 0 && self.count(Change::Charged) == 0 {
             find(Change::Charged, None, reserved, 0);

@@ -124,12 +124,15 @@ pub struct ProductAudit {
     pub reserved: i64,
     /// Given back by orders.
     pub released: i64,
-    /// Added, or taken away, by edits of the file.
+    /// Added, or taken away, by people who set the stock.
     pub adjusted: i64,
     /// Opening + delivered - reserved + released + adjusted.
     pub expected: i64,
-    /// In stock by the inventory file; `None` if it does not list the product.
+    /// In stock by the inventory file or the table of stock; `None` if it does not list the product.
     pub found: Option<u32>,
+    /// Whether the product was not taken out.
+    #[serde(skip)]
+    pub(crate) exists: bool,
 }
 
 /// Something unfinished that is no fault: the next change sees to it.
@@ -149,25 +152,33 @@ pub enum Pending {
 #[derive(Debug, Clone, PartialEq, Eq, Error, Serialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Finding {
-    /// A line of the ledger that cannot be read or followed.
-    #[error("ledger, line {line}: {problem}")]
+    /// A line of the ledger's file that cannot be read.
+    #[error("ledger.jsonl, line {line}: {problem}")]
     DamagedLine {
-        /// Counted from 1.
+        /// Counted from 1; the header is the first.
         line: u64,
         /// What is wrong with it.
         problem: String,
     },
-    /// The inventory file cannot be read.
+    /// An entry that does not follow from those before it.
+    #[error("ledger, entry {seq}: {problem}")]
+    WrongEntry {
+        /// The entry's number.
+        seq: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A file cannot be read, or has lost what it had.
     #[error("{problem}")]
     DamagedFile {
         /// Where and what.
         problem: String,
     },
-    /// Two lines for one effect.
-    #[error("ledger, line {line}: key {key:?} has a line already")]
+    /// Two entries for one effect.
+    #[error("ledger, entry {seq}: key {key:?} has an entry already")]
     KeyTwice {
         /// The second of them.
-        line: u64,
+        seq: u64,
         /// The idempotency key.
         key: String,
     },

@@ -4,34 +4,48 @@ use std::{borrow::Cow, fmt, time::SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::placement::unescape;
+use crate::placement::placement_of;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Change {
-    /// Taken out of stock for an order.
+    /// Units were taken out of stock for an order.
     Reserved,
-    /// Paid for; leaves the stock as it is.
+    /// The order was paid for. The stock stays as it is.
     Charged,
-    /// Sent to the customer; leaves the stock as it is, which the reservation
-    /// had lowered already.
+    /// An item was sent to the customer. The stock stays as it is, because the reservation lowered it
+    /// already.
     Shipped,
-    /// Delivered by the supplier.
+    /// The supplier delivered.
     Restocked,
-    /// A reservation given back.
+    /// A reservation was given back.
     Released,
-    /// A charge given back; leaves the stock as it is.
+    /// A charge was given back. The stock stays as it is.
     Refunded,
-    /// A shipment called back; leaves the stock as it is, which the release
-    /// raises.
+    /// A shipment was called back. The stock stays as it is until the release raises it.
     Recalled,
-    /// Somebody edited the inventory file.
+    /// An order was undone before it had an effect. From here on, it can have none.
+    Closed,
+    /// A person set the stock.
     Adjusted,
 }
 
 impl Change {
-    /// As it is written in the ledger.
+    /// Every kind of change.
+    pub const ALL: [Self; 9] = [
+        Self::Reserved,
+        Self::Charged,
+        Self::Shipped,
+        Self::Restocked,
+        Self::Released,
+        Self::Refunded,
+        Self::Recalled,
+        Self::Closed,
+        Self::Adjusted,
+    ];
+
+    /// Returns its name in the ledger.
     pub fn name(self) -> &'static str {
         match self {
             Self::Reserved => "reserved",
@@ -41,16 +55,37 @@ impl Change {
             Self::Released => "released",
             Self::Refunded => "refunded",
             Self::Recalled => "recalled",
+            Self::Closed => "closed",
             Self::Adjusted => "adjusted",
         }
     }
 
-    /// What a line of this kind and `quantity` adds to the stock.
-    pub(crate) fn effect_on_stock(self, quantity: i64) -> i64 {
+    /// Returns what a line of this kind adds to the stock, or `None` if it leaves the stock alone.
+    pub(crate) fn effect_on_stock(self, quantity: i64) -> Option<i64> {
         match self {
-            Self::Reserved => -quantity,
-            Self::Restocked | Self::Released | Self::Adjusted => quantity,
-            Self::Charged | Self::Shipped | Self::Refunded | Self::Recalled => 0,
+            Self::Reserved => Some(-quantity),
+            Self::Restocked | Self::Released | Self::Adjusted => Some(quantity),
+            Self::Charged | Self::Shipped | Self::Refunded | Self::Recalled | Self::Closed => None,
+        }
+    }
+
+    /// Whether it takes back what was done for an order.
+    pub(crate) fn undoes(self) -> bool {
+        matches!(
+            self,
+            Self::Released | Self::Refunded | Self::Recalled | Self::Closed
+        )
+    }
+
+    /// The kind of confirmation that the service behind it gives.
+    pub(crate) fn confirmation(self) -> Option<&'static str> {
+        match self {
+            Self::Charged => Some("charge"),
+            Self::Shipped => Some("shipment"),
+            Self::Restocked => Some("delivery"),
+            Self::Refunded => Some("refund"),
+            Self::Recalled => Some("recall"),
+            Self::Reserved | Self::Released | Self::Closed | Self::Adjusted => None,
         }
     }
 }
@@ -61,29 +96,32 @@ impl fmt::Display for Change {
     }
 }
 
-/// One effect on the outside world: one line of `ledger.jsonl`.
+/// One effect on the outside world: one line of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Counts the lines from 1, without gaps.
+    /// Counts the lines from 1. In files there are no gaps; in PostgreSQL there may be some.
     pub seq: u64,
     /// When it was recorded; whole seconds, UTC.
     #[serde(with = "rfc3339")]
     pub at: SystemTime,
-    /// The order it was done for; for an edit by hand, the one the edited file
-    /// names.
+    /// The order it was done for. For a stock that a person set, it is what that person wrote.
     #[serde(rename = "orderID")]
     pub order_id: String,
-    /// The product; for a charge of several, the first of them.
+    /// The product. For a charge of several products it is the first of them.
     #[serde(rename = "productID")]
     pub product_id: String,
     /// What happened.
     pub change: Change,
-    /// Units, without sign but for an edit by hand; a charge's are those of the
-    /// whole order.
+    /// Units, without a sign except where a person set the stock. A charge has those of the whole
+    /// order.
     pub quantity: i64,
-    /// Units of the product in stock afterwards.
-    #[serde(rename = "inStock")]
-    pub in_stock: u32,
+    /// Units of the product in stock afterwards, if the change is one of the stock.
+    #[serde(
+        rename = "inStock",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub in_stock: Option<u32>,
     /// The idempotency key: no two lines have the same.
     pub key: String,
     /// What the service calls it, e.g. `charge-000002`.
@@ -95,70 +133,24 @@ pub struct Entry {
     /// Where a shipment went, if the order named a place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// Whether the next line belongs to the same change, which counts as a
-    /// whole or not at all.
+    /// Whether the next line belongs to the same change, which counts as a whole or not at all.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
-    /// Whether an edit by hand took the product out of the file.
+    /// Whether a person took the product out of the inventory.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub removed: bool,
 }
 
 impl Entry {
-    /// Which submission of the order it was done for; `None` for an edit by
-    /// hand.
-    pub fn submission(&self) -> Option<String> {
-        submission_of(&self.key)
+    /// Returns the submission of the order that it was done for, or `None` if a person set the stock.
+    pub fn submission(&self) -> Option<Cow<'_, str>> {
+        placement_of(&self.key).map(|(_, submission)| submission)
     }
 
-    pub(crate) fn as_line(&self) -> Line<'_> {
-        Line {
-            seq: self.seq,
-            order_id: Cow::Borrowed(&self.order_id),
-            product_id: Cow::Borrowed(&self.product_id),
-            change: self.change,
-            quantity: self.quantity,
-            in_stock: self.in_stock,
-            key: Cow::Borrowed(&self.key),
-            more: self.more,
-            removed: self.removed,
-        }
+    /// Returns the units, 0 for a negative number. Only a stock that a person set has one.
+    pub(crate) fn units(&self) -> u32 {
+        u32::try_from(self.quantity).unwrap_or(0)
     }
-}
-
-/// The submission in an idempotency key.
-pub(crate) fn submission_of(key: &str) -> Option<String> {
-    placement_of(key).map(|(_, submission)| submission.into_owned())
-}
-
-/// The order's ID and the submission in an idempotency key; an edit by hand has
-/// none.
-pub(crate) fn placement_of(key: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
-    let mut parts = key.splitn(3, '/');
-    let (order_id, submission) = (parts.next()?, parts.next()?);
-    parts.next()?;
-    Some((unescape(order_id), unescape(submission)))
-}
-
-/// What reading a whole ledger needs of a line, borrowed from its text: a
-/// million lines are read without a million allocations.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Line<'a> {
-    pub seq: u64,
-    #[serde(rename = "orderID", borrow)]
-    pub order_id: Cow<'a, str>,
-    #[serde(rename = "productID", borrow)]
-    pub product_id: Cow<'a, str>,
-    pub change: Change,
-    pub quantity: i64,
-    #[serde(rename = "inStock")]
-    pub in_stock: u32,
-    #[serde(borrow)]
-    pub key: Cow<'a, str>,
-    #[serde(default)]
-    pub more: bool,
-    #[serde(default)]
-    pub removed: bool,
 }
 
 mod rfc3339 {
@@ -167,7 +159,7 @@ mod rfc3339 {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     pub fn serialize<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-        // A clock set before 1970 must not cost an order.
+        // A clock that is set before 1970 must not cost an order.
         let at = (*at).max(SystemTime::UNIX_EPOCH);
         serializer.collect_str(&humantime::format_rfc3339_seconds(at))
     }
@@ -193,7 +185,7 @@ mod tests {
             product_id: "123456".into(),
             change: Change::Reserved,
             quantity: 999,
-            in_stock: 1,
+            in_stock: Some(1),
             key: "order-11235/run/reserve/123456".into(),
             confirmation: None,
             payment: None,
@@ -208,6 +200,9 @@ mod tests {
         );
         assert_eq!(serde_json::from_str::<Entry>(&text).unwrap(), entry);
         assert_eq!(entry.submission().as_deref(), Some("run"));
-        assert_eq!(submission_of("adjusted/7"), None);
+        for change in Change::ALL {
+            let name = serde_json::to_string(&change).unwrap();
+            assert_eq!(name, format!("\"{change}\""));
+        }
     }
 }

@@ -3,35 +3,33 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use orders::InvalidOrder;
 use thiserror::Error;
 
+use crate::entry::Change;
+
 /// Why the inventory did not do what it was asked for.
 ///
-/// Nothing was changed in any of these cases. Cheap to clone, since several
-/// callers may have waited for the one write that failed.
-#[derive(Debug, Clone, Error)]
+/// The change may have been made all the same if a store failed halfway ([`Self::Io`],
+/// [`Self::Database`]): the answer was lost, and a retry finds the effect.
+#[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum InventoryError {
     /// A file could not be read or written: disk full, folder read-only.
-    #[error(
-        "cannot {action} {}: {reason}; nothing was changed, make the path accessible and try again",
-        path.display()
-    )]
+    #[error("cannot {action} {}: {source}; make the path accessible and try again", path.display())]
     Io {
         /// What was attempted, as in "cannot ...".
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
         /// The system's reason.
-        reason: Arc<io::Error>,
+        source: io::Error,
     },
     /// A file is not what this program or a careful hand would have written.
     #[error(
-        "{}{}: {problem}; nothing was changed, {remedy} and try again",
+        "{}{}: {problem}; {remedy} and try again",
         path.display(),
         position(*line, *column)
     )]
@@ -48,11 +46,11 @@ pub enum InventoryError {
         remedy: &'static str,
     },
     /// The inventory has no such product.
-    #[error("unknown product {product:?}; known products: {}", known.join(", "))]
+    #[error("unknown product {product:?}{}", listed(known))]
     UnknownProduct {
         /// What was asked for.
         product: String,
-        /// The products that the inventory has.
+        /// Products that the inventory has, the first few.
         known: Vec<String>,
     },
     /// More units than the warehouse can ever hold of one product.
@@ -64,7 +62,7 @@ pub enum InventoryError {
         /// The product's ID.
         product: String,
         /// Units asked for.
-        quantity: u64,
+        quantity: u32,
         /// [`CAPACITY`](crate::CAPACITY).
         capacity: u32,
     },
@@ -95,37 +93,72 @@ pub enum InventoryError {
         /// What is missing.
         problem: String,
     },
-    /// A stock that does not fit the file's number.
+    /// An effect for a submission that has been undone.
     #[error(
-        "product {product}: {quantity} units more than the {in_stock} in stock are too many to record; \
-         lower inStock in the inventory file"
+        "order {order_id} cannot be {effect}: this submission of it has been undone ({by}); \
+         place the order again"
     )]
-    Overfull {
-        /// The product's ID.
-        product: String,
-        /// Units in stock.
-        in_stock: u32,
-        /// Units to be added.
-        quantity: u32,
+    Undone {
+        /// The order's ID.
+        order_id: String,
+        /// "reserved", "charged" or "shipped".
+        effect: &'static str,
+        /// The first entry that undid something.
+        by: Change,
     },
-    /// The thread that wrote on behalf of others panicked.
-    #[error("the thread that writes to the inventory stopped unexpectedly; try again")]
+    /// The order was begun in another inventory.
+    #[error(
+        "{order_id} belongs to the inventory of {theirs}; this worker uses {ours}, and leaves the step to \
+         the others"
+    )]
+    OtherInventory {
+        /// The order's ID.
+        order_id: String,
+        /// Where the order belongs.
+        theirs: String,
+        /// What was asked.
+        ours: String,
+    },
+    /// The location is neither a path nor a database's address.
+    #[error("{location}: {problem}")]
+    Location {
+        /// As it was given, without its password.
+        location: String,
+        /// What is wrong with it, and what would be right.
+        problem: String,
+    },
+    /// The database refused, or could not be reached.
+    #[error("cannot {action} the inventory at {location}: {reason}; the step is tried again")]
+    Database {
+        /// What was attempted, as in "cannot ...".
+        action: &'static str,
+        /// The database, without its password.
+        location: String,
+        /// The database's reason, without the user's data.
+        reason: String,
+    },
+    /// The thread that made the change panicked, or the program is about to end.
+    #[error("the thread that changes the inventory stopped unexpectedly; try again")]
     Interrupted,
 }
 
 impl InventoryError {
-    /// Whether trying the same again cannot help: the order itself is at
-    /// fault. Files can be repaired, so trouble with them is never permanent.
+    /// Whether trying the same again cannot help, because the order itself is at fault. Files and
+    /// databases can be repaired, so trouble with them is never permanent.
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::UnknownProduct { .. }
             | Self::OverCapacity { .. }
             | Self::InvalidOrder { .. }
             | Self::Changed { .. }
-            | Self::NotReserved { .. } => true,
-            Self::Io { .. } | Self::Damaged { .. } | Self::Overfull { .. } | Self::Interrupted => {
-                false
-            }
+            | Self::NotReserved { .. }
+            | Self::Undone { .. } => true,
+            Self::Io { .. }
+            | Self::Damaged { .. }
+            | Self::OtherInventory { .. }
+            | Self::Location { .. }
+            | Self::Database { .. }
+            | Self::Interrupted => false,
         }
     }
 
@@ -134,8 +167,16 @@ impl InventoryError {
         move |source| Self::Io {
             action,
             path: path.to_owned(),
-            reason: Arc::new(source),
+            source,
         }
+    }
+}
+
+fn listed(known: &[String]) -> String {
+    if known.is_empty() {
+        String::new()
+    } else {
+        format!("; known products: {}", known.join(", "))
     }
 }
 

@@ -1,29 +1,28 @@
 //! [`Inventory`], the handle that callers hold.
 
-use std::{
-    fmt,
-    io::BufRead,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use orders::Item;
 
 use crate::{
-    clock::Clock,
+    audit_report::Audit,
     entry::Entry,
     error::InventoryError,
-    group_commit::GroupCommit,
-    ledger::Ledger,
-    placement::{Confirmation, Delivery, Placement, Product, Released, Reservation},
-    steps,
-    store::{Paths, Store},
+    facts::Rule,
+    files::Files,
+    location::Location,
+    placement::{Confirmation, Delivery, Identity, Placement, Product, Released, Reservation},
+    postgres::Postgres,
+    rules,
 };
+
+/// Tells the time. It is handed in, so that tests set it; a program hands in [`SystemTime::now`].
+pub type Clock = fn() -> SystemTime;
 
 /// The stock of every product, and what was done for every order.
 ///
-/// A handle is cheap to clone, and all clones share one queue of changes. Every method blocks until its
-/// change is on disk, so async code has to call it from a thread that may block.
+/// A handle is cheap to clone, and all clones share what they know and their connections. Every operation
+/// returns when its change is on disk.
 ///
 /// Each change is made once for each [`Placement`]. A retry finds what the first attempt did and returns
 /// that:
@@ -34,192 +33,232 @@ use crate::{
 /// use inventory::{Inventory, Placement, Reservation};
 /// use orders::Item;
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let folder = tempfile::tempdir()?;
-/// let inventory = Inventory::open(folder.path().join("inventory.json"), SystemTime::now)?;
-/// assert_eq!(inventory.stock("123456")?, 1000);
+/// let location = folder.path().join("inventory.json").into();
+/// let inventory = Inventory::open(&location, SystemTime::now).await?;
+/// assert_eq!(inventory.stock("123456").await?, 1000);
 ///
 /// let placement = Placement::new("order-1", "first-submission");
 /// let items = [Item::new("123456", 999)];
-/// let reserved = inventory.reserve(&placement, &items)?;
+/// let reserved = inventory.reserve(&placement, &items).await?;
 /// assert!(matches!(reserved, Reservation::Reserved { already: false, .. }));
 ///
-/// let charge = inventory.record_charge(&placement, "*******345")?;
-/// let retry = inventory.record_charge(&placement, "*******345")?;
+/// let charge = inventory.record_charge(&placement, "*******345").await?;
+/// let retry = inventory.record_charge(&placement, "*******345").await?;
 /// assert_eq!(charge.number, retry.number);
 /// assert!(retry.already);
 ///
 /// // The units were taken once, and the customer was charged once.
-/// assert_eq!(inventory.stock("123456")?, 1);
-/// assert_eq!(inventory.effects("order-1")?.len(), 2);
+/// assert_eq!(inventory.stock("123456").await?, 1);
+/// assert_eq!(inventory.effects("order-1").await?.len(), 2);
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone)]
 pub struct Inventory {
-    shared: Arc<Shared>,
+    store: Store,
+    location: Location,
+    clock: Clock,
 }
 
-struct Shared {
-    paths: Paths,
-    changes: GroupCommit,
+#[derive(Clone)]
+enum Store {
+    Files(Arc<Files>),
+    Postgres(Arc<Postgres>),
 }
 
 impl fmt::Debug for Inventory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Inventory").field(&self.path()).finish()
+        f.debug_tuple("Inventory").field(&self.location).finish()
     }
 }
 
 impl Inventory {
-    /// Opens the inventory file at `path` with its ledger and its lock file beside it. The files and the
-    /// folder are created on first use.
+    /// Opens the inventory at `location`. Files, with their folder, and the database's tables are created
+    /// on first use.
     ///
     /// # Errors
-    /// Returns an error if a file cannot be read or written, or is damaged.
-    pub fn open(path: impl Into<PathBuf>, clock: Clock) -> Result<Self, InventoryError> {
-        let inventory = Self::at(path, clock);
-        inventory.products()?;
+    /// Returns an error if the store cannot be used: a file that is damaged or cannot be written, or a
+    /// database that cannot be reached or is of a newer version.
+    pub async fn open(location: &Location, clock: Clock) -> Result<Self, InventoryError> {
+        let inventory = Self::at(location, clock)?;
+        inventory.identity().await?;
         Ok(inventory)
     }
 
-    /// Returns the inventory at `path` without opening its files, which happens at the first operation.
-    /// This suits a program that should keep running while a person repairs a damaged file.
-    pub fn at(path: impl Into<PathBuf>, clock: Clock) -> Self {
-        let paths = Paths::beside(path.into());
-        let store = Store::new(paths.clone(), clock);
-        let changes = GroupCommit::new(store);
-        Self {
-            shared: Arc::new(Shared { paths, changes }),
-        }
-    }
-
-    /// Returns the path of the inventory file.
-    pub fn path(&self) -> &Path {
-        &self.shared.paths.inventory
-    }
-
-    /// Returns the path of the ledger, which lies in the same folder.
-    pub fn ledger_path(&self) -> &Path {
-        &self.shared.paths.ledger
-    }
-
-    /// Returns the current stock of every product, sorted by product ID. Edits made to the inventory
-    /// file by hand are included.
+    /// Returns the inventory at `location` without opening it, which happens at the first operation. This
+    /// suits a program that should keep running while a person repairs a file or starts a database.
     ///
     /// # Errors
-    /// Returns an error if a file cannot be read or written, or is damaged.
-    pub fn products(&self) -> Result<Vec<Product>, InventoryError> {
-        self.shared.changes.change(|batch| Ok(batch.products()))
+    /// Returns an error if the location cannot be used at all: a file with certificates that cannot be
+    /// read.
+    pub fn at(location: &Location, clock: Clock) -> Result<Self, InventoryError> {
+        let store = match location {
+            Location::Files(path) => Store::Files(Arc::new(Files::beside(path))),
+            Location::Postgres(address) => Store::Postgres(Arc::new(Postgres::at(address)?)),
+        };
+        Ok(Self {
+            store,
+            location: location.clone(),
+            clock,
+        })
+    }
+
+    /// Returns where it is.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// Returns which inventory it is. An order belongs to the one in which it was begun: put the identity
+    /// into its [`Placement`], and any other inventory refuses it.
+    ///
+    /// # Errors
+    /// Returns an error if the store cannot be used.
+    pub async fn identity(&self) -> Result<Identity, InventoryError> {
+        let id = match &self.store {
+            Store::Files(files) => {
+                let now = (self.clock)();
+                blocking(files, move |files| files.id(now)).await?
+            }
+            Store::Postgres(database) => database.id().await?,
+        };
+        let location = match &self.location {
+            Location::Files(path) => {
+                let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+                let host = gethostname::gethostname();
+                format!("{} on {}", path.display(), host.display())
+            }
+            Location::Postgres(address) => address.to_string(),
+        };
+        Ok(Identity { id, location })
+    }
+
+    /// Returns the current stock of every product, sorted by product ID. Edits made to the inventory file
+    /// by hand are included.
+    ///
+    /// # Errors
+    /// Returns an error if the store cannot be used.
+    pub async fn products(&self) -> Result<Vec<Product>, InventoryError> {
+        match &self.store {
+            Store::Files(files) => {
+                let now = (self.clock)();
+                blocking(files, move |files| files.products(now)).await
+            }
+            Store::Postgres(database) => database.products().await,
+        }
     }
 
     /// Returns how many units of `product` are in stock now.
     ///
     /// # Errors
-    /// Returns [`InventoryError::UnknownProduct`] if there is no such product, or an error if a file
-    /// cannot be read or written, or is damaged.
-    pub fn stock(&self, product: &str) -> Result<u32, InventoryError> {
-        let product = product.to_owned();
-        self.shared
-            .changes
-            .change(move |batch| batch.stock(&product))
+    /// Returns [`InventoryError::UnknownProduct`] if there is no such product, or an error if the store
+    /// cannot be used.
+    pub async fn stock(&self, product: &str) -> Result<u32, InventoryError> {
+        let products = self.products().await?;
+        match products.iter().find(|it| it.product == product) {
+            Some(found) => Ok(found.in_stock),
+            None => Err(unknown(product, &products)),
+        }
     }
 
-    /// Takes an order's items out of stock, all of them or none. Items of the same product count as
-    /// one.
+    /// Sets the stock of a product by hand; `by` says who did it. A product that does not exist is added.
+    ///
+    /// # Errors
+    /// Returns an error if there are more units than [`CAPACITY`](crate::CAPACITY), or if the store cannot
+    /// be used.
+    pub async fn set_stock(
+        &self,
+        product: &str,
+        units: u32,
+        by: &str,
+    ) -> Result<(), InventoryError> {
+        let product = product.to_owned();
+        let by = Placement::new(by, "by hand");
+        self.change(&by, rules::SetStock { product, units }).await
+    }
+
+    /// Takes an order's items out of stock, all of them or none. Items of the same product count as one.
     ///
     /// After its reservation was released, an order may be placed again by another submission.
     ///
     /// # Errors
     /// Returns an error if a product is unknown, if an item has a quantity of 0 or of more than
-    /// [`CAPACITY`](crate::CAPACITY), if there is no item, or if this placement reserved other items
-    /// before; or if a file cannot be read or written, or is damaged.
-    pub fn reserve(
+    /// [`CAPACITY`](crate::CAPACITY), if there is no item, if this placement reserved other items before or
+    /// has been undone, or if the store cannot be used.
+    pub async fn reserve(
         &self,
         placement: &Placement,
         items: &[Item],
     ) -> Result<Reservation, InventoryError> {
-        let (placement, items) = (placement.clone(), items.to_vec());
-        self.shared
-            .changes
-            .change(move |batch| steps::reserve(batch, &placement, &items))
+        let items = items.to_vec();
+        self.change(placement, rules::Reserve { items }).await
     }
 
     /// Gives back what this placement reserved. A retry returns what was given back the first time. The
-    /// list is empty if nothing is reserved.
+    /// list is empty if nothing is reserved; then nothing can be, from here on.
     ///
     /// # Errors
-    /// Returns an error if a file cannot be read or written, or is damaged.
-    pub fn release(&self, placement: &Placement) -> Result<Released, InventoryError> {
-        let placement = placement.clone();
-        self.shared
-            .changes
-            .change(move |batch| steps::release(batch, &placement))
+    /// Returns an error if the store cannot be used.
+    pub async fn release(&self, placement: &Placement) -> Result<Released, InventoryError> {
+        self.change(placement, rules::Release).await
     }
 
     /// Records the charge of an order. The caller has masked the payment info, which is written to the
     /// ledger as it is.
     ///
     /// # Errors
-    /// Returns [`InventoryError::NotReserved`] if the placement holds no reservation, or an error if a
-    /// file cannot be read or written, or is damaged.
-    pub fn record_charge(
+    /// Returns [`InventoryError::NotReserved`] if the placement holds no reservation,
+    /// [`InventoryError::Undone`] if it has been undone, or an error if the store cannot be used.
+    pub async fn record_charge(
         &self,
         placement: &Placement,
         masked_payment: &str,
     ) -> Result<Confirmation, InventoryError> {
-        let (placement, payment) = (placement.clone(), masked_payment.to_owned());
-        self.shared
-            .changes
-            .change(move |batch| steps::charge(batch, &placement, &payment))
+        let payment = masked_payment.to_owned();
+        self.change(placement, rules::Charge { payment }).await
     }
 
-    /// Records that the charge was refunded. Returns `None` if there was no charge.
+    /// Records that the charge was refunded. Returns `None` if there was no charge; then there can be none
+    /// from here on, even by an attempt that is on its way.
     ///
     /// # Errors
-    /// Returns an error if a file cannot be read or written, or is damaged.
-    pub fn record_refund(
+    /// Returns an error if the store cannot be used.
+    pub async fn record_refund(
         &self,
         placement: &Placement,
     ) -> Result<Option<Confirmation>, InventoryError> {
-        let placement = placement.clone();
-        self.shared
-            .changes
-            .change(move |batch| steps::refund(batch, &placement))
+        self.change(placement, rules::Refund).await
     }
 
     /// Records the shipment of one item of an order, to `address` if the order has one.
     ///
     /// # Errors
-    /// Returns [`InventoryError::NotReserved`] if the placement holds fewer units of the product, or an
-    /// error if a file cannot be read or written, or is damaged.
-    pub fn record_shipment(
+    /// Returns [`InventoryError::NotReserved`] if the placement holds fewer units of the product,
+    /// [`InventoryError::Undone`] if it has been undone, or an error if the store cannot be used.
+    pub async fn record_shipment(
         &self,
         placement: &Placement,
         item: &Item,
         address: Option<&str>,
     ) -> Result<Confirmation, InventoryError> {
-        let (placement, item) = (placement.clone(), item.clone());
-        let address = address.map(str::to_owned);
-        self.shared
-            .changes
-            .change(move |batch| steps::ship(batch, &placement, &item, address.as_deref()))
+        let (item, address) = (item.clone(), address.map(str::to_owned));
+        self.change(placement, rules::Ship { item, address }).await
     }
 
-    /// Records that the shipment of one product was called back. Returns `None` if there was no
-    /// shipment. The units return to the stock with [`Inventory::release`].
+    /// Records that the shipment of one product was called back. Returns `None` if there was no shipment;
+    /// then there can be none from here on. The units return to the stock with [`Inventory::release`].
     ///
     /// # Errors
-    /// Returns an error if a file cannot be read or written, or is damaged.
-    pub fn record_recall(
+    /// Returns an error if the store cannot be used.
+    pub async fn record_recall(
         &self,
         placement: &Placement,
         product: &str,
     ) -> Result<Option<Confirmation>, InventoryError> {
-        let (placement, product) = (placement.clone(), product.to_owned());
-        self.shared
-            .changes
-            .change(move |batch| steps::recall(batch, &placement, &product))
+        let product = product.to_owned();
+        self.change(placement, rules::Recall { product }).await
     }
 
     /// Has the supplier fill the stock up to [`CAPACITY`](crate::CAPACITY) if it is below
@@ -228,44 +267,110 @@ impl Inventory {
     /// `round` numbers the deliveries of one product for one order, so that each is made once.
     ///
     /// # Errors
-    /// Returns an error if the product is unknown or `needed` is above the capacity; or if a file cannot
-    /// be read or written, or is damaged.
-    pub fn restock(
+    /// Returns an error if the product is unknown or `needed` is above the capacity, or if the store cannot
+    /// be used.
+    pub async fn restock(
         &self,
         placement: &Placement,
         product: &str,
         round: u32,
         needed: u32,
     ) -> Result<Delivery, InventoryError> {
-        let (placement, product) = (placement.clone(), product.to_owned());
-        self.shared
-            .changes
-            .change(move |batch| steps::restock(batch, &placement, &product, round, needed))
+        let product = product.to_owned();
+        let rule = rules::Restock {
+            product,
+            round,
+            needed,
+        };
+        self.change(placement, rule).await
     }
 
-    /// Returns every line that the ledger has about an order, oldest first.
-    ///
-    /// This reads the whole ledger. It is meant for a person who asks, not for a step of an order.
+    /// Returns everything that the ledger has about an order, oldest first.
     ///
     /// # Errors
-    /// Returns an error if a file cannot be read or written, or is damaged.
-    pub fn effects(&self, order_id: &str) -> Result<Vec<Entry>, InventoryError> {
-        let len = self.shared.changes.change(|batch| Ok(batch.ledger_len()))?;
-        let path = self.ledger_path();
-        let mut effects = Vec::new();
-        for line in Ledger::reader(path, len)?.lines() {
-            let line = line.map_err(InventoryError::io("read", path))?;
-            // Escapes aside, the order's ID stands in its lines; most lines are
-            // spared the parsing.
-            if !line.contains(order_id) && !line.contains('\\') {
-                continue;
+    /// Returns an error if the store cannot be used.
+    pub async fn effects(&self, order_id: &str) -> Result<Vec<Entry>, InventoryError> {
+        match &self.store {
+            Store::Files(files) => {
+                let (now, order_id) = ((self.clock)(), order_id.to_owned());
+                blocking(files, move |files| files.entries_of(now, &order_id)).await
             }
-            if let Ok(entry) = serde_json::from_str::<Entry>(&line)
-                && entry.order_id == order_id
-            {
-                effects.push(entry);
+            Store::Postgres(database) => database.entries_of(order_id).await,
+        }
+    }
+
+    /// Returns at most `limit` lines of the ledger after the one with the number `after`, oldest first.
+    ///
+    /// # Errors
+    /// Returns an error if the store cannot be used.
+    pub async fn ledger(&self, after: u64, limit: usize) -> Result<Vec<Entry>, InventoryError> {
+        match &self.store {
+            Store::Files(files) => {
+                let now = (self.clock)();
+                blocking(files, move |files| files.entries(now, after, limit)).await
+            }
+            Store::Postgres(database) => database.entries(after, limit).await,
+        }
+    }
+
+    /// Checks the whole ledger against itself and against the stock, and changes nothing. Damage is a
+    /// finding, not an error.
+    ///
+    /// # Errors
+    /// Returns an error if the store cannot be read, or if there is none.
+    pub async fn audit(&self) -> Result<Audit, InventoryError> {
+        match &self.store {
+            Store::Files(files) => blocking(files, Files::audit).await,
+            Store::Postgres(database) => database.audit().await,
+        }
+    }
+
+    async fn change<R: Rule>(
+        &self,
+        placement: &Placement,
+        rule: R,
+    ) -> Result<R::Answer, InventoryError> {
+        if let Some(theirs) = &placement.inventory {
+            let ours = self.identity().await?;
+            if *theirs != ours {
+                return Err(InventoryError::OtherInventory {
+                    order_id: placement.order_id.clone(),
+                    theirs: theirs.location.clone(),
+                    ours: ours.location,
+                });
             }
         }
-        Ok(effects)
+        let now = (self.clock)();
+        let changed = match &self.store {
+            Store::Files(files) => {
+                let placement = placement.clone();
+                blocking(files, move |files| files.change(now, &placement, &rule)).await
+            }
+            Store::Postgres(database) => database.change(now, placement, &rule).await,
+        };
+        match changed {
+            Err(InventoryError::UnknownProduct { product, .. }) => {
+                Err(unknown(&product, &self.products().await?))
+            }
+            changed => changed,
+        }
+    }
+}
+
+/// Files are read and written on a thread that may wait.
+async fn blocking<T: Send + 'static>(
+    files: &Arc<Files>,
+    work: impl FnOnce(&Files) -> Result<T, InventoryError> + Send + 'static,
+) -> Result<T, InventoryError> {
+    let files = files.clone();
+    let done = tokio::task::spawn_blocking(move || work(&files)).await;
+    done.unwrap_or(Err(InventoryError::Interrupted))
+}
+
+fn unknown(product: &str, known: &[Product]) -> InventoryError {
+    let known = known.iter().take(10).map(|it| it.product.clone());
+    InventoryError::UnknownProduct {
+        product: product.chars().take(100).collect(),
+        known: known.collect(),
     }
 }

@@ -4,27 +4,48 @@ use std::{borrow::Cow, time::SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+/// Which inventory it is: an order belongs to the one in which it was begun.
+///
+/// Two are the same if their `id` is. `location` is for people, and the same inventory may be reached
+/// by several.
+#[derive(Debug, Clone, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Chosen at random when the inventory was created.
+    pub id: String,
+    /// Where it is: a path with the name of its machine, or a database without its password.
+    pub location: String,
+}
+
+impl PartialEq for Identity {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
 /// One submission of one order: what makes an effect this step's own.
 ///
-/// A retry of a step comes with the same placement and finds its own effect; a
-/// second submission of the same order comes with another `submission` and is
-/// told from it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// A retry of a step comes with the same placement and finds its own effect. A second submission of the
+/// same order comes with another `submission`, so that the two are told apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placement {
     /// The order's ID, e.g. `order-11235`.
     #[serde(rename = "orderID")]
     pub order_id: String,
-    /// What tells this submission from any other of the same order; the same
-    /// on every retry (a workflow's run ID is such a thing).
+    /// What tells this submission from any other of the same order. It stays the same on every retry; a
+    /// workflow's run ID is such a thing.
     pub submission: String,
+    /// The inventory that the order belongs to, once that is known. Any other refuses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory: Option<Identity>,
 }
 
 impl Placement {
-    /// The submission `submission` of the order `order_id`.
+    /// The submission `submission` of the order `order_id`, which belongs to no inventory yet.
     pub fn new(order_id: impl Into<String>, submission: impl Into<String>) -> Self {
         Self {
             order_id: order_id.into(),
             submission: submission.into(),
+            inventory: None,
         }
     }
 
@@ -49,8 +70,17 @@ fn escape(part: &str) -> Cow<'_, str> {
     }
 }
 
+/// The order's ID and the submission in an idempotency key; `None` for an entry that was not made for an
+/// order.
+pub(crate) fn placement_of(key: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
+    let mut parts = key.splitn(3, '/');
+    let (order_id, submission) = (parts.next()?, parts.next()?);
+    parts.next()?;
+    Some((unescape(order_id), unescape(submission)))
+}
+
 /// Undoes [`escape`].
-pub(crate) fn unescape(part: &str) -> Cow<'_, str> {
+fn unescape(part: &str) -> Cow<'_, str> {
     if part.contains('%') {
         part.replace("%2F", "/").replace("%25", "%").into()
     } else {
@@ -162,5 +192,6 @@ mod tests {
         );
         assert_eq!(unescape(&escape("a%2F/b%25")), "a%2F/b%25");
         assert_eq!(Placement::new("a", "b").key("ship/1"), "a/b/ship/1");
+        assert_eq!(placement_of("adjusted/7"), None);
     }
 }

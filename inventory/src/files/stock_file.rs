@@ -1,19 +1,18 @@
-//! The inventory file: what a reader opens, and may edit.
+//! `inventory.json`: what a person opens, and may edit.
+//!
+//! Each record says how many entries the ledger had when it was written. So a file that a power failure
+//! brought back is told from one that a person edited, and a ledger that has lost lines is noticed.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, ser::PrettyFormatter};
 
+use super::ledger::Level;
 use crate::{
-    DEFAULT_PRODUCT,
+    DEFAULT_PRODUCT, FIRST_ORDER, FIRST_STOCK,
     error::{InventoryError, without_position},
-    levels::Levels,
 };
-
-/// The first state: one product, 1000 in stock, no order yet.
-const FIRST_ORDER: &str = "000";
-const FIRST_STOCK: u32 = 1_000;
 
 /// The file's content: its shape and its records.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +31,13 @@ pub(crate) struct Record {
     pub product_id: String,
     #[serde(rename = "inStock")]
     pub in_stock: u32,
+    /// Entries that the ledger had when this was written; `None` in what a person wrote.
+    #[serde(
+        rename = "ledgerLines",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub ledger_lines: Option<u64>,
     /// Whatever else somebody wrote there is theirs, and stays.
     #[serde(flatten)]
     extra: Map<String, Value>,
@@ -43,8 +49,28 @@ impl Record {
             order_id: order_id.to_owned(),
             product_id: product_id.to_owned(),
             in_stock,
+            ledger_lines: None,
             extra: Map::new(),
         }
+    }
+
+    /// A product that no order has changed yet.
+    pub fn first(product_id: &str, in_stock: u32) -> Self {
+        Self::new(product_id, FIRST_ORDER, in_stock)
+    }
+
+    /// What the header of a ledger keeps of it.
+    pub fn opening(&self) -> Self {
+        Self::new(&self.product_id, &self.order_id, self.in_stock)
+    }
+
+    /// The product's ID and its level.
+    pub fn level(&self) -> (String, Level) {
+        let level = Level {
+            in_stock: self.in_stock,
+            order_id: self.order_id.clone(),
+        };
+        (self.product_id.clone(), level)
     }
 }
 
@@ -53,16 +79,28 @@ impl StockFile {
     pub fn first() -> Self {
         Self {
             is_array: false,
-            records: vec![Record::new(DEFAULT_PRODUCT, FIRST_ORDER, FIRST_STOCK)],
+            records: vec![Record::first(DEFAULT_PRODUCT, FIRST_STOCK)],
         }
     }
 
-    /// A file with no record: a shape for [`StockFile::with`] to fill.
+    /// A file without records, for [`StockFile::with`] to fill.
     pub fn empty() -> Self {
         Self {
             is_array: false,
             records: Vec::new(),
         }
+    }
+
+    /// How many entries the ledger had when the file was written; 0 if it was never written by this
+    /// program.
+    pub fn ledger_lines(&self) -> u64 {
+        let lines = self.records.iter().filter_map(|record| record.ledger_lines);
+        lines.max().unwrap_or(0)
+    }
+
+    /// The record of a product.
+    pub fn record(&self, product: &str) -> Option<&Record> {
+        self.records.iter().find(|it| it.product_id == product)
     }
 
     /// Reads the file's bytes; `path` is for the error.
@@ -72,7 +110,7 @@ impl StockFile {
             line,
             column,
             problem,
-            remedy: "repair or remove the file",
+            remedy: "repair the file, or remove it to have it written anew,",
         };
         let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
         let is_array = first == Some(&b'[');
@@ -99,29 +137,32 @@ impl StockFile {
             }
             if records[..index].iter().any(|other| other.product_id == *id) {
                 let problem = format!("productID {id:?} is listed twice");
-                let line = line_of_second(bytes, id);
+                let line = line_of(bytes, id, 1);
                 return Err(damaged(line, None, problem));
             }
         }
         Ok(Self { is_array, records })
     }
 
-    /// The same shape and extra fields with the figures of `levels`.
-    pub fn with(&self, levels: &Levels) -> Self {
-        let mut records = Vec::with_capacity(self.records.len());
-        for record in &self.records {
-            if let Some(level) = levels.get(&record.product_id) {
-                let mut record = record.clone();
-                level.order_id.clone_into(&mut record.order_id);
-                record.in_stock = level.in_stock;
-                records.push(record);
-            }
-        }
-        for (product, level) in levels.sorted() {
-            if !self.records.iter().any(|known| known.product_id == product) {
-                records.push(Record::new(product, &level.order_id, level.in_stock));
-            }
-        }
+    /// The same shape and extra fields, with the stock that the ledger adds up to after `lines` entries.
+    pub fn with(&self, stock: &BTreeMap<String, Level>, lines: u64) -> Self {
+        let known = self.records.iter().filter_map(|record| {
+            let level = stock.get(&record.product_id)?;
+            let extra = record.extra.clone();
+            Some((&record.product_id, level, extra))
+        });
+        let new = stock.iter().filter_map(|(product, level)| {
+            let is_new = self.record(product).is_none();
+            is_new.then(|| (product, level, Map::new()))
+        });
+        let records: Vec<Record> = known
+            .chain(new)
+            .map(|(product, level, extra)| Record {
+                ledger_lines: Some(lines),
+                extra,
+                ..Record::new(product, &level.order_id, level.in_stock)
+            })
+            .collect();
         Self {
             is_array: self.is_array || records.len() != 1,
             records,
@@ -143,15 +184,15 @@ impl StockFile {
     }
 }
 
-/// The line on which a product ID stands for the second time.
-fn line_of_second(bytes: &[u8], id: &str) -> Option<u64> {
+/// The line on which a product ID stands after so many others.
+fn line_of(bytes: &[u8], id: &str, others: usize) -> Option<u64> {
     let text = std::str::from_utf8(bytes).ok()?;
     let quoted = serde_json::to_string(id).ok()?;
     let mut lines = text
         .lines()
         .zip(1..)
         .filter(|(line, _)| line.contains("\"productID\"") && line.contains(&quoted));
-    lines.nth(1).map(|(_, number)| number)
+    lines.nth(others).map(|(_, number)| number)
 }
 
 #[cfg(test)]

@@ -1,0 +1,385 @@
+//! `ledger.jsonl`: a header, then one line for every entry. Each line ends with a checksum that covers it
+//! and, because it begins with the checksum of the line before, everything above it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs::{File, OpenOptions},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
+    os::unix::fs::{FileExt, MetadataExt},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{disk, stock_file::Record};
+use crate::{
+    entry::Entry,
+    error::{InventoryError, without_position},
+};
+
+/// No line is longer, so that a damaged file cannot fill the memory.
+const LONGEST_LINE: u64 = 64 * 1024;
+
+/// What stands between an entry's fields and its checksum.
+const SUM: &str = r#","sum":""#;
+const SUM_AND_END: usize = SUM.len() + 8 + 2;
+
+const REMEDY: &str = "restore the ledger from a copy, or move the folder away to begin a new inventory,";
+
+/// The ledger's first line.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Header {
+    /// The inventory's identity.
+    pub inventory: String,
+    /// What was in stock before the first entry.
+    pub opening: Vec<Record>,
+}
+
+impl Header {
+    /// The header of a new inventory.
+    pub fn new(opening: Vec<Record>) -> Self {
+        Self {
+            inventory: format!("{:016x}", rand::random::<u64>()),
+            opening,
+        }
+    }
+}
+
+/// A product as the ledger knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Level {
+    pub in_stock: u32,
+    /// The last order that changed its stock.
+    pub order_id: String,
+}
+
+/// Where an entry stands, and the checksum before it.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    offset: u64,
+    len: u32,
+    sum_before: u32,
+}
+
+/// An open ledger, with what its lines add up to.
+pub(crate) struct Ledger {
+    path: PathBuf,
+    file: File,
+    pub header: Header,
+    /// How many entries there are.
+    pub seq: u64,
+    /// Every product, by its ID.
+    pub stock: BTreeMap<String, Level>,
+    /// Where the entries stand.
+    places: Vec<Place>,
+    /// The numbers of each order's entries.
+    orders: HashMap<String, Vec<u64>>,
+    /// Where the last whole change ends, and the checksum there.
+    end: u64,
+    sum: u32,
+    /// Whether something follows that a crash left behind: part of a line, or part of a change.
+    has_tail: bool,
+}
+
+impl Ledger {
+    /// Creates a ledger without entries, and puts it in its place as a whole.
+    pub fn create(path: &Path, header: &Header, entries: &[Entry]) -> Result<Self, InventoryError> {
+        let mut text = Vec::new();
+        let mut sum = seal(&mut text, 0, header);
+        for entry in entries {
+            sum = seal(&mut text, sum, entry);
+        }
+        disk::replace(path, &text)?;
+        let created = Self::open(path, u64::MAX)?;
+        created.ok_or_else(|| InventoryError::io("open", path)(io::ErrorKind::NotFound.into()))
+    }
+
+    /// Opens the ledger and reads its first `until` entries. Returns `None` if there is no file.
+    pub fn open(path: &Path, until: u64) -> Result<Option<Self>, InventoryError> {
+        let opened = OpenOptions::new().read(true).write(true).open(path);
+        let file = match opened {
+            Ok(file) => file,
+            // Whoever may only read can still check it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                File::open(path).map_err(InventoryError::io("open", path))?
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(InventoryError::io("open", path)(error)),
+        };
+        let mut lines = Lines::new(&file, path, 0)?;
+        let first = lines.next()?.unwrap_or_default();
+        let (header, sum) =
+            unseal::<Header>(0, &first).map_err(|problem| damaged(path, 1, problem))?;
+        let stock = header.opening.iter().map(Record::level).collect();
+        let mut ledger = Self {
+            path: path.to_owned(),
+            header,
+            seq: 0,
+            stock,
+            places: Vec::new(),
+            orders: HashMap::new(),
+            end: first.len() as u64,
+            sum,
+            has_tail: false,
+            file,
+        };
+        ledger.read_on(until)?;
+        Ok(Some(ledger))
+    }
+
+    /// Whether the path still leads to the file that was read, and the file is no shorter.
+    pub fn is_current(&self) -> Result<bool, InventoryError> {
+        let ours = self.file.metadata();
+        let ours = ours.map_err(InventoryError::io("look at", &self.path))?;
+        Ok(match std::fs::metadata(&self.path) {
+            Ok(there) => {
+                (there.dev(), there.ino()) == (ours.dev(), ours.ino()) && there.len() >= self.end
+            }
+            Err(_) => false,
+        })
+    }
+
+    /// Reads what was appended since, up to the entry `until`.
+    pub fn read_on(&mut self, until: u64) -> Result<(), InventoryError> {
+        let len = self.file.metadata().map(|it| it.len());
+        let len = len.map_err(InventoryError::io("look at", &self.path))?;
+        self.has_tail = len > self.end;
+        if !self.has_tail {
+            return Ok(());
+        }
+        let mut lines = Lines::new(&self.file, &self.path, self.end)?;
+        // The lines of a change that counts only as a whole.
+        let mut change = Vec::new();
+        let (mut offset, mut sum) = (self.end, self.sum);
+        while self.seq < until
+            && let Some(line) = lines.next()?.filter(|line| line.ends_with(b"\n"))
+        {
+            let number = self.seq + change.len() as u64 + 1;
+            let wrong = |problem| damaged(&self.path, number + 1, problem);
+            let (entry, sum_after) = unseal::<Entry>(sum, &line).map_err(wrong)?;
+            if entry.seq != number {
+                return Err(wrong(format!("seq is {}, expected {number}", entry.seq)));
+            }
+            let place = Place {
+                offset,
+                len: line.len() as u32,
+                sum_before: sum,
+            };
+            let more = entry.more;
+            change.push((entry, place));
+            offset += line.len() as u64;
+            sum = sum_after;
+            if !more {
+                for (entry, place) in change.drain(..) {
+                    let line = entry.seq + 1;
+                    let added = self.add(entry, place);
+                    added.map_err(|problem| damaged(&self.path, line, problem))?;
+                }
+                (self.end, self.sum) = (offset, sum);
+            }
+        }
+        self.has_tail = len > self.end;
+        Ok(())
+    }
+
+    fn add(&mut self, entry: Entry, place: Place) -> Result<(), String> {
+        if let Some(effect) = entry.change.effect_on_stock(entry.quantity) {
+            let before = self.stock.get(&entry.product_id).map_or(0, |it| it.in_stock);
+            let in_stock = entry.in_stock.unwrap_or_default();
+            if i64::from(before) + effect != i64::from(in_stock) {
+                return Err(format!("inStock {in_stock} does not follow from {before}"));
+            }
+            if entry.removed {
+                self.stock.remove(&entry.product_id);
+            } else {
+                let level = Level {
+                    in_stock,
+                    order_id: entry.order_id.clone(),
+                };
+                self.stock.insert(entry.product_id, level);
+            }
+        }
+        self.places.push(place);
+        self.orders.entry(entry.order_id).or_default().push(entry.seq);
+        self.seq = entry.seq;
+        Ok(())
+    }
+
+    /// Whether a crash left something behind the last whole change.
+    pub fn has_tail(&self) -> bool {
+        self.has_tail
+    }
+
+    /// Takes away what a crash left behind.
+    pub fn cut_tail(&mut self) -> Result<(), InventoryError> {
+        let cut = self.file.set_len(self.end).and_then(|()| self.file.sync_data());
+        cut.map_err(InventoryError::io("write", &self.path))?;
+        self.has_tail = false;
+        Ok(())
+    }
+
+    /// Appends the entries of one change. After an error the ledger is as before, or has a tail.
+    pub fn append(&mut self, entries: Vec<Entry>) -> Result<(), InventoryError> {
+        let mut text = Vec::new();
+        let mut placed = Vec::with_capacity(entries.len());
+        let mut sum = self.sum;
+        for entry in entries {
+            let (sum_before, start) = (sum, text.len());
+            sum = seal(&mut text, sum, &entry);
+            let place = Place {
+                offset: self.end + start as u64,
+                len: (text.len() - start) as u32,
+                sum_before,
+            };
+            placed.push((entry, place));
+        }
+        let written = self.file.write_all_at(&text, self.end);
+        if let Err(error) = written.and_then(|()| self.file.sync_data()) {
+            // If this fails too, the next change cuts the tail.
+            let _ = self.file.set_len(self.end);
+            return Err(InventoryError::io("write", &self.path)(error));
+        }
+        for (entry, place) in placed {
+            let line = entry.seq + 1;
+            let added = self.add(entry, place);
+            added.map_err(|problem| damaged(&self.path, line, problem))?;
+        }
+        self.end += text.len() as u64;
+        self.sum = sum;
+        Ok(())
+    }
+
+    /// Every entry of an order, oldest first.
+    pub fn entries_of(&self, order_id: &str) -> Result<Vec<Entry>, InventoryError> {
+        let numbers = self.orders.get(order_id).into_iter().flatten();
+        numbers.map(|seq| self.entry(*seq)).collect()
+    }
+
+    /// At most `limit` entries after the entry `after`.
+    pub fn entries(&self, after: u64, limit: usize) -> Result<Vec<Entry>, InventoryError> {
+        let numbers = after.saturating_add(1)..=self.seq;
+        numbers.take(limit).map(|seq| self.entry(seq)).collect()
+    }
+
+    fn entry(&self, seq: u64) -> Result<Entry, InventoryError> {
+        let place = self.places[seq as usize - 1];
+        let mut line = vec![0; place.len as usize];
+        let read = self.file.read_exact_at(&mut line, place.offset);
+        read.map_err(InventoryError::io("read", &self.path))?;
+        match unseal(place.sum_before, &line) {
+            Ok((entry, _)) => Ok(entry),
+            Err(problem) => Err(damaged(&self.path, seq + 1, problem)),
+        }
+    }
+
+    /// The error for a ledger that has lost lines which it had.
+    pub fn cut_short(&self, lines: u64) -> InventoryError {
+        damaged(
+            &self.path,
+            self.seq + 2,
+            format!(
+                "the ledger ends after {} entries, and the inventory file was written when it had \
+                 {lines}; its last lines are missing",
+                self.seq
+            ),
+        )
+    }
+}
+
+/// The error for a ledger that is gone although it had lines.
+pub(crate) fn missing(path: &Path, lines: u64) -> InventoryError {
+    InventoryError::Damaged {
+        path: path.to_owned(),
+        line: None,
+        column: None,
+        problem: format!(
+            "the ledger is missing, and the inventory file was written when it had {lines} entries"
+        ),
+        remedy: REMEDY,
+    }
+}
+
+fn damaged(path: &Path, line: u64, problem: String) -> InventoryError {
+    InventoryError::Damaged {
+        path: path.to_owned(),
+        line: Some(line),
+        column: None,
+        problem,
+        remedy: REMEDY,
+    }
+}
+
+/// Writes a value as a line that follows a line with the checksum `before`, and returns its own.
+fn seal(text: &mut Vec<u8>, before: u32, value: &impl Serialize) -> u32 {
+    let start = text.len();
+    serde_json::to_writer(&mut *text, value).expect("strings and numbers serialize into memory");
+    text.pop();
+    let sum = checksum(before, &text[start..]);
+    text.extend_from_slice(format!("{SUM}{sum:08x}\"}}\n").as_bytes());
+    sum
+}
+
+/// Reads a line, with its end, that follows a line with the checksum `before`. Returns its own too.
+pub(crate) fn unseal<'a, T: Deserialize<'a>>(before: u32, line: &'a [u8]) -> Result<(T, u32), String> {
+    let text = line.strip_suffix(b"\n").ok_or("the line has no end")?;
+    let body = text.len().saturating_sub(SUM_AND_END);
+    let sum = checksum(before, &text[..body]);
+    if text[body..] != *format!("{SUM}{sum:08x}\"}}").as_bytes() {
+        return Err("the line, or one before it, has been changed or taken away: \
+                    the checksum at its end does not fit"
+            .to_owned());
+    }
+    match serde_json::from_slice(text) {
+        Ok(value) => Ok((value, sum)),
+        Err(error) => Err(format!("column {}: {}", error.column(), without_position(&error))),
+    }
+}
+
+/// The checksum that a line states, right or wrong.
+pub(crate) fn stated_sum(line: &[u8]) -> Option<u32> {
+    let text = line.strip_suffix(b"\"}\n")?;
+    let hex = text.len().checked_sub(8).and_then(|start| text.get(start..))?;
+    u32::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()
+}
+
+fn checksum(before: u32, text: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new_with_initial(before);
+    hasher.update(text);
+    hasher.finalize()
+}
+
+/// The lines of a file, each with its end; the last one may have none.
+pub(crate) struct Lines {
+    reader: BufReader<File>,
+    path: PathBuf,
+    number: u64,
+}
+
+impl Lines {
+    pub fn new(file: &File, path: &Path, offset: u64) -> Result<Self, InventoryError> {
+        let seek = || {
+            let mut file = file.try_clone()?;
+            file.seek(SeekFrom::Start(offset))?;
+            Ok(file)
+        };
+        let file = seek().map_err(InventoryError::io("read", path))?;
+        Ok(Self {
+            reader: BufReader::new(file),
+            path: path.to_owned(),
+            number: 0,
+        })
+    }
+
+    pub fn next(&mut self) -> Result<Option<Vec<u8>>, InventoryError> {
+        let mut line = Vec::new();
+        let mut limited = (&mut self.reader).take(LONGEST_LINE);
+        let read = limited.read_until(b'\n', &mut line);
+        read.map_err(InventoryError::io("read", &self.path))?;
+        self.number += 1;
+        if line.len() as u64 == LONGEST_LINE && !line.ends_with(b"\n") {
+            let problem = format!("a line is longer than {LONGEST_LINE} bytes");
+            return Err(damaged(&self.path, self.number, problem));
+        }
+        Ok((!line.is_empty()).then_some(line))
+    }
+}

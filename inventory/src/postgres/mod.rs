@@ -1,0 +1,521 @@
+//! The store for many machines: a PostgreSQL database.
+//!
+//! A change is one transaction, and it is correct under `READ COMMITTED` because of three things:
+//! - It first takes a lock on the order. Two submissions of an order may name different products, and a
+//!   late charge may meet a refund; so the order's past stands still while a rule looks at it.
+//! - It then locks the stock rows that it touches, always in the order of their IDs, so that two changes
+//!   never wait for each other. A charge touches none.
+//! - The key of an entry is unique. If the answer to a commit is lost, the retry finds the entry.
+//!
+//! What belongs together is sent together, without waiting for each answer. So a charge takes two round
+//! trips, and a reservation three.
+
+mod address;
+mod tls;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use deadpool_postgres::{
+    Client, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod,
+    Runtime,
+};
+use futures::TryStreamExt;
+use tokio_postgres::{Error, Row, types::ToSql};
+
+pub use self::address::Address;
+use crate::{
+    DEFAULT_PRODUCT, FIRST_ORDER, FIRST_STOCK,
+    audit::Auditor,
+    audit_report::Audit,
+    entry::{Change, Entry},
+    error::InventoryError,
+    facts::{Facts, OrderPast, Rule},
+    placement::{Placement, Product},
+    rules,
+};
+
+const SCHEMA: &str = include_str!("schema.sql");
+/// The schema that this program makes and understands.
+const VERSION: i32 = 1;
+
+/// For each connection. A client that is cut off in the middle of a change must not keep its locks: the
+/// server ends a transaction that waits for its client this long.
+const SESSION: &str = "set idle_in_transaction_session_timeout = '5s'; set lock_timeout = '10s'";
+
+/// Connections that one process opens at most.
+const CONNECTIONS: usize = 16;
+/// How long a change waits for a free connection, or for a new one.
+const CONNECTING: Duration = Duration::from_secs(5);
+/// How long a change may take. It is far below the time that an attempt at an activity has.
+const CHANGING: Duration = Duration::from_secs(20);
+
+/// The order's lock is its own: an order has no row before its first entry.
+const LOCK: &str = "select pg_advisory_xact_lock(hashtextextended($1, 0)), nextval('inventory_seq')";
+const PAST: &str = "select * from inventory_ledger where key >= $1 and key < $2 order by seq";
+const STOCK: &str = "select product, in_stock from inventory_stock where product = any($1) \
+                     order by product for update";
+const NUMBERS: &str = "select nextval('inventory_seq') from generate_series(1, $1)";
+const APPEND: &str = "insert into inventory_ledger select * from unnest( \
+                      $1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::bigint[], \
+                      $7::integer[], $8::text[], $9::text[], $10::text[], $11::text[], $12::boolean[], \
+                      $13::boolean[])";
+const SET_STOCK: &str = "insert into inventory_stock select * from unnest( \
+                         $1::text[], $2::integer[], $3::text[]) \
+                         on conflict (product) do update \
+                         set in_stock = excluded.in_stock, order_id = excluded.order_id";
+
+/// A database, with the connections to it.
+pub(crate) struct Postgres {
+    pool: Pool,
+    shown: String,
+    /// The inventory's identity, as the latest connection found it.
+    id: Arc<Mutex<String>>,
+}
+
+impl Postgres {
+    /// Connects when it is first used.
+    pub fn at(address: &Address) -> Result<Self, InventoryError> {
+        let config = ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        };
+        let mut database = address.config.clone();
+        database
+            .connect_timeout(CONNECTING)
+            .keepalives_idle(Duration::from_secs(10))
+            .tcp_user_timeout(CHANGING);
+        let connector = tls::connector(address)?;
+        let manager = Manager::from_config(database, connector, config);
+        let id = Arc::new(Mutex::new(String::new()));
+        let found = id.clone();
+        let prepare = Hook::async_fn(move |client, _| {
+            let found = found.clone();
+            Box::pin(async move {
+                let id = prepare(client).await?;
+                *found.lock().unwrap_or_else(PoisonError::into_inner) = id;
+                Ok(())
+            })
+        });
+        let pool = Pool::builder(manager)
+            .max_size(CONNECTIONS)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(CONNECTING))
+            .create_timeout(Some(CONNECTING))
+            .post_create(prepare)
+            .build()
+            .expect("a pool with a runtime can wait");
+        Ok(Self {
+            pool,
+            shown: address.to_string(),
+            id,
+        })
+    }
+
+    /// The inventory's identity.
+    pub async fn id(&self) -> Result<String, InventoryError> {
+        self.connection().await?.done();
+        Ok(self.id.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    pub async fn change<R: Rule>(
+        &self,
+        now: SystemTime,
+        placement: &Placement,
+        rule: &R,
+    ) -> Result<R::Answer, InventoryError> {
+        let connection = self.connection().await?;
+        let change = change(connection.client(), now, placement, rule);
+        let changed = self.in_time("change", change).await?;
+        connection.done();
+        changed
+    }
+
+    pub async fn products(&self) -> Result<Vec<Product>, InventoryError> {
+        let query = "select product, order_id, in_stock from inventory_stock order by product";
+        let rows = self.query(query, &[]).await?;
+        let product = |row: &Row| Product {
+            product: row.get(0),
+            order_id: row.get(1),
+            in_stock: row.get::<_, i32>(2).unsigned_abs(),
+        };
+        Ok(rows.iter().map(product).collect())
+    }
+
+    pub async fn entries_of(&self, order_id: &str) -> Result<Vec<Entry>, InventoryError> {
+        let (from, to) = keys_of(order_id);
+        let rows = self.query(PAST, &[&from, &to]).await?;
+        Ok(rows.iter().map(entry).collect())
+    }
+
+    /// At most `limit` entries after the entry `after`. One that is just being written can turn up later,
+    /// with a smaller number.
+    pub async fn entries(&self, after: u64, limit: usize) -> Result<Vec<Entry>, InventoryError> {
+        let (after, limit) = (signed(after), signed(limit as u64));
+        let query = "select * from inventory_ledger where seq > $1 order by seq limit $2";
+        let rows = self.query(query, &[&after, &limit]).await?;
+        Ok(rows.iter().map(entry).collect())
+    }
+
+    /// Reads everything as it was at one moment.
+    pub async fn audit(&self) -> Result<Audit, InventoryError> {
+        let connection = self.connection().await?;
+        let audit = audit(connection.client()).await;
+        let audit = audit.map_err(|error| self.error("read", &error))?;
+        connection.done();
+        Ok(audit)
+    }
+
+    async fn query(
+        &self,
+        query: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, InventoryError> {
+        let connection = self.connection().await?;
+        let client = connection.client();
+        let rows = async {
+            let query = client.prepare_cached(query).await?;
+            client.query(&query, values).await
+        };
+        let rows = self.in_time("read", rows).await?;
+        connection.done();
+        Ok(rows)
+    }
+
+    async fn connection(&self) -> Result<Connection, InventoryError> {
+        match self.pool.get().await {
+            Ok(client) => Ok(Connection(Some(client))),
+            Err(error) => Err(InventoryError::Database {
+                action: "connect to",
+                location: self.shown.clone(),
+                reason: match &error {
+                    PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
+                        reason(error)
+                    }
+                    PoolError::PostCreateHook(HookError::Message(problem)) => problem.to_string(),
+                    PoolError::Timeout(_) => format!(
+                        "there is no connection within {} seconds; is the database running, and does it \
+                         allow {CONNECTIONS} connections for each worker?",
+                        CONNECTING.as_secs()
+                    ),
+                    other => other.to_string(),
+                },
+            }),
+        }
+    }
+
+    async fn in_time<T>(
+        &self,
+        action: &'static str,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, InventoryError> {
+        match tokio::time::timeout(CHANGING, work).await {
+            Ok(done) => done.map_err(|error| self.error(action, &error)),
+            Err(_) => Err(InventoryError::Database {
+                action,
+                location: self.shown.clone(),
+                reason: format!("there is no answer within {} seconds", CHANGING.as_secs()),
+            }),
+        }
+    }
+
+    fn error(&self, action: &'static str, error: &Error) -> InventoryError {
+        InventoryError::Database {
+            action,
+            location: self.shown.clone(),
+            reason: reason(error),
+        }
+    }
+}
+
+/// A connection that is on loan from the pool. Unless the work with it was [done](Self::done), it is
+/// closed: a transaction may be open in it.
+struct Connection(Option<Client>);
+
+impl Connection {
+    fn client(&self) -> &Client {
+        self.0.as_ref().expect("a connection is there until it is dropped")
+    }
+
+    fn done(mut self) {
+        self.0.take();
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(client) = self.0.take() {
+            drop(Object::take(client));
+        }
+    }
+}
+
+/// Makes a connection ready, and the schema if there is none. Returns the inventory's identity.
+async fn prepare(client: &mut deadpool_postgres::ClientWrapper) -> Result<String, HookError> {
+    client.batch_execute(SESSION).await.map_err(HookError::Backend)?;
+    let meta = client.query_opt("select version, id from inventory_meta", &[]).await;
+    let meta = match meta {
+        Ok(Some(meta)) => meta,
+        Ok(None) => return Err(HookError::message("the table inventory_meta is empty")),
+        Err(error) if is_undefined_table(&error) => {
+            create(client).await.map_err(HookError::Backend)?;
+            let meta = client.query_one("select version, id from inventory_meta", &[]).await;
+            meta.map_err(HookError::Backend)?
+        }
+        Err(error) => return Err(HookError::Backend(error)),
+    };
+    let version: i32 = meta.get(0);
+    if version > VERSION {
+        return Err(HookError::message(format!(
+            "its schema has version {version}, and this program knows {VERSION}; use a newer program"
+        )));
+    }
+    Ok(meta.get(1))
+}
+
+/// Makes the schema, with a first product. Of several programs that start at once, one does it.
+async fn create(client: &mut tokio_postgres::Client) -> Result<(), Error> {
+    let transaction = client.transaction().await?;
+    let lock = "select pg_advisory_xact_lock(hashtextextended('inventory_meta', 0))";
+    transaction.batch_execute(lock).await?;
+    let exists = "select to_regclass('inventory_meta') is not null";
+    if !transaction.query_one(exists, &[]).await?.get::<_, bool>(0) {
+        transaction.batch_execute(SCHEMA).await?;
+        let id = format!("{:016x}", rand::random::<u64>());
+        let meta = "insert into inventory_meta (version, id) values ($1, $2)";
+        transaction.execute(meta, &[&VERSION, &id]).await?;
+        let first = "select nextval('inventory_seq'), now()";
+        let first = transaction.query_one(first, &[]).await?;
+        let stock = Some(FIRST_STOCK);
+        let seq = first.get::<_, i64>(0).unsigned_abs();
+        let entry = rules::adjusted(seq, first.get(1), FIRST_ORDER, DEFAULT_PRODUCT, None, stock);
+        let (append, set_stock) = (
+            transaction.prepare(APPEND).await?,
+            transaction.prepare(SET_STOCK).await?,
+        );
+        let entries = [entry];
+        let rows = Rows::of(&entries);
+        transaction.execute(&append, &rows.ledger()).await?;
+        transaction.execute(&set_stock, &rows.stock()).await?;
+    }
+    transaction.commit().await
+}
+
+/// The outer error is the database's, the inner one is the rule's.
+async fn change<R: Rule>(
+    client: &Client,
+    now: SystemTime,
+    placement: &Placement,
+    rule: &R,
+) -> Result<Result<R::Answer, InventoryError>, Error> {
+    let (lock, past) = tokio::try_join!(client.prepare_cached(LOCK), client.prepare_cached(PAST))?;
+    let (from, to) = keys_of(&placement.order_id);
+    let (order_id, keys): ([&(dyn ToSql + Sync); 1], [&(dyn ToSql + Sync); 2]) =
+        ([&placement.order_id], [&from, &to]);
+    let (_, locked, past) = tokio::try_join!(
+        biased;
+        client.batch_execute("begin"),
+        client.query_one(&lock, &order_id),
+        client.query(&past, &keys),
+    )?;
+    let entries: Vec<Entry> = past.iter().map(entry).collect();
+    let order = OrderPast {
+        placement,
+        entries: &entries,
+    };
+    let products = rule.products(&order);
+    let mut facts = Facts {
+        order,
+        stock: Default::default(),
+        numbers: vec![locked.get::<_, i64>(1).unsigned_abs()],
+        now,
+    };
+    if !products.is_empty() {
+        let (stock, numbers) =
+            tokio::try_join!(client.prepare_cached(STOCK), client.prepare_cached(NUMBERS))?;
+        let count = products.len() as i32;
+        let (which, how_many): ([&(dyn ToSql + Sync); 1], [&(dyn ToSql + Sync); 1]) =
+            ([&products], [&count]);
+        // Numbers are drawn while the stock is locked, so that a product's entries are numbered in the
+        // order in which they count.
+        let (stock, numbers) = tokio::try_join!(
+            biased;
+            client.query(&stock, &which),
+            client.query(&numbers, &how_many),
+        )?;
+        let level = |row: &Row| (row.get(0), row.get::<_, i32>(1).unsigned_abs());
+        facts.stock = stock.iter().map(level).collect();
+        facts.numbers = numbers.iter().map(|row| row.get::<_, i64>(0).unsigned_abs()).collect();
+    }
+    let decision = match rule.decide(&facts) {
+        Ok(decision) if !decision.entries.is_empty() => decision,
+        nothing => {
+            client.batch_execute("rollback").await?;
+            return Ok(nothing.map(|decision| decision.answer));
+        }
+    };
+    let rows = Rows::of(&decision.entries);
+    let (ledger, stock) = (rows.ledger(), rows.stock());
+    let append = client.prepare_cached(APPEND).await?;
+    if rows.products.is_empty() {
+        tokio::try_join!(
+            biased;
+            client.execute(&append, &ledger),
+            client.batch_execute("commit"),
+        )?;
+    } else {
+        let set_stock = client.prepare_cached(SET_STOCK).await?;
+        tokio::try_join!(
+            biased;
+            client.execute(&append, &ledger),
+            client.execute(&set_stock, &stock),
+            client.batch_execute("commit"),
+        )?;
+    }
+    Ok(Ok(decision.answer))
+}
+
+async fn audit(client: &Client) -> Result<Audit, Error> {
+    client.batch_execute("begin isolation level repeatable read read only").await?;
+    let none: [&(dyn ToSql + Sync); 0] = [];
+    let mut auditor = Auditor::default();
+    let ledger = "select * from inventory_ledger order by seq";
+    let rows = client.query_raw(ledger, none).await?;
+    rows.try_for_each(|row| {
+        auditor.read(&entry(&row));
+        std::future::ready(Ok(()))
+    })
+    .await?;
+    let stock = client.query("select product, in_stock from inventory_stock", &[]).await?;
+    for row in stock {
+        auditor.found(row.get(0), row.get::<_, i32>(1).unsigned_abs());
+    }
+    client.batch_execute("commit").await?;
+    auditor.compare();
+    Ok(auditor.into_audit())
+}
+
+/// The range of an order's keys: `0` follows `/`.
+fn keys_of(order_id: &str) -> (String, String) {
+    let from = Placement::new(order_id, "").key("");
+    let from = &from[..from.len() - 1];
+    (from.to_owned(), format!("{}0", &from[..from.len() - 1]))
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn entry(row: &Row) -> Entry {
+    let change: &str = row.get("change");
+    let change = Change::ALL.into_iter().find(|it| it.name() == change);
+    Entry {
+        seq: row.get::<_, i64>("seq").unsigned_abs(),
+        at: row.get("at"),
+        order_id: row.get("order_id"),
+        product_id: row.get("product_id"),
+        // A newer program's, and a newer schema is refused.
+        change: change.unwrap_or(Change::Closed),
+        quantity: row.get("quantity"),
+        in_stock: row.get::<_, Option<i32>>("in_stock").map(i32::unsigned_abs),
+        key: row.get("key"),
+        confirmation: row.get("confirmation"),
+        payment: row.get("payment"),
+        address: row.get("address"),
+        more: row.get("more"),
+        removed: row.get("removed"),
+    }
+}
+
+/// Entries by column, as `unnest` takes them.
+#[derive(Default)]
+struct Rows<'a> {
+    seq: Vec<i64>,
+    at: Vec<SystemTime>,
+    order_id: Vec<&'a str>,
+    product_id: Vec<&'a str>,
+    change: Vec<&'a str>,
+    quantity: Vec<i64>,
+    in_stock: Vec<Option<i32>>,
+    key: Vec<&'a str>,
+    confirmation: Vec<Option<&'a str>>,
+    payment: Vec<Option<&'a str>>,
+    address: Vec<Option<&'a str>>,
+    more: Vec<bool>,
+    removed: Vec<bool>,
+    /// Of the products whose stock changes.
+    products: Vec<&'a str>,
+    levels: Vec<i32>,
+    by: Vec<&'a str>,
+}
+
+impl<'a> Rows<'a> {
+    fn of(entries: &'a [Entry]) -> Self {
+        let mut rows = Self::default();
+        for entry in entries {
+            let in_stock = entry.in_stock.map(|units| i32::try_from(units).unwrap_or(i32::MAX));
+            rows.seq.push(signed(entry.seq));
+            rows.at.push(entry.at);
+            rows.order_id.push(&entry.order_id);
+            rows.product_id.push(&entry.product_id);
+            rows.change.push(entry.change.name());
+            rows.quantity.push(entry.quantity);
+            rows.in_stock.push(in_stock);
+            rows.key.push(&entry.key);
+            rows.confirmation.push(entry.confirmation.as_deref());
+            rows.payment.push(entry.payment.as_deref());
+            rows.address.push(entry.address.as_deref());
+            rows.more.push(entry.more);
+            rows.removed.push(entry.removed);
+            if let Some(level) = in_stock {
+                rows.products.push(&entry.product_id);
+                rows.levels.push(level);
+                rows.by.push(&entry.order_id);
+            }
+        }
+        rows
+    }
+
+    fn ledger(&self) -> [&(dyn ToSql + Sync); 13] {
+        [
+            &self.seq,
+            &self.at,
+            &self.order_id,
+            &self.product_id,
+            &self.change,
+            &self.quantity,
+            &self.in_stock,
+            &self.key,
+            &self.confirmation,
+            &self.payment,
+            &self.address,
+            &self.more,
+            &self.removed,
+        ]
+    }
+
+    fn stock(&self) -> [&(dyn ToSql + Sync); 3] {
+        [&self.products, &self.levels, &self.by]
+    }
+}
+
+fn is_undefined_table(error: &Error) -> bool {
+    error.code() == Some(&tokio_postgres::error::SqlState::UNDEFINED_TABLE)
+}
+
+/// The reason without details: those quote the data.
+pub(crate) fn reason(error: &Error) -> String {
+    match error.as_db_error() {
+        Some(refusal) => format!("{} (SQLSTATE {})", refusal.message(), refusal.code().code()),
+        None => {
+            let mut reason = error.to_string();
+            let mut source = std::error::Error::source(error);
+            while let Some(cause) = source {
+                reason = format!("{reason}: {cause}");
+                source = cause.source();
+            }
+            reason
+        }
+    }
+}
