@@ -119,6 +119,15 @@ pub enum InventoryError {
         /// What was asked.
         ours: String,
     },
+    /// There is no inventory at the location. It is created with its first change.
+    #[error(
+        "there is no inventory at {location} yet: a worker makes it when it starts, and --database names \
+         another"
+    )]
+    Missing {
+        /// Where it would be.
+        location: String,
+    },
     /// The location is neither a path nor a database's address.
     #[error("{location}: {problem}")]
     Location {
@@ -156,6 +165,7 @@ impl InventoryError {
             Self::Io { .. }
             | Self::Damaged { .. }
             | Self::OtherInventory { .. }
+            | Self::Missing { .. }
             | Self::Location { .. }
             | Self::Database { .. }
             | Self::Interrupted => false,

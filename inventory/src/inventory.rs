@@ -1,6 +1,6 @@
 //! [`Inventory`], the handle that callers hold.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{fmt, path::Path, sync::Arc, time::SystemTime};
 
 use orders::Item;
 
@@ -76,8 +76,8 @@ impl fmt::Debug for Inventory {
 }
 
 impl Inventory {
-    /// Opens the inventory at `location`. Files, with their folder, and the database's tables are created
-    /// on first use.
+    /// Opens the inventory at `location`, and creates it if there is none: files with their folder, or the
+    /// tables of a database.
     ///
     /// # Errors
     /// Returns an error if the store cannot be used: a file that is damaged or cannot be written, or a
@@ -89,13 +89,20 @@ impl Inventory {
     }
 
     /// Returns the inventory at `location` without opening it, which happens at the first operation. This
-    /// suits a program that should keep running while a person repairs a file or starts a database.
+    /// suits a program that should keep running while a person repairs a file or starts a database. What
+    /// only reads creates nothing, and returns [`InventoryError::Missing`] if there is nothing.
     ///
     /// # Errors
-    /// Returns an error if the location cannot be used at all: a file with certificates that cannot be
-    /// read.
+    /// Returns [`InventoryError::Location`] if the location makes no sense.
     pub fn at(location: &Location, clock: Clock) -> Result<Self, InventoryError> {
         let store = match location {
+            Location::Files(path) if path.as_os_str().is_empty() || is_address(path) => {
+                return Err(InventoryError::Location {
+                    location: "the inventory's location".to_owned(),
+                    problem: "name a file, or a database as postgres://USER:PASSWORD@HOST:PORT/DATABASE"
+                        .to_owned(),
+                });
+            }
             Location::Files(path) => Store::Files(Arc::new(Files::beside(path))),
             Location::Postgres(address) => Store::Postgres(Arc::new(Postgres::at(address)?)),
         };
@@ -317,7 +324,7 @@ impl Inventory {
     /// finding, not an error.
     ///
     /// # Errors
-    /// Returns an error if the store cannot be read, or if there is none.
+    /// Returns an error if the store cannot be read, or if there is nothing.
     pub async fn audit(&self) -> Result<Audit, InventoryError> {
         match &self.store {
             Store::Files(files) => blocking(files, Files::audit).await,
@@ -365,6 +372,11 @@ async fn blocking<T: Send + 'static>(
     let files = files.clone();
     let done = tokio::task::spawn_blocking(move || work(&files)).await;
     done.unwrap_or(Err(InventoryError::Interrupted))
+}
+
+/// An address of another kind, which is not to become the name of a folder.
+fn is_address(path: &Path) -> bool {
+    path.to_str().is_some_and(|path| path.contains("://"))
 }
 
 fn unknown(product: &str, known: &[Product]) -> InventoryError {

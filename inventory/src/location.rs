@@ -1,51 +1,52 @@
 //! Where an inventory is.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{ffi::OsString, fmt, path::PathBuf};
 
-use crate::{error::InventoryError, postgres::Address};
+use crate::postgres::Address;
 
 /// A path, or a database's address: what `--database` takes.
 ///
 /// ```
 /// use inventory::Location;
 ///
-/// let file: Location = "database/inventory.json".parse()?;
+/// let file = Location::from("database/inventory.json");
 /// assert_eq!(file.to_string(), "database/inventory.json");
 ///
 /// // The password is never shown.
-/// let database: Location = "postgres://shop:secret@db.example/shop".parse()?;
+/// let database = Location::from("postgres://shop:secret@db.example/shop");
 /// assert_eq!(database.to_string(), "postgres://shop@db.example:5432/shop");
-/// # Ok::<(), inventory::InventoryError>(())
+/// assert_eq!(format!("{database:?}"), "postgres://shop@db.example:5432/shop");
 /// ```
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Location {
     /// The inventory file; the ledger and the lock file are beside it.
     Files(PathBuf),
     /// A PostgreSQL database.
-    Postgres(Box<Address>),
+    Postgres(Address),
 }
 
-impl FromStr for Location {
-    type Err = InventoryError;
+impl Location {
+    /// Returns it as it was given, with its password: for a program that starts another one.
+    pub fn reveal(&self) -> OsString {
+        match self {
+            Self::Files(path) => path.clone().into(),
+            Self::Postgres(address) => address.reveal().into(),
+        }
+    }
+}
 
-    fn from_str(text: &str) -> Result<Self, InventoryError> {
-        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            return Ok(Self::Postgres(Box::new(text.parse()?)));
+impl From<OsString> for Location {
+    fn from(text: OsString) -> Self {
+        match text.to_str().and_then(Address::new) {
+            Some(address) => Self::Postgres(address),
+            None => Self::Files(text.into()),
         }
-        let refuse = |problem: &str| InventoryError::Location {
-            location: "the inventory's location".to_owned(),
-            problem: problem.to_owned(),
-        };
-        if text.is_empty() {
-            return Err(refuse("it is empty; name a file or a postgres:// address"));
-        }
-        if text.contains("://") {
-            // It may hold a password, so it is not shown.
-            return Err(refuse(
-                "it is an address of another kind; name a file or a postgres:// address",
-            ));
-        }
-        Ok(Self::Files(text.into()))
+    }
+}
+
+impl From<&str> for Location {
+    fn from(text: &str) -> Self {
+        OsString::from(text).into()
     }
 }
 

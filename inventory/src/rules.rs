@@ -460,3 +460,6 @@ fn stock(entry: &Entry) -> Stock {
         in_stock: entry.in_stock.unwrap_or_default(),
     }
 }
+
+#[cfg(test)]
+mod tests;

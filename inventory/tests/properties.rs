@@ -121,7 +121,7 @@ fn placement((order, submission): (u8, u8)) -> Placement {
 impl World {
     fn new() -> Self {
         let shop = Shop::with(&[("a", 1_000), ("b", 1_000)]);
-        let inventory = shop.open();
+        let inventory = shop.open().await;
         let model = Model {
             stock: [1_000; 2],
             ..Model::default()
@@ -144,7 +144,7 @@ impl World {
 
     fn apply(&mut self, step: &Step) {
         match *step {
-            Step::Reopen => self.inventory = self.shop.open(),
+            Step::Reopen => self.inventory = self.shop.open().await,
             Step::Crash { missing } => self.crash(missing),
             Step::StaleFile => {
                 let Some((_, ledger, text, lock)) = self.before.take() else {
@@ -165,7 +165,7 @@ impl World {
                 self.shop.write(&records.to_string());
                 self.model.stock[product] = in_stock.into();
                 let lines = self.shop.lines().len();
-                self.inventory.products().unwrap();
+                self.inventory.products().await.unwrap();
                 let adjusted = self.shop.lines().len() - lines;
                 assert_eq!(adjusted, usize::from(before != i64::from(in_stock)));
                 self.before = None;
@@ -196,7 +196,7 @@ impl World {
         if cut + slack < whole.len() {
             self.model = model;
         }
-        self.inventory = self.shop.open();
+        self.inventory = self.shop.open().await;
     }
 
     fn change(&mut self, step: &Step) {
@@ -218,7 +218,7 @@ impl World {
                 let other_holds = model.holds((order, 1 - submission));
                 let own = model.reserved.get(&who).map(|(own, _)| *own);
                 let fits = (0..2).all(|it| model.stock[it] >= i64::from(quantities[it]));
-                match inventory.reserve(&placement(who), &items) {
+                match inventory.reserve(&placement(who), &items).await {
                     Err(InventoryError::InvalidOrder { .. }) => assert!(items.is_empty()),
                     Err(InventoryError::Changed { .. }) => {
                         assert!(own.is_some_and(|own| own != quantities));
@@ -240,7 +240,7 @@ impl World {
             }
             Step::Charge { order, submission } => {
                 let key = format!("{order}/{submission}/charge");
-                let result = inventory.record_charge(&placement((order, submission)), "VISA");
+                let result = inventory.record_charge(&placement((order, submission)), "VISA").await;
                 let allowed = model.holds((order, submission));
                 Self::once(model, key, allowed, result.map(|it| it.already));
             }
@@ -258,13 +258,13 @@ impl World {
                     return;
                 }
                 let item = Item::new(PRODUCTS[product], units);
-                let result = inventory.record_shipment(&placement(who), &item, None);
+                let result = inventory.record_shipment(&placement(who), &item, None).await;
                 let key = format!("{order}/{submission}/ship/{product}");
                 Self::once(model, key, allowed, result.map(|it| it.already));
             }
             Step::Refund { order, submission } => {
                 let result = inventory
-                    .record_refund(&placement((order, submission)))
+                    .record_refund(&placement((order, submission))).await
                     .unwrap();
                 let charged = model.done.contains(&format!("{order}/{submission}/charge"));
                 assert_eq!(result.is_some(), charged);
@@ -280,7 +280,7 @@ impl World {
             } => {
                 let placement = placement((order, submission));
                 let result = inventory
-                    .record_recall(&placement, PRODUCTS[product])
+                    .record_recall(&placement, PRODUCTS[product]).await
                     .unwrap();
                 let shipped = format!("{order}/{submission}/ship/{product}");
                 assert_eq!(result.is_some(), model.done.contains(&shipped));
@@ -291,7 +291,7 @@ impl World {
             }
             Step::Release { order, submission } => {
                 let who = (order, submission);
-                let released: Vec<Stock> = inventory.release(&placement(who)).unwrap().items;
+                let released: Vec<Stock> = inventory.release(&placement(who)).await.unwrap().items;
                 if let Some((quantities, held)) = model.reserved.get_mut(&who)
                     && std::mem::take(held)
                 {
@@ -308,7 +308,7 @@ impl World {
             } => {
                 let placement = placement((order, 0));
                 let delivery = inventory
-                    .restock(&placement, PRODUCTS[product], round.into(), 0)
+                    .restock(&placement, PRODUCTS[product], round.into(), 0).await
                     .unwrap();
                 let key = format!("{order}/0/restock-{round}/{product}");
                 if delivery.confirmation.is_some_and(|it| !it.already) {
@@ -331,10 +331,10 @@ impl World {
     }
 
     fn check(&self) {
-        let products = self.inventory.products().unwrap();
+        let products = self.inventory.products().await.unwrap();
         let stock: Vec<_> = products.iter().map(|it| i64::from(it.in_stock)).collect();
         assert_eq!(stock, self.model.stock);
-        self.shop.assert_clean();
+        self.shop.assert_clean().await;
     }
 }
 
@@ -352,7 +352,7 @@ proptest! {
             world.apply(step);
             world.check();
         }
-        world.inventory = world.shop.open();
+        world.inventory = world.shop.open().await;
         world.check();
     }
 

@@ -24,45 +24,45 @@ const FILE: &str = "INVENTORY_TEST_FILE";
 /// What it is to do there.
 const TASK: &str = "INVENTORY_TEST_TASK";
 
-#[test]
-fn a_path_in_the_way_is_an_error_until_it_is_gone() {
+#[tokio::test]
+async fn a_path_in_the_way_is_an_error_until_it_is_gone() {
     let shop = Shop::empty();
-    let inventory = shop.open();
-    inventory.reserve(&order(1), &units(1)).unwrap();
+    let inventory = shop.open().await;
+    inventory.reserve(&order(1), &units(1)).await.unwrap();
     let ledger = fs::read(shop.ledger()).unwrap();
     let text = shop.text();
     fs::create_dir(shop.next()).unwrap();
-    let error = inventory.reserve(&order(2), &units(1)).unwrap_err();
+    let error = inventory.reserve(&order(2), &units(1)).await.unwrap_err();
     assert!(matches!(error, InventoryError::Io { .. }));
     assert!(!error.is_permanent());
     assert!(error.to_string().contains("inventory.json.tmp"), "{error}");
     assert_eq!(fs::read(shop.ledger()).unwrap(), ledger);
     assert_eq!(shop.text(), text);
-    assert_eq!(inventory.stock(PRODUCT).unwrap(), 999);
+    assert_eq!(inventory.stock(PRODUCT).await.unwrap(), 999);
     fs::remove_dir(shop.next()).unwrap();
     assert!(is_reserved(
-        &inventory.reserve(&order(2), &units(1)).unwrap()
+        &inventory.reserve(&order(2), &units(1)).await.unwrap()
     ));
-    shop.assert_clean();
+    shop.assert_clean().await;
 
     let away = shop.path.with_file_name("away");
     fs::rename(shop.ledger(), &away).unwrap();
     fs::create_dir(shop.ledger()).unwrap();
-    let error = inventory.reserve(&order(3), &units(1)).unwrap_err();
+    let error = inventory.reserve(&order(3), &units(1)).await.unwrap_err();
     assert!(error.to_string().contains("ledger.jsonl"), "{error}");
     fs::remove_dir(shop.ledger()).unwrap();
     fs::rename(&away, shop.ledger()).unwrap();
     assert!(is_reserved(
-        &inventory.reserve(&order(3), &units(1)).unwrap()
+        &inventory.reserve(&order(3), &units(1)).await.unwrap()
     ));
-    assert_eq!(inventory.stock(PRODUCT).unwrap(), 997);
-    shop.assert_clean();
+    assert_eq!(inventory.stock(PRODUCT).await.unwrap(), 997);
+    shop.assert_clean().await;
 }
 
-#[test]
-fn a_disk_that_fills_up_half_way_leaves_nothing_half_done() {
+#[tokio::test]
+async fn a_disk_that_fills_up_half_way_leaves_nothing_half_done() {
     let shop = Shop::with(&[("a", 1000), ("b", 1000)]);
-    shop.open();
+    shop.open().await;
     // The limit counts in blocks of 1024 bytes; the ledger reaches it first.
     let script = r#"trap '' XFSZ; ulimit -f 4; exec "$0" "$@""#;
     // Its output goes through pipes: a file would be under the limit too.
@@ -76,19 +76,19 @@ fn a_disk_that_fills_up_half_way_leaves_nothing_half_done() {
         .unwrap();
     assert!(output.status.success(), "{output:?}");
     // Without the limit the same goes through.
-    let inventory = shop.open();
-    let number = shop.audit().orders.len() as u32;
+    let inventory = shop.open().await;
+    let number = shop.audit().await.orders.len() as u32;
     assert!(number > 3);
     assert!(is_reserved(
-        &inventory.reserve(&order(number), &both()).unwrap()
+        &inventory.reserve(&order(number), &both()).await.unwrap()
     ));
-    shop.assert_clean();
+    shop.assert_clean().await;
 }
 
-#[test]
-fn a_read_only_folder_is_an_error_until_it_is_writable() {
+#[tokio::test]
+async fn a_read_only_folder_is_an_error_until_it_is_writable() {
     let shop = Shop::empty();
-    shop.open().reserve(&order(0), &units(1)).unwrap();
+    shop.open().await.reserve(&order(0), &units(1)).await.unwrap();
     let folder = shop.path.parent().unwrap();
     let allow = |path: &std::path::Path, mode| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -121,7 +121,7 @@ fn a_read_only_folder_is_an_error_until_it_is_writable() {
     assert_eq!((shop.text(), fs::read(shop.ledger()).unwrap()), before);
     run("writable");
     assert_eq!(shop.lines().len(), 2);
-    shop.assert_clean();
+    shop.assert_clean().await;
 }
 
 fn both() -> [Item; 2] {
@@ -140,7 +140,7 @@ fn child() {
             let ledger = path.with_file_name("ledger.jsonl");
             for number in 0.. {
                 let before = (fs::read(&path).unwrap(), fs::read(&ledger).unwrap());
-                let Err(error) = inventory.reserve(&order(number), &both()) else {
+                let Err(error) = inventory.reserve(&order(number), &both()).await else {
                     continue;
                 };
                 assert!(error.to_string().contains("ledger.jsonl"), "{error}");
@@ -150,23 +150,23 @@ fn child() {
                     before
                 );
                 assert!(!path.with_file_name("inventory.json.tmp").exists());
-                assert_eq!(inventory.stock("a").unwrap(), 1000 - number);
+                assert_eq!(inventory.stock("a").await.unwrap(), 1000 - number);
                 // A retry while it is still full fails in the same way.
-                inventory.reserve(&order(number), &both()).unwrap_err();
+                inventory.reserve(&order(number), &both()).await.unwrap_err();
                 assert_eq!(fs::read(&ledger).unwrap(), before.1);
-                assert_clean(&path);
+                assert_clean(&path).await;
                 return;
             }
         }
         "read-only" => {
-            let error = inventory.reserve(&order(1), &units(1)).unwrap_err();
+            let error = inventory.reserve(&order(1), &units(1)).await.unwrap_err();
             assert!(error.to_string().contains("denied"), "{error}");
             assert!(!error.is_permanent());
-            assert_eq!(inventory.stock(PRODUCT).unwrap(), 999);
+            assert_eq!(inventory.stock(PRODUCT).await.unwrap(), 999);
         }
         "writable" => {
             assert!(is_reserved(
-                &inventory.reserve(&order(1), &units(1)).unwrap()
+                &inventory.reserve(&order(1), &units(1)).await.unwrap()
             ));
         }
         other => panic!("unknown task {other}"),

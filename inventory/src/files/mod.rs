@@ -65,6 +65,13 @@ struct Known {
     text: Vec<u8>,
 }
 
+/// Whether files that are not there are created. Whoever only reads does not create them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Create {
+    Yes,
+    No,
+}
+
 /// A stock in the inventory file that is not the ledger's.
 struct Edit {
     product: String,
@@ -85,7 +92,7 @@ impl Files {
 
     /// The inventory's identity.
     pub fn id(&self, now: SystemTime) -> Result<String, InventoryError> {
-        self.locked(now, |known| Ok(known.ledger.header.inventory.clone()))
+        self.locked(now, Create::Yes, |known| Ok(known.ledger.header.inventory.clone()))
     }
 
     pub fn change<R: Rule>(
@@ -94,7 +101,7 @@ impl Files {
         placement: &Placement,
         rule: &R,
     ) -> Result<R::Answer, InventoryError> {
-        self.locked(now, |known| {
+        self.locked(now, Create::Yes, |known| {
             let entries = known.ledger.entries_of(&placement.order_id)?;
             let order = OrderPast {
                 placement,
@@ -119,7 +126,7 @@ impl Files {
     }
 
     pub fn products(&self, now: SystemTime) -> Result<Vec<Product>, InventoryError> {
-        self.locked(now, |known| {
+        self.locked(now, Create::No, |known| {
             let stock = known.ledger.stock.iter();
             let product = stock.map(|(product, level)| Product {
                 product: product.clone(),
@@ -135,7 +142,7 @@ impl Files {
         now: SystemTime,
         order_id: &str,
     ) -> Result<Vec<Entry>, InventoryError> {
-        self.locked(now, |known| known.ledger.entries_of(order_id))
+        self.locked(now, Create::No, |known| known.ledger.entries_of(order_id))
     }
 
     /// At most `limit` entries after the entry `after`.
@@ -145,18 +152,22 @@ impl Files {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Entry>, InventoryError> {
-        self.locked(now, |known| known.ledger.entries(after, limit))
+        self.locked(now, Create::No, |known| known.ledger.entries(after, limit))
     }
 
     /// Runs `work` alone, on files that agree.
     fn locked<T>(
         &self,
         now: SystemTime,
+        create: Create,
         work: impl FnOnce(&mut Known) -> Result<T, InventoryError>,
     ) -> Result<T, InventoryError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         for path in [&self.inventory, &self.ledger, &self.lock] {
             disk::refuse_special(path)?;
+        }
+        if create == Create::No {
+            self.refuse_missing()?;
         }
         let folder = disk::folder_of(&self.inventory);
         fs::create_dir_all(folder).map_err(InventoryError::io("create", folder))?;
@@ -275,7 +286,21 @@ impl Files {
         let products = file.records.iter().map(|record| &record.product_id);
         let removed = ledger.stock.keys().filter(|it| file.record(it).is_none());
         let differs = |product: &&String| in_ledger(product) != in_file(product);
-        let products: Vec<_> = products.filter(differs).chain(removed).collect();
+        let mut products: Vec<_> = products.filter(differs).collect();
+        let removed: Vec<_> = removed.collect();
+        // A person adds a product, or takes one out. A damaged ID looks like both.
+        let renamed = |record: &&Record| {
+            record.ledger_lines.is_some() && in_ledger(&record.product_id).is_none()
+        };
+        if let Some(record) = file.records.iter().find(renamed)
+            && let Some(gone) = removed.first()
+        {
+            return Err(self.damaged(
+                format!("product {gone:?} is gone, and {:?} is new", record.product_id),
+                "correct the productID, or leave out ledgerLines if this is meant,",
+            ));
+        }
+        products.extend(removed);
         if products.is_empty() {
             return Ok(Vec::new());
         }
@@ -309,19 +334,36 @@ impl Files {
         Ok(edits)
     }
 
+    fn refuse_missing(&self) -> Result<(), InventoryError> {
+        if self.inventory.exists() || self.ledger.exists() {
+            return Ok(());
+        }
+        Err(InventoryError::Missing {
+            location: self.inventory.display().to_string(),
+        })
+    }
+
     fn refuse_overfull(&self, product: &str, in_stock: u32) -> Result<(), InventoryError> {
         if in_stock <= CAPACITY {
             return Ok(());
         }
-        Err(InventoryError::Damaged {
+        Err(self.damaged(
+            format!(
+                "product {product:?} has {in_stock} in stock, and the warehouse holds {CAPACITY} at most"
+            ),
+            "lower inStock",
+        ))
+    }
+
+    /// The error for an inventory file that makes no sense.
+    fn damaged(&self, problem: String, remedy: &'static str) -> InventoryError {
+        InventoryError::Damaged {
             path: self.inventory.clone(),
             line: None,
             column: None,
-            problem: format!(
-                "product {product:?} has {in_stock} in stock, and the warehouse holds {CAPACITY} at most"
-            ),
-            remedy: "lower inStock",
-        })
+            problem,
+            remedy,
+        }
     }
 
     fn append(&self, known: &mut Known, entries: Vec<Entry>) -> Result<(), InventoryError> {
@@ -336,6 +378,7 @@ impl Files {
         for path in [&self.inventory, &self.ledger, &self.lock] {
             disk::refuse_special(path)?;
         }
+        self.refuse_missing()?;
         let _lock = Lock::take_shared(&self.lock)?;
         let text = disk::read(&self.inventory)?;
         let file = text.as_deref().map(|text| StockFile::parse(text, &self.inventory));
@@ -345,11 +388,6 @@ impl Files {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(InventoryError::io("read", &self.ledger)(error)),
         };
-        if ledger.is_none() && text.is_none() {
-            // Nothing at all is there: a wrong path, rather than an empty shop.
-            let missing = std::io::ErrorKind::NotFound.into();
-            return Err(InventoryError::io("read", &self.inventory)(missing));
-        }
         let mut auditor = Auditor::default();
         if let Some(ledger) = ledger {
             self.audit_ledger(&ledger, &mut auditor)?;
@@ -422,8 +460,13 @@ impl Files {
                 auditor.find(Finding::DamagedFile { problem });
                 return Ok(());
             }
-            // The ledger's own lines have told.
-            Err(InventoryError::Damaged { .. }) => return Ok(()),
+            Err(error @ InventoryError::Damaged { .. }) => {
+                if !auditor.has_findings() {
+                    let problem = error.to_string();
+                    auditor.find(Finding::DamagedFile { problem });
+                }
+                return Ok(());
+            }
             Err(error) => return Err(error),
         };
         for record in &file.records {
@@ -434,10 +477,17 @@ impl Files {
             auditor.find(Finding::DamagedFile { problem });
         } else if ledger.has_tail() {
             auditor.pending = Some(Pending::HalfLine);
-        } else if !self.edits(&ledger, file)?.is_empty() {
-            auditor.pending = Some(Pending::EditedByHand);
-        } else if file.ledger_lines() < ledger.seq {
-            auditor.pending = Some(Pending::FileBehind);
+        } else {
+            match self.edits(&ledger, file) {
+                Err(error) => auditor.find(Finding::DamagedFile {
+                    problem: error.to_string(),
+                }),
+                Ok(edits) if !edits.is_empty() => auditor.pending = Some(Pending::EditedByHand),
+                Ok(_) if file.ledger_lines() < ledger.seq => {
+                    auditor.pending = Some(Pending::FileBehind);
+                }
+                Ok(_) => {}
+            }
         }
         Ok(())
     }

@@ -1,32 +1,39 @@
-//! A database's address, and how to connect there.
+//! A database's address, and what it says about the connection.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{fmt, path::PathBuf};
 
 use tokio_postgres::config::Host;
 
 use crate::error::InventoryError;
 
-/// The address of a PostgreSQL database. It holds a password, which it never shows.
+/// The address of a PostgreSQL database. It may hold a password, which is never shown.
 ///
-/// `postgres://USER:PASSWORD@HOST:PORT/DATABASE?…` as for `psql`. For a Unix socket, `?host=` names its
+/// `postgres://USER:PASSWORD@HOST:PORT/DATABASE?...` as for `psql`. For a Unix socket, `?host=` names its
 /// folder. `sslmode` is one of `disable`, `prefer` (the default), `require` and `verify-full`; only the last
 /// checks the server's certificate, against `sslrootcert` or the system's certificates.
-#[derive(Clone)]
-pub struct Address {
-    pub(crate) config: tokio_postgres::Config,
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address(String);
+
+/// What an address says.
+pub(crate) struct Settings {
+    pub config: tokio_postgres::Config,
     /// Whether the server's certificate is checked.
-    pub(crate) verify: bool,
+    pub verify: bool,
     /// A file with the certificates to check it against, in PEM.
-    pub(crate) root_certificates: Option<PathBuf>,
+    pub root_certificates: Option<PathBuf>,
 }
 
-impl FromStr for Address {
-    type Err = InventoryError;
+impl Address {
+    /// Takes a text that looks like the address of a database.
+    pub(crate) fn new(text: &str) -> Option<Self> {
+        let is_one = ["postgres://", "postgresql://"].iter().any(|it| text.starts_with(it));
+        is_one.then(|| Self(text.to_owned()))
+    }
 
-    fn from_str(text: &str) -> Result<Self, InventoryError> {
+    pub(crate) fn settings(&self) -> Result<Settings, InventoryError> {
         let (mut verify, mut root_certificates) = (false, None);
         // Two settings that the driver does not know.
-        let (base, query) = text.split_once('?').unwrap_or((text, ""));
+        let (base, query) = self.0.split_once('?').unwrap_or((&self.0, ""));
         let rest = query.split('&').filter_map(|setting| match setting {
             "sslmode=verify-full" => {
                 verify = true;
@@ -56,22 +63,30 @@ impl FromStr for Address {
         if config.get_application_name().is_none() {
             config.application_name("inventory");
         }
-        Ok(Self {
+        Ok(Settings {
             config,
             verify,
             root_certificates,
         })
     }
+
+    /// The whole address, with its password: for a program that starts another one.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ok(Settings { config, .. }) = self.settings() else {
+            return f.write_str("postgres://(an address that cannot be read)");
+        };
         f.write_str("postgres://")?;
-        if let Some(user) = self.config.get_user() {
+        if let Some(user) = config.get_user() {
             write!(f, "{user}@")?;
         }
-        let ports = self.config.get_ports();
-        for (index, host) in self.config.get_hosts().iter().enumerate() {
+        let ports = config.get_ports();
+        for (index, host) in config.get_hosts().iter().enumerate() {
             let separator = if index == 0 { "" } else { "," };
             let port = ports.get(index).or(ports.first()).unwrap_or(&5432);
             match host {
@@ -79,7 +94,7 @@ impl fmt::Display for Address {
                 Host::Unix(folder) => write!(f, "{separator}{}:{port}", folder.display())?,
             }
         }
-        write!(f, "/{}", self.config.get_dbname().unwrap_or_default())
+        write!(f, "/{}", config.get_dbname().unwrap_or_default())
     }
 }
 
@@ -95,8 +110,8 @@ mod tests {
 
     use super::*;
 
-    fn address(text: &str) -> Result<Address, InventoryError> {
-        text.parse()
+    fn address(text: &str) -> Address {
+        Address::new(text).unwrap()
     }
 
     #[test]
@@ -106,7 +121,7 @@ mod tests {
             "postgresql://shop:hunter2@/orders?host=/run/postgresql&port=6432",
             "postgres://shop@db.example/orders?password=hunter2",
         ] {
-            let address = address(text).unwrap();
+            let address = address(text);
             let shown = format!("{address} {address:?}");
             assert!(!shown.contains("hunter2"), "{shown}");
             assert!(shown.contains("shop@") && shown.contains("/orders"), "{shown}");
@@ -116,18 +131,20 @@ mod tests {
             "postgres://shop:hunter2@db.example/orders?sslmode=hunter2",
             "postgres://shop:hunter2@db.example/orders?colour=hunter2",
         ] {
-            let error = address(text).unwrap_err().to_string();
-            assert!(!error.contains("hunter2"), "{error}");
+            let address = address(text);
+            let error = address.settings().err().unwrap();
+            let shown = format!("{address} {address:?} {error} {error:?}");
+            assert!(!shown.contains("hunter2"), "{shown}");
         }
     }
 
     #[test]
     fn settings_for_certificates_are_read() {
-        let plain = address("postgres://localhost/orders").unwrap();
+        let plain = address("postgres://localhost/orders").settings().unwrap();
         assert!(!plain.verify);
         assert_eq!(plain.config.get_ssl_mode(), SslMode::Prefer);
         let text = "postgres://db/orders?sslrootcert=/etc/ca.pem&sslmode=verify-full";
-        let verified = address(text).unwrap();
+        let verified = address(text).settings().unwrap();
         assert!(verified.verify);
         assert_eq!(verified.root_certificates, Some("/etc/ca.pem".into()));
         assert_eq!(verified.config.get_ssl_mode(), SslMode::Require);

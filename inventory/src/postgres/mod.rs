@@ -14,12 +14,15 @@ mod address;
 mod tls;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
 use deadpool_postgres::{
-    Client, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod,
+    Client, ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod,
     Runtime,
 };
 use futures::TryStreamExt;
@@ -38,6 +41,7 @@ use crate::{
 };
 
 const SCHEMA: &str = include_str!("schema.sql");
+const NO_SCHEMA: &str = "there are no tables";
 /// The schema that this program makes and understands.
 const VERSION: i32 = 1;
 
@@ -73,27 +77,31 @@ pub(crate) struct Postgres {
     shown: String,
     /// The inventory's identity, as the latest connection found it.
     id: Arc<Mutex<String>>,
+    /// Whether a connection makes the schema if there is none. Whoever only reads does not.
+    may_create: Arc<AtomicBool>,
 }
 
 impl Postgres {
     /// Connects when it is first used.
     pub fn at(address: &Address) -> Result<Self, InventoryError> {
+        let settings = address.settings()?;
         let config = ManagerConfig {
             recycling_method: RecyclingMethod::Fast,
         };
-        let mut database = address.config.clone();
+        let mut database = settings.config.clone();
         database
             .connect_timeout(CONNECTING)
             .keepalives_idle(Duration::from_secs(10))
             .tcp_user_timeout(CHANGING);
-        let connector = tls::connector(address)?;
+        let connector = tls::connector(&settings)?;
         let manager = Manager::from_config(database, connector, config);
         let id = Arc::new(Mutex::new(String::new()));
-        let found = id.clone();
+        let may_create = Arc::new(AtomicBool::new(false));
+        let shared = (id.clone(), may_create.clone());
         let prepare = Hook::async_fn(move |client, _| {
-            let found = found.clone();
+            let (found, may_create) = shared.clone();
             Box::pin(async move {
-                let id = prepare(client).await?;
+                let id = prepare(client, may_create.load(Ordering::Relaxed)).await?;
                 *found.lock().unwrap_or_else(PoisonError::into_inner) = id;
                 Ok(())
             })
@@ -110,11 +118,13 @@ impl Postgres {
             pool,
             shown: address.to_string(),
             id,
+            may_create,
         })
     }
 
     /// The inventory's identity.
     pub async fn id(&self) -> Result<String, InventoryError> {
+        self.may_create.store(true, Ordering::Relaxed);
         self.connection().await?.done();
         Ok(self.id.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
@@ -125,6 +135,7 @@ impl Postgres {
         placement: &Placement,
         rule: &R,
     ) -> Result<R::Answer, InventoryError> {
+        self.may_create.store(true, Ordering::Relaxed);
         let connection = self.connection().await?;
         let change = change(connection.client(), now, placement, rule);
         let changed = self.in_time("change", change).await?;
@@ -186,6 +197,11 @@ impl Postgres {
     async fn connection(&self) -> Result<Connection, InventoryError> {
         match self.pool.get().await {
             Ok(client) => Ok(Connection(Some(client))),
+            Err(PoolError::PostCreateHook(HookError::Message(problem))) if problem == NO_SCHEMA => {
+                Err(InventoryError::Missing {
+                    location: self.shown.clone(),
+                })
+            }
             Err(error) => Err(InventoryError::Database {
                 action: "connect to",
                 location: self.shown.clone(),
@@ -252,12 +268,15 @@ impl Drop for Connection {
 }
 
 /// Makes a connection ready, and the schema if there is none. Returns the inventory's identity.
-async fn prepare(client: &mut deadpool_postgres::ClientWrapper) -> Result<String, HookError> {
+async fn prepare(client: &mut ClientWrapper, may_create: bool) -> Result<String, HookError> {
     client.batch_execute(SESSION).await.map_err(HookError::Backend)?;
     let meta = client.query_opt("select version, id from inventory_meta", &[]).await;
     let meta = match meta {
         Ok(Some(meta)) => meta,
         Ok(None) => return Err(HookError::message("the table inventory_meta is empty")),
+        Err(error) if is_undefined_table(&error) && !may_create => {
+            return Err(HookError::message(NO_SCHEMA));
+        }
         Err(error) if is_undefined_table(&error) => {
             create(client).await.map_err(HookError::Backend)?;
             let meta = client.query_one("select version, id from inventory_meta", &[]).await;

@@ -12,17 +12,17 @@ use rustls::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::address::Address;
+use super::address::Settings;
 use crate::error::InventoryError;
 
 /// What a connection is encrypted with.
-pub(crate) fn connector(address: &Address) -> Result<MakeRustlsConnect, InventoryError> {
+pub(crate) fn connector(settings: &Settings) -> Result<MakeRustlsConnect, InventoryError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .expect("ring has the default versions of TLS");
-    let config = if address.verify {
-        builder.with_root_certificates(roots(address)?)
+    let config = if settings.verify {
+        builder.with_root_certificates(roots(settings)?)
     } else {
         let anyone = Arc::new(Anyone(provider));
         builder.dangerous().with_custom_certificate_verifier(anyone)
@@ -30,14 +30,14 @@ pub(crate) fn connector(address: &Address) -> Result<MakeRustlsConnect, Inventor
     Ok(MakeRustlsConnect::new(config.with_no_client_auth()))
 }
 
-fn roots(address: &Address) -> Result<RootCertStore, InventoryError> {
+fn roots(settings: &Settings) -> Result<RootCertStore, InventoryError> {
     let mut roots = RootCertStore::empty();
-    match &address.root_certificates {
+    match &settings.root_certificates {
         Some(file) => {
             let read = CertificateDer::pem_file_iter(file)
                 .and_then(|found| found.collect::<Result<Vec<_>, _>>());
             let refuse = |problem: String| InventoryError::Location {
-                location: address.to_string(),
+                location: "the database's address".to_owned(),
                 problem: format!("sslrootcert={}: {problem}", file.display()),
             };
             let found = read.map_err(|error| refuse(error.to_string()))?;

@@ -3,15 +3,22 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
     time::{Duration, SystemTime},
 };
 
-use inventory::{Audit, Inventory, Placement, Reservation, audit};
+use inventory::{Audit, Inventory, Location, Placement, Reservation};
 use orders::Item;
+mod servers;
+use self::servers::Postgres;
 use tempfile::TempDir;
 
-/// The product of the first state.
+/// The product of a new inventory.
 pub const PRODUCT: &str = "123456";
 
 /// A fixed time.
@@ -19,10 +26,105 @@ pub fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_330_800)
 }
 
+/// Runs a test on both stores.
+#[macro_export]
+macro_rules! on_both_stores {
+    ($($test:ident),* $(,)?) => {
+        mod on_files {
+            $(#[tokio::test] async fn $test() { super::$test($crate::common::Store::files()).await })*
+        }
+        mod on_postgres {
+            $(#[tokio::test] async fn $test() { super::$test($crate::common::Store::postgres()).await })*
+        }
+    };
+}
+
+/// A place for one test's inventory, with nothing in it.
+pub struct Store {
+    _folder: Option<TempDir>,
+    pub location: Location,
+}
+
+impl Store {
+    pub fn files() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let location = folder.path().join("database/inventory.json").into();
+        Self {
+            _folder: Some(folder),
+            location,
+        }
+    }
+
+    /// A schema of its own, in a database that the tests of this process share.
+    pub fn postgres() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let schema = format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        Self {
+            _folder: None,
+            location: schema_in(postgres_url(), &schema).as_str().into(),
+        }
+    }
+
+    pub async fn open(&self) -> Inventory {
+        Inventory::open(&self.location, now).await.unwrap()
+    }
+
+    /// With these products, and no others but the first.
+    pub async fn with(&self, stock: &[(&str, u32)]) -> Inventory {
+        let inventory = self.open().await;
+        for (product, units) in stock {
+            inventory.set_stock(product, *units, "000").await.unwrap();
+        }
+        inventory
+    }
+
+    pub async fn audit(&self) -> Audit {
+        self.open().await.audit().await.unwrap()
+    }
+
+    pub async fn assert_clean(&self) {
+        assert_clean(&self.location).await;
+    }
+}
+
+/// The URL of a schema, which is created by `psql`, as an operator does it.
+pub fn schema_in(server: &Postgres, schema: &str) -> String {
+    let created = std::process::Command::new(server.program("psql"))
+        .args(["-qc", &format!("create schema if not exists {schema}")])
+        .arg(server.url())
+        .status();
+    assert!(created.unwrap().success());
+    format!("{}?options=-csearch_path%3D{schema}", server.url())
+}
+
+/// A server for all tests of this process. It ends with the process.
+pub fn postgres_url() -> &'static Postgres {
+    static SERVER: OnceLock<Postgres> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let (tell, told) = std::sync::mpsc::channel();
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            let server = runtime.block_on(Postgres::builder().max_connections(200).start());
+            tell.send(server.unwrap()).unwrap();
+            // What the server needs of its runtime goes on until the process ends.
+            runtime.block_on(std::future::pending::<()>());
+        });
+        told.recv().unwrap()
+    })
+}
+
+pub async fn assert_clean(location: &Location) {
+    let inventory = Inventory::at(location, now).unwrap();
+    let audit = inventory.audit().await.unwrap();
+    assert!(audit.is_clean(), "{:#?}", audit.findings);
+    assert_eq!(audit.pending, None);
+}
+
 /// A folder for one test's files, not created yet.
 pub struct Shop {
     _folder: TempDir,
     pub path: PathBuf,
+    pub location: Location,
 }
 
 impl Shop {
@@ -32,11 +134,12 @@ impl Shop {
         let path = folder.path().join("database/inventory.json");
         Self {
             _folder: folder,
+            location: path.clone().into(),
             path,
         }
     }
 
-    /// An inventory file with these products.
+    /// An inventory file with these products, as a person writes it.
     pub fn with(stock: &[(&str, u32)]) -> Self {
         let shop = Self::empty();
         fs::create_dir_all(shop.path.parent().unwrap()).unwrap();
@@ -44,8 +147,8 @@ impl Shop {
         shop
     }
 
-    pub fn open(&self) -> Inventory {
-        Inventory::open(&self.path, now).unwrap()
+    pub async fn open(&self) -> Inventory {
+        Inventory::open(&self.location, now).await.unwrap()
     }
 
     pub fn ledger(&self) -> PathBuf {
@@ -70,25 +173,21 @@ impl Shop {
         fs::write(&self.path, text).unwrap();
     }
 
+    /// The ledger's lines, without its header.
     pub fn lines(&self) -> Vec<String> {
         let ledger = fs::read_to_string(self.ledger()).unwrap();
-        ledger.lines().map(str::to_owned).collect()
+        ledger.lines().skip(1).map(str::to_owned).collect()
     }
 
-    pub fn audit(&self) -> Audit {
-        audit(&self.path).unwrap()
+    pub async fn audit(&self) -> Audit {
+        let inventory = Inventory::at(&self.location, now).unwrap();
+        inventory.audit().await.unwrap()
     }
 
     /// Everything adds up, and nothing is left to be put right.
-    pub fn assert_clean(&self) {
-        assert_clean(&self.path);
+    pub async fn assert_clean(&self) {
+        assert_clean(&self.location).await;
     }
-}
-
-pub fn assert_clean(path: &Path) {
-    let audit = audit(path).unwrap();
-    assert!(audit.is_clean(), "{:#?}", audit.findings);
-    assert_eq!(audit.pending, None);
 }
 
 pub fn array(stock: &[(&str, u32)]) -> String {
