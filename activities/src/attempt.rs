@@ -39,11 +39,11 @@ impl Attempts {
         ctx: &ActivityContext,
         activity: Activity,
         input: I,
-        work: impl FnOnce(&Services, I) -> Result<T, StepError> + Send + 'static,
+        work: impl AsyncFnOnce(&Services, I) -> Result<T, StepError>,
     ) -> Result<Attempted<T>, ActivityError>
     where
-        I: ForOrder + Send + 'static,
-        T: Effect + Send + 'static,
+        I: ForOrder,
+        T: Effect,
     {
         let order_id = input.placement().order_id.clone();
         let attempt = ctx.info().attempt;
@@ -75,18 +75,12 @@ impl Attempts {
         attempt: u32,
         input: I,
         order_id: &str,
-        work: impl FnOnce(&Services, I) -> Result<T, StepError> + Send + 'static,
-    ) -> Result<T, StepError>
-    where
-        I: Send + 'static,
-        T: Send + 'static,
-    {
+        work: impl AsyncFnOnce(&Services, I) -> Result<T, StepError>,
+    ) -> Result<T, StepError> {
         let fault = self.faults.draw(order_id, activity, attempt);
         self.pass(activity, FaultPoint::Before, fault, order_id)
             .await?;
-        let services = self.services.clone();
-        // The inventory waits for the disk, which must not hold up the worker's other tasks.
-        let answer = tokio::task::spawn_blocking(move || work(&services, input)).await??;
+        let answer = work(&self.services, input).await?;
         self.pass(activity, FaultPoint::After, fault, order_id)
             .await?;
         Ok(answer)

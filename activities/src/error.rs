@@ -37,9 +37,6 @@ pub enum StepError {
     /// A service cannot be reached.
     #[error("{0}")]
     Outage(&'static str),
-    /// The activity's own code panicked.
-    #[error("the activity's code broke: {0}")]
-    Broken(#[from] tokio::task::JoinError),
 }
 
 impl StepError {
@@ -48,7 +45,7 @@ impl StepError {
         match self {
             Self::Refused(_) => true,
             Self::Inventory(error) => error.is_permanent(),
-            Self::Fault(_) | Self::Outage(_) | Self::Broken(_) => false,
+            Self::Fault(_) | Self::Outage(_) => false,
         }
     }
 
@@ -59,10 +56,10 @@ impl StepError {
             Self::Refused(Refusal::Declined { .. }) => "PaymentDeclined",
             Self::Inventory(InventoryError::UnknownProduct { .. }) => "UnknownProduct",
             Self::Inventory(InventoryError::OverCapacity { .. }) => "OverCapacity",
+            Self::Inventory(InventoryError::Undone { .. }) => "Undone",
             Self::Inventory(_) => "Inventory",
             Self::Fault(_) => "SimulatedFault",
             Self::Outage(_) => "ServiceDown",
-            Self::Broken(_) => "Broken",
         }
     }
 

@@ -53,8 +53,10 @@ impl OrderActivities {
         payment: Payment,
     ) -> Result<Option<Attempted<Checked>>, ActivityError> {
         self.attempts
-            .run(&ctx, Activity::CheckFraud, payment, |services, payment| {
-                services.fraud_detection.check(&payment)
+            .run(&ctx, Activity::CheckFraud, payment, async |services, payment| {
+                services.fraud_detection.check(&payment)?;
+                let inventory = Some(services.inventory.identity().await?);
+                Ok(Checked { inventory })
             })
             .await
             .map(Some)
@@ -72,7 +74,7 @@ impl OrderActivities {
                 &ctx,
                 Activity::PrepareShipment,
                 reserving,
-                |services, it| services.warehouse.reserve(&it),
+                async |services, it| services.warehouse.reserve(&it).await,
             )
             .await
     }
@@ -86,8 +88,8 @@ impl OrderActivities {
     ) -> Result<Attempted<Confirmation>, ActivityError> {
         let attempt = ctx.info().attempt;
         self.attempts
-            .run(&ctx, Activity::Charge, payment, move |services, payment| {
-                services.payments.charge(&payment, attempt)
+            .run(&ctx, Activity::Charge, payment, async move |services, payment| {
+                services.payments.charge(&payment, attempt).await
             })
             .await
     }
@@ -100,8 +102,8 @@ impl OrderActivities {
         shipping: Shipping,
     ) -> Result<Attempted<Confirmation>, ActivityError> {
         self.attempts
-            .run(&ctx, Activity::Ship, shipping, |services, shipping| {
-                services.warehouse.ship(&shipping)
+            .run(&ctx, Activity::Ship, shipping, async |services, shipping| {
+                services.warehouse.ship(&shipping).await
             })
             .await
     }
@@ -114,8 +116,8 @@ impl OrderActivities {
         restocking: Restocking,
     ) -> Result<Attempted<Delivery>, ActivityError> {
         self.attempts
-            .run(&ctx, Activity::SupplierOrder, restocking, |services, it| {
-                services.supplier.deliver(&it)
+            .run(&ctx, Activity::SupplierOrder, restocking, async |services, it| {
+                services.supplier.deliver(&it).await
             })
             .await
     }
@@ -128,8 +130,8 @@ impl OrderActivities {
         reserving: Reserving,
     ) -> Result<Attempted<Shelf>, ActivityError> {
         self.attempts
-            .run(&ctx, Activity::LookUpItems, reserving, |services, it| {
-                services.warehouse.look_up(&it)
+            .run(&ctx, Activity::LookUpItems, reserving, async |services, it| {
+                services.warehouse.look_up(&it).await
             })
             .await
     }
@@ -142,8 +144,8 @@ impl OrderActivities {
         shipping: Shipping,
     ) -> Result<Attempted<Undone>, ActivityError> {
         self.attempts
-            .run(&ctx, Activity::Recall, shipping, |services, shipping| {
-                services.warehouse.recall(&shipping)
+            .run(&ctx, Activity::Recall, shipping, async |services, shipping| {
+                services.warehouse.recall(&shipping).await
             })
             .await
     }
@@ -156,8 +158,8 @@ impl OrderActivities {
         placement: Placement,
     ) -> Result<Attempted<Undone>, ActivityError> {
         self.attempts
-            .run(&ctx, Activity::Refund, placement, |services, placement| {
-                services.payments.refund(&placement)
+            .run(&ctx, Activity::Refund, placement, async |services, placement| {
+                services.payments.refund(&placement).await
             })
             .await
     }
@@ -170,8 +172,8 @@ impl OrderActivities {
         placement: Placement,
     ) -> Result<Attempted<Released>, ActivityError> {
         self.attempts
-            .run(&ctx, Activity::Release, placement, |services, placement| {
-                services.warehouse.release(&placement)
+            .run(&ctx, Activity::Release, placement, async |services, placement| {
+                services.warehouse.release(&placement).await
             })
             .await
     }

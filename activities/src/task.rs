@@ -3,7 +3,7 @@
 //! Each activity is given what it needs and no more: only the fraud check and the charge see the
 //! payment info.
 
-use inventory::{Confirmation, Delivery, Placement, Released, Stock};
+use inventory::{Confirmation, Delivery, Identity, Placement, Released, Stock};
 use orders::Item;
 use serde::{Deserialize, Serialize};
 
@@ -189,9 +189,15 @@ impl StepAnswer for Option<Attempted<Checked>> {
     }
 }
 
-/// The fraud check found nothing suspicious.
+/// The fraud check found nothing suspicious. It is an order's first step, so it also says to which
+/// inventory the order belongs from here on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Checked {}
+pub struct Checked {
+    /// The inventory of the worker that did this step; `None` in histories from before orders belonged to
+    /// one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory: Option<Identity>,
+}
 
 impl Effect for Checked {}
 
@@ -305,7 +311,7 @@ mod tests {
     #[test]
     fn an_answer_comes_back_with_its_attempts() {
         let told = Attempted {
-            answer: Checked {},
+            answer: Checked { inventory: None },
             attempts: 3,
         };
         let json = serde_json::to_string(&told).unwrap();

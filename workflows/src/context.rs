@@ -3,7 +3,7 @@
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use activities::{Activity, Shipping, StepAnswer};
-use inventory::Placement;
+use inventory::{Identity, Placement};
 use orders::Order;
 use temporalio_common::ActivityDefinition;
 use temporalio_sdk::{
@@ -61,9 +61,7 @@ pub(crate) enum Undo {
 pub(crate) struct OrderRun {
     pub(crate) ctx: WorkflowContext<ProcessOrder>,
     pub(crate) order: Order,
-    /// Which submission of the order this is: its number is the ID of the workflow's first run. That
-    /// stays the same when the workflow is reset, so a reset order is not charged again.
-    pub(crate) placement: Placement,
+    pub(crate) placement: Rc<RefCell<Placement>>,
     /// Cancelled when the order is to stop. It is not the workflow's own token, because nothing may
     /// cancel an order once all of it has shipped.
     pub(crate) stop: WorkflowCancellationToken,
@@ -75,11 +73,26 @@ impl OrderRun {
     pub(crate) fn new(ctx: &WorkflowContext<ProcessOrder>, order: Order) -> Self {
         Self {
             ctx: ctx.clone(),
-            placement: Placement::new(&order.order_id, ctx.info().first_execution_run_id()),
+            placement: Rc::new(RefCell::new(Placement::new(
+                &order.order_id,
+                ctx.info().first_execution_run_id(),
+            ))),
             order,
             stop: ctx.state(|workflow| workflow.stop.clone()),
             to_undo: Rc::default(),
         }
+    }
+
+    /// Which submission of the order this is: its number is the ID of the workflow's first run. That
+    /// stays the same when the workflow is reset, so a reset order is not charged again.
+    pub(crate) fn placement(&self) -> Placement {
+        self.placement.borrow().clone()
+    }
+
+    /// From here on, the order belongs to this inventory: each step names it, and a worker that uses
+    /// another one leaves the step to the others.
+    pub(crate) fn belongs_to(&self, inventory: Identity) {
+        self.placement.borrow_mut().inventory = Some(inventory);
     }
 
     pub(crate) fn has_several_items(&self) -> bool {

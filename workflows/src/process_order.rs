@@ -29,7 +29,7 @@ use crate::{
 /// The process of an order: check fraud, prepare shipment, charge, ship, and order from the supplier
 /// if stock runs low. Whatever else an order can do lives around these lines.
 async fn process(order: &OrderRun) -> Result<OrderResult, Stopped> {
-    let order_id = &order.placement.order_id;
+    let order_id = &order.order.order_id;
     order.check_fraud().await?;
     order.pause().await?;
     if let Some(reason) = order.approval().await? {

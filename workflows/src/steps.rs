@@ -25,10 +25,13 @@ impl OrderRun {
     pub(crate) async fn check_fraud(&self) -> Result<(), Stopped> {
         self.enter(OrderStatus::CheckingFraud);
         let (step, check) = (Activity::CheckFraud, OrderActivities::check_fraud);
-        if self.order.local_check {
-            self.run_locally(step, check, self.payment()).await?;
+        let checked = if self.order.local_check {
+            self.run_locally(step, check, self.payment()).await?
         } else {
-            self.run(step, check, self.payment()).await?;
+            self.run(step, check, self.payment()).await?
+        };
+        if let Some(inventory) = checked.and_then(|checked| checked.answer.inventory) {
+            self.belongs_to(inventory);
         }
         Ok(())
     }
@@ -94,7 +97,7 @@ impl OrderRun {
         let address = self.ctx.state(ProcessOrder::address);
         let shipped = join_all(self.order.items().into_iter().map(|parcel| {
             Box::pin(self.ship_one(Shipping {
-                placement: self.placement.clone(),
+                placement: self.placement(),
                 parcel,
                 deliver_to: address.clone(),
             }))
@@ -163,7 +166,7 @@ impl OrderRun {
         let summary = format!("product {product}");
         let step = self.step_about(Activity::SupplierOrder, &product, summary);
         let restocking = Restocking {
-            placement: self.placement.clone(),
+            placement: self.placement(),
             product,
             round,
             needed,
@@ -175,14 +178,14 @@ impl OrderRun {
 
     fn payment(&self) -> Payment {
         Payment {
-            placement: self.placement.clone(),
+            placement: self.placement(),
             payment_info: self.order.payment_info.clone(),
         }
     }
 
     fn reserving(&self) -> Reserving {
         Reserving {
-            placement: self.placement.clone(),
+            placement: self.placement(),
             items: self.order.items(),
         }
     }

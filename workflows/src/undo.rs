@@ -44,14 +44,14 @@ impl OrderRun {
     }
 
     async fn release(&self) -> Result<(), Stopped> {
-        let input = self.placement.clone();
+        let input = self.placement();
         self.run(Activity::Release, OrderActivities::release, input)
             .await?;
         Ok(())
     }
 
     async fn refund(&self) -> Result<(), Stopped> {
-        let input = self.placement.clone();
+        let input = self.placement();
         self.run(Activity::Refund, OrderActivities::refund, input)
             .await?;
         Ok(())

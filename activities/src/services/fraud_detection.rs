@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Refusal, StepError},
-    task::{Checked, Payment},
+    task::Payment,
 };
 
 /// Payment info that is known to be bad.
@@ -18,14 +18,14 @@ impl FraudDetection {
     /// # Errors
     /// Returns [`Refusal::Payment`], which is final: the same payment info will be no better the
     /// next time.
-    pub fn check(&self, payment: &Payment) -> Result<Checked, StepError> {
+    pub fn check(&self, payment: &Payment) -> Result<(), StepError> {
         let info = payment.payment_info.trim();
         let reason = if info.is_empty() {
             "there is no payment info".to_owned()
         } else if KNOWN_BAD.iter().any(|bad| bad.eq_ignore_ascii_case(info)) {
             format!("payment info {info:?} is on the list of known-bad ones")
         } else {
-            return Ok(Checked {});
+            return Ok(());
         };
         Err(Refusal::Payment {
             order: payment.placement.order_id.clone(),

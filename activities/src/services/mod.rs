@@ -27,6 +27,8 @@ pub struct Services {
     pub warehouse: Warehouse,
     /// Fills the shelf.
     pub supplier: Supplier,
+    /// Where they keep their records.
+    pub inventory: Inventory,
 }
 
 impl Services {
@@ -36,7 +38,8 @@ impl Services {
             fraud_detection: FraudDetection,
             payments: Payments::new(inventory.clone()),
             warehouse: Warehouse::new(inventory.clone()),
-            supplier: Supplier::new(inventory),
+            supplier: Supplier::new(inventory.clone()),
+            inventory,
         }
     }
 }

@@ -36,7 +36,7 @@ impl Payments {
     /// # Errors
     /// The error is final for [`DECLINED`]. For [`OUTAGE`], and if the ledger cannot be read or
     /// written, another attempt can succeed.
-    pub fn charge(&self, payment: &Payment, attempt: u32) -> Result<Confirmation, StepError> {
+    pub async fn charge(&self, payment: &Payment, attempt: u32) -> Result<Confirmation, StepError> {
         let info = payment.payment_info.trim();
         if info.eq_ignore_ascii_case(OUTAGE) && attempt < BACK_AT_ATTEMPT {
             return Err(StepError::Outage("the payment service is down"));
@@ -49,15 +49,16 @@ impl Payments {
         }
         Ok(self
             .ledger
-            .record_charge(&payment.placement, &masked(&payment.payment_info))?)
+            .record_charge(&payment.placement, &masked(&payment.payment_info))
+            .await?)
     }
 
     /// Gives the charge back once.
     ///
     /// # Errors
     /// Returns an error if the ledger cannot be read or written.
-    pub fn refund(&self, placement: &Placement) -> Result<Undone, StepError> {
-        let confirmation = self.ledger.record_refund(placement)?;
+    pub async fn refund(&self, placement: &Placement) -> Result<Undone, StepError> {
+        let confirmation = self.ledger.record_refund(placement).await?;
         Ok(Undone { confirmation })
     }
 }

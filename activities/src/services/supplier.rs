@@ -21,7 +21,7 @@ impl Supplier {
     /// # Errors
     /// The error is final for an unknown product. If the inventory cannot be read or written,
     /// another attempt can succeed.
-    pub fn deliver(&self, restocking: &Restocking) -> Result<Delivery, StepError> {
+    pub async fn deliver(&self, restocking: &Restocking) -> Result<Delivery, StepError> {
         let Restocking {
             placement,
             product,
@@ -30,6 +30,7 @@ impl Supplier {
         } = restocking;
         Ok(self
             .inventory
-            .restock(placement, product, *round, *needed)?)
+            .restock(placement, product, *round, *needed)
+            .await?)
     }
 }

@@ -22,27 +22,27 @@ impl Warehouse {
     ///
     /// # Errors
     /// The error is final for an unknown product.
-    pub fn look_up(&self, reserving: &Reserving) -> Result<Shelf, StepError> {
-        let items = reserving.items.iter().map(|item| {
-            Ok(Stock {
+    pub async fn look_up(&self, reserving: &Reserving) -> Result<Shelf, StepError> {
+        let mut items = Vec::new();
+        for item in &reserving.items {
+            items.push(Stock {
                 product: item.product.clone(),
                 quantity: item.quantity,
-                in_stock: self.inventory.stock(&item.product)?,
-            })
-        });
-        Ok(Shelf {
-            items: items.collect::<Result<_, StepError>>()?,
-        })
+                in_stock: self.inventory.stock(&item.product).await?,
+            });
+        }
+        Ok(Shelf { items })
     }
 
     /// Sets the order's units aside, once for each submission of it; all of them or none.
     ///
     /// # Errors
     /// The error is final for an unknown product and for more units than the warehouse can hold.
-    pub fn reserve(&self, reserving: &Reserving) -> Result<Preparation, StepError> {
+    pub async fn reserve(&self, reserving: &Reserving) -> Result<Preparation, StepError> {
         let reservation = self
             .inventory
-            .reserve(&reserving.placement, &reserving.items)?;
+            .reserve(&reserving.placement, &reserving.items)
+            .await?;
         Ok(match reservation {
             Reservation::Reserved { items, already } => {
                 Preparation::Reserved(Reserved { items, already })
@@ -66,15 +66,15 @@ impl Warehouse {
     ///
     /// # Errors
     /// Returns an error if the ledger cannot be read or written.
-    pub fn release(&self, placement: &Placement) -> Result<Released, StepError> {
-        Ok(self.inventory.release(placement)?)
+    pub async fn release(&self, placement: &Placement) -> Result<Released, StepError> {
+        Ok(self.inventory.release(placement).await?)
     }
 
     /// Hands one of the order's items to the courier, once for each submission of it.
     ///
     /// # Errors
     /// Returns an error if the ledger cannot be read or written.
-    pub fn ship(&self, shipping: &Shipping) -> Result<Confirmation, StepError> {
+    pub async fn ship(&self, shipping: &Shipping) -> Result<Confirmation, StepError> {
         let Shipping {
             placement,
             parcel,
@@ -82,17 +82,19 @@ impl Warehouse {
         } = shipping;
         Ok(self
             .inventory
-            .record_shipment(placement, parcel, deliver_to.as_deref())?)
+            .record_shipment(placement, parcel, deliver_to.as_deref())
+            .await?)
     }
 
     /// Calls one of the order's items back from the courier, once for each submission of it.
     ///
     /// # Errors
     /// Returns an error if the ledger cannot be read or written.
-    pub fn recall(&self, shipping: &Shipping) -> Result<Undone, StepError> {
+    pub async fn recall(&self, shipping: &Shipping) -> Result<Undone, StepError> {
         let confirmation = self
             .inventory
-            .record_recall(&shipping.placement, &shipping.parcel.product)?;
+            .record_recall(&shipping.placement, &shipping.parcel.product)
+            .await?;
         Ok(Undone { confirmation })
     }
 }
