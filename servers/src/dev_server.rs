@@ -2,12 +2,13 @@
 
 mod builder;
 mod error;
-mod output;
-mod process;
 mod readiness;
-mod watchdog;
 
-use std::{path::PathBuf, process::ExitStatus, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    time::Duration,
+};
 
 use tokio::time::{Instant, sleep};
 
@@ -15,10 +16,12 @@ pub use builder::DevServerBuilder;
 pub use error::DevServerError;
 
 use builder::HOST;
-use output::Output;
-use process::{Process, asked_to_stop};
 
-use crate::port::{ReservedPort, is_taken};
+use crate::{
+    output::Output,
+    port::{ReservedPort, is_taken},
+    process::{Process, Request, asked_to_stop},
+};
 
 /// A server is ready within a second; on a busy machine it takes much longer.
 const READY_LIMIT: Duration = Duration::from_secs(60);
@@ -111,7 +114,11 @@ async fn run(
     builder.create_db_folder()?;
     let output = builder.open_output()?;
     let command = builder.command(port, ui_port, &output)?;
-    Ok((Process::start(command).await?, output))
+    let cli = command.as_std().get_program().into();
+    let process = Process::start(command, "kill -KILL \"$pid\"", Path::new(""))
+        .await
+        .map_err(|source| DevServerError::Spawn { cli, source })?;
+    Ok((process, output))
 }
 
 impl DevServer {
@@ -156,7 +163,7 @@ impl DevServer {
     /// # Errors
     /// Returns [`DevServerError::Process`] if the process cannot be signalled or waited for.
     pub async fn stop(&mut self) -> Result<(), DevServerError> {
-        Ok(self.process.stop().await?)
+        Ok(self.process.stop(Request::Terminate).await?)
     }
 
     /// Starts the server again, on the same ports and with the same database file, and waits until

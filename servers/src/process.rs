@@ -1,29 +1,48 @@
-//! The server's process: started, watched and ended.
+//! A server's process: started, watched and ended.
 
-use std::{io, process::ExitStatus, time::Duration};
+use std::{io, path::Path, process::ExitStatus, time::Duration};
 
 use tokio::{
     process::{Child, Command},
     time::timeout,
 };
 
-use super::{error::DevServerError, watchdog::Watchdog};
+use crate::watchdog::Watchdog;
 
 /// How long an orderly end may take. Without load it takes some 100 ms.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     // Declared before the child, so that it is dropped first: afterwards the process ID may belong
     // to another process.
     watchdog: Option<Watchdog>,
-    pub(super) child: Child,
+    pub(crate) child: Child,
     // Kept here because the child forgets it once it has ended.
-    pub(super) pid: u32,
+    pub(crate) pid: u32,
+}
+
+/// How a server is asked to end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Request {
+    /// With SIGTERM.
+    Terminate,
+    /// With SIGINT.
+    #[cfg(unix)]
+    Interrupt,
 }
 
 impl Process {
-    pub(super) async fn start(mut command: Command) -> Result<Self, DevServerError> {
+    /// Starts `command`. If this process is killed, a shell runs the commands `orphaned`, in which
+    /// `$pid` is the server and `$2` is `folder`.
+    ///
+    /// # Errors
+    /// Returns an error if the command, or the shell that watches over it, cannot be run.
+    pub(crate) async fn start(
+        mut command: Command,
+        orphaned: &str,
+        folder: &Path,
+    ) -> io::Result<Self> {
         command.kill_on_drop(true);
         // Ctrl-C goes to the whole process group of the terminal, but the owner decides whether
         // and when it ends the server.
@@ -31,11 +50,13 @@ impl Process {
         command.process_group(0);
 
         // Started before the server, so that the server never runs unwatched.
-        let mut watchdog = Watchdog::start()?;
-        let child = command.spawn().map_err(|source| DevServerError::Spawn {
-            cli: command.as_std().get_program().into(),
-            source,
+        let mut watchdog = Watchdog::start(orphaned, folder).map_err(|error| {
+            io::Error::new(
+                error.kind(),
+                format!("`sh`, which watches over it: {error}"),
+            )
         })?;
+        let child = command.spawn()?;
         let pid = child.id().unwrap_or_default();
         if let Some(watchdog) = &mut watchdog {
             watchdog.watch(pid).await?;
@@ -47,27 +68,28 @@ impl Process {
         })
     }
 
-    pub(super) async fn kill(&mut self) -> io::Result<()> {
+    pub(crate) async fn kill(&mut self) -> io::Result<()> {
         self.watchdog = None;
         self.child.kill().await
     }
 
-    pub(super) async fn stop(&mut self) -> io::Result<()> {
+    /// Asks the server to end, and kills it if it takes longer than 10 seconds.
+    pub(crate) async fn stop(&mut self, request: Request) -> io::Result<()> {
         self.watchdog = None;
-        terminate(&mut self.child)?;
+        ask(&mut self.child, request)?;
         match timeout(STOP_LIMIT, self.child.wait()).await {
             Ok(ended) => ended.map(drop),
             Err(_) => self.child.kill().await,
         }
     }
 
-    pub(super) fn exited(&mut self) -> io::Result<Option<ExitStatus>> {
+    pub(crate) fn exited(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
     }
 }
 
 #[cfg(unix)]
-fn terminate(child: &mut Child) -> io::Result<()> {
+fn ask(child: &mut Child, request: Request) -> io::Result<()> {
     use nix::{
         errno::Errno,
         sys::signal::{Signal, kill},
@@ -78,21 +100,25 @@ fn terminate(child: &mut Child) -> io::Result<()> {
     let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) else {
         return Ok(());
     };
-    match kill(Pid::from_raw(pid), Signal::SIGTERM) {
+    let signal = match request {
+        Request::Terminate => Signal::SIGTERM,
+        Request::Interrupt => Signal::SIGINT,
+    };
+    match kill(Pid::from_raw(pid), signal) {
         Ok(()) | Err(Errno::ESRCH) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
 
 #[cfg(not(unix))]
-fn terminate(child: &mut Child) -> io::Result<()> {
-    // Windows has no SIGTERM.
+fn ask(child: &mut Child, _: Request) -> io::Result<()> {
+    // Windows has no such signals.
     child.start_kill()
 }
 
 /// Resolves when this process is asked to end. It listens from the call on, not only from the
 /// first poll.
-pub(super) fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
+pub(crate) fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

@@ -1,4 +1,4 @@
-//! Where a dev server's output goes, and the line of it that says what went wrong.
+//! Where a server's output goes, and the line of it that says what went wrong.
 
 use std::{
     fs::File,
@@ -14,18 +14,18 @@ const LONGEST: usize = 500;
 /// Where the output goes. To a file rather than a pipe: a pipe that nobody empties stops the
 /// server.
 #[derive(Debug)]
-pub(super) enum Output {
+pub(crate) enum Output {
     Inherited,
     /// A file without a name, which is gone with this process and the server's.
     File(File),
 }
 
 impl Output {
-    pub(super) fn file() -> io::Result<Self> {
+    pub(crate) fn file() -> io::Result<Self> {
         Ok(Self::File(tempfile::tempfile()?))
     }
 
-    pub(super) fn stdio(&self) -> io::Result<Stdio> {
+    pub(crate) fn stdio(&self) -> io::Result<Stdio> {
         match self {
             Self::Inherited => Ok(Stdio::inherit()),
             Self::File(file) => Ok(file.try_clone()?.into()),
@@ -34,7 +34,7 @@ impl Output {
 
     /// What a person needs to see of the output. Call it only after the server has ended: the
     /// position in the file is shared with it.
-    pub(super) fn excerpt(&self) -> String {
+    pub(crate) fn excerpt(&self) -> String {
         let Self::File(file) = self else {
             return "see its output above".to_owned();
         };
@@ -66,9 +66,15 @@ fn telling_line(output: &str) -> Option<String> {
     let error = lines().find_map(|line| {
         // The time and the level at the start of a log line tell nothing new.
         let logged = line.split_once("level=ERROR ").map(|(_, rest)| rest);
-        logged.or_else(|| {
-            let printed = line.starts_with("Error: ") || line.starts_with("panic: ");
+        let logged = logged.or_else(|| {
+            let printed = ["Error: ", "panic: ", "initdb: error: ", "postgres: "];
+            let printed = printed.iter().any(|start| line.starts_with(start));
             printed.then_some(line)
+        });
+        logged.or_else(|| {
+            // PostgreSQL's reason to end. It says the second to whoever connects too early.
+            let (_, fatal) = line.split_once("FATAL:  ")?;
+            (!fatal.starts_with("the database system is ")).then_some(fatal)
         })
     });
     let line = error.or_else(|| lines().last())?;

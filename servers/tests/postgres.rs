@@ -1,0 +1,288 @@
+//! A real PostgreSQL server: started, killed, stopped, started again.
+
+#![cfg(unix)]
+
+use std::{env, net::Ipv4Addr, path::Path, process::Stdio, time::Duration};
+
+use servers::{Postgres, PostgresError};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    net::TcpStream,
+    process::Command,
+    time::{sleep, timeout},
+};
+
+/// Much longer than anything here takes, so that a test that waits for ever fails instead.
+const LONG: Duration = Duration::from_secs(60);
+
+async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    let wait = async {
+        while !condition().await {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(LONG, wait).await.expect(what);
+}
+
+async fn server() -> Postgres {
+    Postgres::builder().start().await.unwrap()
+}
+
+async fn ask(server: &Postgres, url: &str, sql: &str) -> Result<String, String> {
+    let output = Command::new(server.program("psql"))
+        .args([
+            "--no-psqlrc",
+            "--tuples-only",
+            "--no-align",
+            "--command",
+            sql,
+            url,
+        ])
+        .output()
+        .await
+        .unwrap();
+    match output.status.success() {
+        true => Ok(String::from_utf8(output.stdout).unwrap().trim().to_owned()),
+        false => Err(String::from_utf8(output.stderr).unwrap()),
+    }
+}
+
+async fn answer(server: &Postgres, sql: &str) -> String {
+    ask(server, &server.url(), sql).await.unwrap()
+}
+
+/// The server's folder is the one with its Unix socket.
+async fn folder(server: &Postgres) -> String {
+    answer(server, "show unix_socket_directories").await
+}
+
+/// Whether a process has `text` on its command line. Those of a server name its folder.
+fn runs(text: &str) -> bool {
+    let output = std::process::Command::new("ps")
+        .args(["-A", "-o", "args="])
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout).contains(text)
+}
+
+#[tokio::test]
+async fn it_answers_over_tcp_and_over_its_socket() {
+    let server = server().await;
+    assert_eq!(answer(&server, "select 1").await, "1");
+    let url = server.socket_url();
+    assert_eq!(ask(&server, &url, "select 2").await.unwrap(), "2");
+}
+
+#[tokio::test]
+async fn what_was_committed_survives_kill_and_stop() {
+    let mut server = server().await;
+    let (url, first_pid) = (server.url(), server.pid());
+    assert_eq!(answer(&server, "show fsync").await, "on");
+    assert_eq!(answer(&server, "show synchronous_commit").await, "on");
+    answer(&server, "create table t (n int)").await;
+    answer(&server, "insert into t values (1)").await;
+
+    server.kill().await.unwrap();
+    assert!(server.exited().unwrap().is_some());
+    server.restart().await.unwrap();
+    assert_eq!(server.url(), url);
+    assert_ne!(server.pid(), first_pid);
+    assert_eq!(answer(&server, "select n from t").await, "1");
+    answer(&server, "insert into t values (2)").await;
+
+    server.stop().await.unwrap();
+    assert!(server.exited().unwrap().unwrap().success(), "in order");
+    server.restart().await.unwrap();
+    assert_eq!(answer(&server, "select sum(n) from t").await, "3");
+}
+
+#[tokio::test]
+async fn a_kill_ends_every_connection_at_once() {
+    let mut server = server().await;
+    let folder = folder(&server).await;
+    let mut busy = Command::new(server.program("psql"))
+        .args(["--command", "select pg_sleep(600)", &server.url()])
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let sleeps = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'";
+    until("a busy connection", async || {
+        answer(&server, sleeps).await == "1"
+    })
+    .await;
+
+    server.kill().await.unwrap();
+    // Nothing is left that a server started again would have to wait for.
+    assert!(!runs(&folder));
+    assert!(!timeout(LONG, busy.wait()).await.unwrap().unwrap().success());
+    // Killing, and stopping, what has ended is no error.
+    server.kill().await.unwrap();
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn stopped_and_dropped_it_leaves_nothing() {
+    let mut server = server().await;
+    let folder = folder(&server).await;
+    assert!(Path::new(&folder).exists());
+    server.stop().await.unwrap();
+    assert!(!runs(&folder));
+    drop(server);
+    assert!(!Path::new(&folder).exists());
+}
+
+#[tokio::test]
+async fn dropped_while_it_runs_it_leaves_nothing() {
+    let server = server().await;
+    let folder = folder(&server).await;
+    drop(server);
+    assert!(!runs(&folder));
+    assert!(!Path::new(&folder).exists());
+}
+
+#[tokio::test]
+async fn a_folder_that_was_given_keeps_the_database() {
+    let parent = tempfile::Builder::new()
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .tempdir()
+        .unwrap();
+    let folder = parent.path().join("a database");
+    let start = || Postgres::builder().folder(&folder).start();
+    let first = start().await.unwrap();
+    answer(&first, "create table kept ()").await;
+    drop(first);
+
+    let second = start().await.unwrap();
+    assert_eq!(answer(&second, "select count(*) from kept").await, "0");
+    let url = second.socket_url();
+    assert!(ask(&second, &url, "select 1").await.is_ok(), "{url}");
+    drop(second);
+    assert!(folder.join("data/PG_VERSION").exists());
+}
+
+#[tokio::test]
+async fn several_at_once_do_not_get_in_each_others_way() {
+    let (a, b) = tokio::join!(server(), server());
+    assert_ne!(a.address(), b.address());
+    answer(&a, "create table only_here ()").await;
+    assert!(ask(&b, &b.url(), "select 1 from only_here").await.is_err());
+}
+
+#[tokio::test]
+async fn without_its_password_nobody_gets_in() {
+    let server = server().await;
+    let address = server.address();
+    let url = format!("postgres://postgres:wrong@{address}/postgres");
+    let error = ask(&server, &url, "select 1").await.unwrap_err();
+    assert!(error.contains("password authentication failed"), "{error}");
+
+    let url = server.url();
+    let password = url.split([':', '@']).nth(2).unwrap();
+    assert!(password.len() >= 32, "{password}");
+    let shown = format!("{server:?}");
+    assert!(!shown.contains(password), "{shown}");
+}
+
+#[tokio::test]
+async fn connections_and_address_can_be_chosen() {
+    let builder = Postgres::builder().max_connections(7);
+    let server = builder.listen(Ipv4Addr::UNSPECIFIED).start().await.unwrap();
+    assert_eq!(answer(&server, "show max_connections").await, "7");
+    assert_eq!(answer(&server, "show listen_addresses").await, "0.0.0.0");
+    // An address outside of 127.0.0.1/32, which `initdb` allows.
+    let url = server.url().replace("127.0.0.1", "127.0.0.2");
+    if cfg!(target_os = "linux") {
+        assert_eq!(ask(&server, &url, "select 1").await.unwrap(), "1");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_ends_early_says_why() {
+    let start = Postgres::builder().setting("no_such_setting", "1").start();
+    let error = timeout(LONG, start).await.unwrap().unwrap_err();
+    assert!(
+        matches!(error, PostgresError::EndedEarly { .. }),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains("no_such_setting"), "{error}");
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_named() {
+    let error = Postgres::builder().programs("/nowhere").start().await;
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("/nowhere/initdb"), "{error}");
+}
+
+#[tokio::test]
+async fn variables_for_another_server_are_ignored() {
+    // Read by the programs of PostgreSQL, in a process that has them.
+    let output = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "owner", "--ignored", "--nocapture"])
+        .env(OWNER, "briefly")
+        .env("PGPORT", "1")
+        .env("PGHOSTADDR", "127.0.0.9")
+        .env("PGOPTIONS", "--nonsense")
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("\nfolder "),
+        "{said}"
+    );
+}
+
+const OWNER: &str = "POSTGRES_TEST_OWNER";
+
+#[tokio::test]
+#[ignore = "the process that other tests end"]
+async fn owner() {
+    if let Some(how) = env::var_os(OWNER) {
+        let server = server().await;
+        // The socket's folder, from its URL.
+        let url = server.socket_url();
+        let folder = url
+            .split(['=', '&'])
+            .nth(1)
+            .unwrap()
+            .replace("%2F", "/")
+            .replace("%2D", "-");
+        println!("\nfolder {folder} address {}", server.address());
+        if how != "briefly" {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn it_ends_when_its_owner_is_killed_and_its_folder_is_removed() {
+    let mut owner = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "owner", "--ignored", "--nocapture"])
+        .env(OWNER, "until it is killed")
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(owner.stdout.take().unwrap()).lines();
+    let (folder, address) = loop {
+        let line = lines.next_line().await.unwrap().expect("another line");
+        if let Some(rest) = line.strip_prefix("folder ") {
+            let (folder, address) = rest.split_once(" address ").unwrap();
+            break (folder.to_owned(), address.to_owned());
+        }
+    };
+    assert!(Path::new(&folder).exists());
+    assert!(TcpStream::connect(&address).await.is_ok());
+
+    owner.kill().await.unwrap();
+    until("the server to be gone", async || {
+        TcpStream::connect(&address).await.is_err()
+    })
+    .await;
+    until("its folder to be gone", async || {
+        !Path::new(&folder).exists()
+    })
+    .await;
+}
