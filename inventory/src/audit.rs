@@ -302,6 +302,7 @@ impl Submission {
             released: count(Change::Released),
             refunded: count(Change::Refunded),
             recalled: count(Change::Recalled),
+            closed: count(Change::Closed),
             units: self.units(Change::Reserved, None),
             standing: Standing::UnderWay,
             submission: self.name.into_string(),

@@ -81,6 +81,8 @@ pub struct SubmissionAudit {
     pub refunded: u32,
     /// Shipments called back.
     pub recalled: u32,
+    /// 1 if it was undone before something had happened, which cannot happen any more.
+    pub closed: u32,
 }
 
 /// How an order stands, by its lines alone; from the least to the most done.

@@ -26,6 +26,15 @@ pub enum Location {
 }
 
 impl Location {
+    /// Returns the location of another inventory near this one: in a folder beside the file, or in a schema
+    /// of the same database.
+    pub fn apart(&self, name: &str) -> Self {
+        match self {
+            Self::Files(path) => Self::Files(path.with_file_name(name).join("inventory.json")),
+            Self::Postgres(address) => Self::Postgres(address.with_schema(name)),
+        }
+    }
+
     /// Returns it as it was given, with its password: for a program that starts another one.
     pub fn reveal(&self) -> OsString {
         match self {

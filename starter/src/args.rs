@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand};
-use inventory::DEFAULT_PRODUCT;
+use inventory::{DEFAULT_PRODUCT, Location};
 use orders::{ADDRESS_RULE, ApprovalRule, Item, Order, is_address};
 use rand::{Rng, RngExt};
 use temporal::{ConnectArgs, UiArgs};
@@ -262,9 +262,9 @@ pub struct LoadArgs {
     /// Have the orders' fraud checks done within the workflow's own task
     #[arg(long)]
     pub local_check: bool,
-    /// The workers' inventory file, whose ledger is checked at the end
-    #[arg(long, env = "DATABASE", default_value = inventory::DEFAULT_PATH)]
-    pub database: PathBuf,
+    /// The workers' inventory, a file or a database, whose ledger is checked at the end
+    #[arg(long, env = "DATABASE", hide_env_values = true, default_value = inventory::DEFAULT_PATH)]
+    pub database: Location,
     /// Settings that all subcommands take.
     #[command(flatten)]
     pub common: CommonArgs,
@@ -286,9 +286,10 @@ pub struct HistoryArgs {
 /// What to check.
 #[derive(Debug, ClapArgs)]
 pub struct AuditArgs {
-    /// The inventory file, with its ledger beside it
-    #[arg(long, env = "DATABASE", default_value = inventory::DEFAULT_PATH)]
-    pub database: PathBuf,
+    /// The inventory: a file, with its ledger beside it, or a database as
+    /// postgres://USER:PASSWORD@HOST:PORT/DATABASE
+    #[arg(long, env = "DATABASE", hide_env_values = true, default_value = inventory::DEFAULT_PATH)]
+    pub database: Location,
     /// Print one JSON object, for programs
     #[arg(long)]
     pub json: bool,

@@ -1,9 +1,8 @@
 //! Whether everything that happened adds up, by the ledger and the inventory file alone.
 
-use std::{io::Write, process::ExitCode};
+use std::{io::Write, process::ExitCode, time::SystemTime};
 
-use anyhow::bail;
-use inventory::{Audit, Pending, Standing, SubmissionAudit};
+use inventory::{Audit, Inventory, Pending, Standing, SubmissionAudit};
 
 use crate::args::AuditArgs;
 
@@ -12,15 +11,9 @@ use crate::args::AuditArgs;
 ///
 /// # Errors
 /// Returns an error if a file cannot be read.
-pub fn audit(args: &AuditArgs) -> anyhow::Result<ExitCode> {
-    if !args.database.exists() {
-        bail!(
-            "there is no inventory at {} yet: a worker makes it with its first order, and \
-             --database names another",
-            args.database.display()
-        );
-    }
-    let audit = inventory::audit(&args.database)?;
+pub async fn audit(args: &AuditArgs) -> anyhow::Result<ExitCode> {
+    let inventory = Inventory::at(&args.database, SystemTime::now)?;
+    let audit = inventory.audit().await?;
     let text = if args.json {
         serde_json::to_string(&audit)? + "\n"
     } else {
@@ -129,6 +122,7 @@ fn happened(submission: &SubmissionAudit) -> String {
         times(submission.restocked, "restocked"),
         items(submission.recalled, "recalled"),
         times(submission.refunded, "refunded"),
+        times(submission.closed, "closed"),
         items(submission.released, "released"),
     ]
     .into_iter()

@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, bail};
 use futures::{StreamExt, TryStreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
-use inventory::{DEFAULT_PRODUCT, Standing};
+use inventory::{DEFAULT_PRODUCT, Inventory, InventoryError, Location, Standing};
 use orders::Order;
 use temporalio_client::{Client, WorkflowFetchHistoryOptions, WorkflowGetResultOptions};
 
@@ -79,7 +79,7 @@ pub async fn load(args: &LoadArgs) -> anyhow::Result<ExitCode> {
     let after = workers.measure();
     bar.finish_and_clear();
 
-    let ledger = check(&args.database, &orders)?;
+    let ledger = check(&args.database, &orders).await?;
     let figures = Figures {
         orders: args.orders,
         concurrency: args.concurrency,
@@ -155,12 +155,14 @@ impl Loading<'_> {
     }
 }
 
-/// Whether the ledger adds up and every order is in it; `None` where there is no ledger here.
-fn check(database: &Path, orders: &[Order]) -> anyhow::Result<Option<bool>> {
-    if !database.exists() {
-        return Ok(None);
-    }
-    let audit = inventory::audit(database)?;
+/// Whether the ledger adds up and every order is in it; `None` if there is no ledger here.
+async fn check(database: &Location, orders: &[Order]) -> anyhow::Result<Option<bool>> {
+    let inventory = Inventory::at(database, SystemTime::now)?;
+    let audit = match inventory.audit().await {
+        Ok(audit) => audit,
+        Err(InventoryError::Missing { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
     let completed: std::collections::HashSet<_> = audit
         .orders
         .iter()

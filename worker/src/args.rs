@@ -8,6 +8,7 @@ use std::{
 
 use activities::{Hold, faults::FaultRate};
 use clap::{Parser, Subcommand};
+use inventory::Location;
 use temporal::{CodecServerArgs, ConnectArgs};
 
 use crate::{log::LogFormat, tuning::TuningArgs, version::VersionArgs};
@@ -28,9 +29,10 @@ pub struct Args {
     /// The task queue to take orders from
     #[arg(long, env = "ORDER_MANAGEMENT_TASK_QUEUE", default_value = workflows::TASK_QUEUE)]
     pub task_queue: String,
-    /// The inventory file; created on first use, with its ledger beside it
-    #[arg(long, env = "DATABASE", default_value = inventory::DEFAULT_PATH)]
-    pub database: PathBuf,
+    /// The inventory: a file, with its ledger beside it, or a database as
+    /// postgres://USER:PASSWORD@HOST:PORT/DATABASE; created on first use
+    #[arg(long, env = "DATABASE", hide_env_values = true, default_value = inventory::DEFAULT_PATH)]
+    pub database: Location,
     /// How many attempts at an activity fail at random: from 0 (none) up to, but not including, 1
     #[arg(long, value_name = "RATE", default_value_t = FaultRate::DEFAULT)]
     pub fault_rate: FaultRate,

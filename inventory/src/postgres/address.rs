@@ -70,6 +70,12 @@ impl Address {
         })
     }
 
+    /// The same database, with tables in a schema of this name.
+    pub(crate) fn with_schema(&self, name: &str) -> Self {
+        let separator = if self.0.contains('?') { '&' } else { '?' };
+        Self(format!("{}{separator}options=-csearch_path%3D{name}", self.0))
+    }
+
     /// The whole address, with its password: for a program that starts another one.
     pub fn reveal(&self) -> &str {
         &self.0

@@ -41,6 +41,10 @@ use crate::{
 };
 
 const SCHEMA: &str = include_str!("schema.sql");
+/// The schema that the address names is created if it does not exist.
+const OWN_SCHEMA: &str = "do $$ begin if current_schema() is null then \
+                          execute format('create schema %I', current_setting('search_path')); \
+                          end if; end $$";
 const NO_SCHEMA: &str = "there are no tables";
 /// The schema that this program makes and understands.
 const VERSION: i32 = 1;
@@ -300,6 +304,7 @@ async fn create(client: &mut tokio_postgres::Client) -> Result<(), Error> {
     transaction.batch_execute(lock).await?;
     let exists = "select to_regclass('inventory_meta') is not null";
     if !transaction.query_one(exists, &[]).await?.get::<_, bool>(0) {
+        transaction.batch_execute(OWN_SCHEMA).await?;
         transaction.batch_execute(SCHEMA).await?;
         let id = format!("{:016x}", rand::random::<u64>());
         let meta = "insert into inventory_meta (version, id) values ($1, $2)";

@@ -14,8 +14,8 @@ use std::{
 
 use inventory::{Audit, Inventory, Location, Placement, Reservation};
 use orders::Item;
-mod servers;
-use self::servers::Postgres;
+
+use servers::Postgres;
 use tempfile::TempDir;
 
 /// The product of a new inventory.
@@ -58,10 +58,10 @@ impl Store {
     /// A schema of its own, in a database that the tests of this process share.
     pub fn postgres() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let schema = format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let schema = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
         Self {
             _folder: None,
-            location: schema_in(postgres_url(), &schema).as_str().into(),
+            location: Location::from(postgres().url().as_str()).apart(&schema),
         }
     }
 
@@ -87,18 +87,8 @@ impl Store {
     }
 }
 
-/// The URL of a schema, which is created by `psql`, as an operator does it.
-pub fn schema_in(server: &Postgres, schema: &str) -> String {
-    let created = std::process::Command::new(server.program("psql"))
-        .args(["-qc", &format!("create schema if not exists {schema}")])
-        .arg(server.url())
-        .status();
-    assert!(created.unwrap().success());
-    format!("{}?options=-csearch_path%3D{schema}", server.url())
-}
-
 /// A server for all tests of this process. It ends with the process.
-pub fn postgres_url() -> &'static Postgres {
+pub fn postgres() -> &'static Postgres {
     static SERVER: OnceLock<Postgres> = OnceLock::new();
     SERVER.get_or_init(|| {
         let (tell, told) = std::sync::mpsc::channel();
