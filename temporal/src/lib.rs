@@ -5,6 +5,7 @@
 //!
 //! | module | what lives there |
 //! |---|---|
+//! | [`text`] | texts from outside, made fit for a terminal, a log line and a shell |
 //! | [`http`] | serves a router, with limits for slow clients and for many |
 //! | [`ui`] | links to Temporal's Web UI |
 //! | `secret` | a text that is never printed |
@@ -29,6 +30,7 @@ pub mod search_attributes;
 mod secret;
 pub mod settings;
 pub mod telemetry;
+pub mod text;
 pub mod ui;
 
 pub use args::ConnectArgs;
@@ -42,4 +44,5 @@ pub use renewals::Renewals;
 pub use search_attributes::{NoSearchAttribute, ensure_keyword};
 pub use secret::Secret;
 pub use settings::Settings;
+pub use text::{excerpt, printable, shell_word};
 pub use ui::{UiArgs, workflow_url};
