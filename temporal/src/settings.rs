@@ -11,6 +11,8 @@ use temporalio_common::envconfig::ClientConfigProfile;
 use crate::{
     connect_error::{ConnectError, Target},
     encryption::keys::Keys,
+    names::check_name,
+    text::{excerpt, printable},
 };
 
 const DEFAULT_ADDRESS: &str = "localhost:7233";
@@ -49,11 +51,11 @@ impl Settings {
             .namespace
             .clone()
             .unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
-        if namespace.is_empty() {
-            return Err(ConnectError::settings(
-                "the namespace (--namespace, TEMPORAL_NAMESPACE) is empty",
-            ));
-        }
+        check_name(&namespace).map_err(|problem| {
+            ConnectError::settings(format!(
+                "the namespace (--namespace, TEMPORAL_NAMESPACE) {problem}"
+            ))
+        })?;
         if let Some(key) = &profile.api_key
             && (key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()))
         {
@@ -195,5 +197,9 @@ impl fmt::Debug for Settings {
 }
 
 fn about_address(given: &str) -> String {
-    format!("the address \"{given}\" (--address, TEMPORAL_ADDRESS)")
+    let given = excerpt(given);
+    format!(
+        "the address \"{}\" (--address, TEMPORAL_ADDRESS)",
+        printable(&given)
+    )
 }
