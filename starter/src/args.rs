@@ -304,7 +304,7 @@ pub struct CommonArgs {
     #[command(flatten)]
     pub ui: UiArgs,
     /// The workers' task queue
-    #[arg(long, env = "ORDER_MANAGEMENT_TASK_QUEUE", default_value = workflows::TASK_QUEUE)]
+    #[arg(long, env = "ORDER_MANAGEMENT_TASK_QUEUE", default_value = workflows::TASK_QUEUE, value_parser = temporal::task_queue)]
     pub task_queue: String,
     /// How the order is shown.
     #[command(flatten)]

@@ -18,7 +18,7 @@ use crate::{
     config_file,
     connect_error::ConnectError,
     encryption::args::EncryptionArgs,
-    secret::Secret,
+    secret::{Secret, exposed},
     settings::Settings,
     text::{excerpt, printable},
 };
@@ -122,9 +122,9 @@ impl ConnectArgs {
             })?;
         }
         let file = file.or_else(default_config_file);
-        let source = match file {
+        let (source, warning) = match file {
             Some(file) => config_file::read(&file)?,
-            None => DataSource::Data(Vec::new()),
+            None => (DataSource::Data(Vec::new()), None),
         };
         let options = LoadClientConfigProfileOptions::builder()
             .config_source(source)
@@ -146,6 +146,10 @@ impl ConnectArgs {
         self.override_by_flags(&mut profile)?;
         let mut settings = Settings::from_profile(profile)?;
         settings.encryption = self.encryption.keys()?;
+        let key = self.api_key_file.as_deref();
+        let key = key.and_then(|file| exposed(file, "the API key"));
+        let warnings = [warning, key, self.encryption.warning()];
+        settings.warnings.extend(warnings.into_iter().flatten());
         Ok(settings)
     }
 

@@ -37,6 +37,7 @@ use tracing::warn;
 use crate::{
     encryption::{args::EncryptionArgs, codec::EncryptionCodec, keys::Keys},
     http::{self, BodyRoom, Limits},
+    names::check_name,
     text::excerpt,
 };
 
@@ -64,7 +65,8 @@ pub struct CodecServerArgs {
     #[arg(
         long = "origin",
         value_name = "URL",
-        default_values = ["http://localhost:8233", "http://127.0.0.1:8233"]
+        default_values = ["http://localhost:8233", "http://127.0.0.1:8233"],
+        value_parser = admission::origin
     )]
     pub origins: Vec<String>,
 
@@ -74,12 +76,17 @@ pub struct CodecServerArgs {
     pub hosts: Vec<String>,
 
     /// A namespace to decrypt for. Can be given several times [default: any]
-    #[arg(long = "namespace", value_name = "NAME")]
+    #[arg(long = "namespace", value_name = "NAME", value_parser = namespace)]
     pub namespaces: Vec<String>,
 
     /// The keys.
     #[command(flatten)]
     pub encryption: EncryptionArgs,
+}
+
+fn namespace(text: &str) -> Result<String, String> {
+    check_name(text).map_err(|problem| format!("the name {problem}"))?;
+    Ok(text.to_owned())
 }
 
 /// A codec server that listens.

@@ -8,7 +8,7 @@ use std::{fmt::Display, fs, io, path::Path};
 use temporalio_common::envconfig::DataSource;
 use toml::de::{DeTable, DeValue};
 
-use crate::{connect_error::ConnectError, text::printable};
+use crate::{connect_error::ConnectError, secret::exposed, text::printable};
 
 /// What a key may hold.
 #[derive(Clone, Copy)]
@@ -49,11 +49,11 @@ const TLS: Kind = Kind::Table(&[
 const CODEC: Kind = Kind::Table(&[("endpoint", Kind::Text), ("auth", Kind::Text)]);
 
 /// Reads and checks the file, for the SDK to take the profile from. There is nothing in a file that
-/// does not exist.
+/// does not exist. Returns a warning, too, if every user of this machine can read a secret in it.
 ///
 /// # Errors
 /// Returns [`ConnectError::Settings`], which names the file and the place in it.
-pub(crate) fn read(file: &Path) -> Result<DataSource, ConnectError> {
+pub(crate) fn read(file: &Path) -> Result<(DataSource, Option<String>), ConnectError> {
     let wrong = |what: &dyn Display| {
         let file = file.to_string_lossy();
         ConnectError::settings(format!(
@@ -68,7 +68,14 @@ pub(crate) fn read(file: &Path) -> Result<DataSource, ConnectError> {
     };
     let text = std::str::from_utf8(&bytes).map_err(|_| wrong(&"it is not UTF-8 text"))?;
     match problem(text) {
-        None => Ok(DataSource::Data(bytes)),
+        None => {
+            let mut secrets = ["api_key", "client_key_data"].into_iter();
+            let warning = secrets
+                .any(|key| text.contains(key))
+                .then(|| exposed(file, "a key"))
+                .flatten();
+            Ok((DataSource::Data(bytes), warning))
+        }
         Some((what, at)) => {
             let (line, column) = place(text, at);
             Err(wrong(&format!("line {line}, column {column}: {what}")))
@@ -132,6 +139,8 @@ fn place(text: &str, at: usize) -> (usize, usize) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     const SECRET: &str = "hush-hush";
@@ -208,6 +217,19 @@ mod tests {
         fs::write(&file, b"[profile.default]\napi_key = \"hush-hush\xff\"").unwrap();
         let error = read(&file).unwrap_err().to_string();
         assert!(error.ends_with("it is not UTF-8 text"), "{error}");
+    }
+
+    #[test]
+    fn a_file_with_a_secret_is_for_its_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("temporal.toml");
+        let warning = |text: &str| {
+            fs::write(&file, text).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+            read(&file).unwrap().1
+        };
+        assert_eq!(warning("[profile.default]\naddress = \"a:1\""), None);
+        assert!(warning("[profile.default]\napi_key = \"a\"").is_some());
     }
 
     #[test]

@@ -5,6 +5,9 @@ use std::borrow::Cow;
 /// How many characters of a text from outside a message quotes.
 const QUOTED: usize = 100;
 
+/// How many characters of another program's message are passed on.
+const REPORTED: usize = 500;
+
 /// Returns the beginning of `text`, at most 100 characters of it, with `…` where more follows.
 ///
 /// ```
@@ -12,7 +15,16 @@ const QUOTED: usize = 100;
 /// assert_eq!(temporal::excerpt(&"x".repeat(1000)).chars().count(), 101);
 /// ```
 pub fn excerpt(text: &str) -> Cow<'_, str> {
-    match text.char_indices().nth(QUOTED) {
+    beginning(text, QUOTED)
+}
+
+/// Returns what another program said, fit to be printed: [`printable`], and at most 500 characters.
+pub fn reported(text: &str) -> String {
+    printable(&beginning(text, REPORTED)).into_owned()
+}
+
+fn beginning(text: &str, characters: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(characters) {
         None => text.into(),
         Some((end, _)) => format!("{}…", &text[..end]).into(),
     }

@@ -6,7 +6,7 @@ use axum::http::{
     Method, StatusCode,
     header::{self, HeaderMap, HeaderName, HeaderValue},
     request,
-    uri::Authority,
+    uri::{Authority, Uri},
 };
 
 use crate::{encryption::codec::EncryptionError, http::BodyError, text::excerpt};
@@ -20,6 +20,26 @@ const HEADERS: HeaderValue = HeaderValue::from_static("content-type, x-namespace
 const ASKS_FOR_PRIVATE: HeaderName =
     HeaderName::from_static("access-control-request-private-network");
 const ALLOWS_PRIVATE: HeaderName = HeaderName::from_static("access-control-allow-private-network");
+
+/// Reads the origin of a Web UI, as a value parser of a flag: as browsers send it, without a path.
+///
+/// # Errors
+/// Returns the reason if no page has such an origin. There is no `*`: any page that a person has open
+/// could read orders then.
+pub fn origin(text: &str) -> Result<String, String> {
+    let origin = text.trim_end_matches('/').to_lowercase();
+    let url: Option<Uri> = origin.parse().ok();
+    let url = url.filter(|url| {
+        matches!(url.scheme_str(), Some("http" | "https"))
+            && url.authority().is_some_and(|it| !it.as_str().contains('@'))
+            && format!("{origin}/") == url.to_string()
+    });
+    url.map(|_| origin).ok_or_else(|| {
+        "expected the address of one Web UI, such as https://ui.example:8233; \"*\" would let any \
+         page read orders"
+            .to_owned()
+    })
+}
 
 /// Which requests a codec server answers.
 #[derive(Debug)]
@@ -112,7 +132,7 @@ impl Refusal {
 impl Admission {
     /// Rules for a server that listens at `address` and is also known by the names in `hosts`.
     ///
-    /// It answers pages from `origins` and programs that are not web pages. It answers for
+    /// It answers pages from `origins` (see [`origin`]) and programs that are not web pages. It answers for
     /// `namespaces`, or for any namespace if that is empty.
     pub fn new(
         address: SocketAddr,
@@ -127,12 +147,9 @@ impl Admission {
         if address.ip().is_loopback() {
             hosts.push(format!("localhost:{}", address.port()));
         }
-        let origins = origins.iter();
         Self {
             hosts,
-            origins: origins
-                .map(|origin| origin.trim_end_matches('/').to_lowercase())
-                .collect(),
+            origins: origins.to_vec(),
             namespaces: namespaces.to_vec(),
         }
     }

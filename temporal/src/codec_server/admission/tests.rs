@@ -6,7 +6,7 @@ const UI: &str = "http://localhost:8233";
 
 fn admission() -> Admission {
     let address = "127.0.0.1:8081".parse().unwrap();
-    Admission::new(address, &[], &[format!("{UI}/")], &[])
+    Admission::new(address, &[], &[origin(&format!("{UI}/")).unwrap()], &[])
 }
 
 /// A request that is answered, with these headers in place of its own.
@@ -97,6 +97,30 @@ fn a_url_in_the_request_line_names_this_server_too() {
         "http://localhost:8081@evil.example/decode",
     ] {
         assert_eq!(refused(&admission, &post(url)).as_u16(), 421, "{url}");
+    }
+}
+
+#[test]
+fn an_origin_is_one_page_of_the_web() {
+    for (given, taken) in [
+        ("https://UI.example/", "https://ui.example"),
+        ("http://[::1]:8233", "http://[::1]:8233"),
+    ] {
+        assert_eq!(origin(given).as_deref(), Ok(taken));
+    }
+    for bad in [
+        "*",
+        "",
+        "null",
+        "ui.example",
+        "https://",
+        "https://ui.example/path",
+        "https://ui.example?x",
+        "https://user@ui.example",
+        "ftp://ui.example",
+    ] {
+        let refusal = origin(bad).expect_err(bad);
+        assert!(refusal.contains("any page"), "{refusal}");
     }
 }
 
