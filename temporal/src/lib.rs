@@ -49,5 +49,5 @@ pub use renewals::Renewals;
 pub use search_attributes::{NoSearchAttribute, ensure_keyword};
 pub use secret::Secret;
 pub use settings::Settings;
-pub use text::{excerpt, printable, reported, shell_word};
+pub use text::{excerpt, printable, printable_lines, reported, shell_word};
 pub use ui::{UiArgs, workflow_url};

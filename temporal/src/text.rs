@@ -51,6 +51,12 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     escaped.collect::<String>().into()
 }
 
+/// Returns a text of several lines with each line [`printable`].
+pub fn printable_lines(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(printable).collect();
+    lines.join("\n")
+}
+
 /// Returns whether a terminal does something other than show this character. Besides control
 /// characters, these are the marks of [UAX #9](https://www.unicode.org/reports/tr9/) for the direction
 /// of writing, and the separators of lines and paragraphs.
@@ -86,6 +92,11 @@ mod tests {
         ] {
             assert_eq!(printable(text), shown);
         }
+    }
+
+    #[test]
+    fn lines_stay_lines() {
+        assert_eq!(printable_lines("one\n\u{1b}[2Jtwo\n"), "one\n\\u{1b}[2Jtwo");
     }
 
     #[test]
