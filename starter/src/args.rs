@@ -1,12 +1,14 @@
 //! What the command line takes.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
-use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand};
+use clap::{
+    Args as ClapArgs, CommandFactory, Parser, Subcommand, builder::NonEmptyStringValueParser,
+};
 use inventory::{DEFAULT_PRODUCT, Location};
 use orders::{ADDRESS_RULE, ApprovalRule, Item, Order, is_address};
 use rand::{Rng, RngExt};
-use temporal::{ConnectArgs, UiArgs};
+use temporal::{ConnectArgs, UiArgs, names::check_name};
 use workflows::OrderStatus;
 
 /// Units that an order without arguments asks for: one less than the first stock, as in the Go
@@ -93,7 +95,7 @@ pub struct OrderArgs {
     #[arg(requires_all = ["product", "quantity", "payment_info"])]
     pub order_number: Option<u64>,
     /// Product [without all four: 123456]
-    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub product: Option<String>,
     /// Units, at least 1 [without all four: 999]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
@@ -148,6 +150,7 @@ pub struct WishArgs {
 #[derive(Debug, ClapArgs)]
 pub struct FollowArgs {
     /// The order's ID, such as order-11235
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub order_id: String,
     /// Settings that all subcommands take.
     #[command(flatten)]
@@ -160,9 +163,9 @@ pub struct ListArgs {
     /// Only those of this status, such as AwaitingApproval
     #[arg(long, value_parser = status)]
     pub status: Option<OrderStatus>,
-    /// How many to list at most; all are counted
-    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
-    pub limit: usize,
+    /// How many to list at most, up to 10000; all are counted
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
     /// Settings that all subcommands take.
     #[command(flatten)]
     pub common: CommonArgs,
@@ -172,6 +175,7 @@ pub struct ListArgs {
 #[derive(Debug, ClapArgs)]
 pub struct ChangeAddressArgs {
     /// The order's ID, such as order-11235
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub order_id: String,
     /// The new address, such as "12 Main Street"
     #[arg(value_name = "ADDRESS")]
@@ -188,6 +192,7 @@ pub struct ChangeAddressArgs {
 #[derive(Debug, ClapArgs)]
 pub struct MessageArgs {
     /// The order's ID, such as order-11235
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub order_id: String,
     /// Settings that all subcommands take.
     #[command(flatten)]
@@ -198,6 +203,7 @@ pub struct MessageArgs {
 #[derive(Debug, ClapArgs)]
 pub struct ReasonArgs {
     /// The order's ID, such as order-11235
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub order_id: String,
     /// Why
     #[arg(long, default_value = "no reason given")]
@@ -211,6 +217,7 @@ pub struct ReasonArgs {
 #[derive(Debug, ClapArgs)]
 pub struct ScheduleCreateArgs {
     /// The recurring order's name; its orders are named after it and the time
+    #[arg(value_parser = recurring)]
     pub name: String,
     /// How often, such as 1h
     #[arg(long, value_name = "TIME", value_parser = interval)]
@@ -244,6 +251,7 @@ pub struct ScheduleListArgs {
 #[derive(Debug, ClapArgs)]
 pub struct ScheduleNameArgs {
     /// The recurring order's name
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub name: String,
     /// Where the Temporal server is.
     #[command(flatten)]
@@ -254,10 +262,10 @@ pub struct ScheduleNameArgs {
 #[derive(Debug, ClapArgs)]
 pub struct LoadArgs {
     /// Orders to place
-    #[arg(long, value_name = "NUMBER", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub orders: u32,
     /// Orders under way at a time
-    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub concurrency: u32,
     /// Have the orders' fraud checks done within the workflow's own task
     #[arg(long)]
@@ -274,6 +282,7 @@ pub struct LoadArgs {
 #[derive(Debug, ClapArgs)]
 pub struct HistoryArgs {
     /// The order's ID, such as order-11235
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub order_id: String,
     /// Which run of it [default: the newest]
     #[arg(long, value_name = "ID")]
@@ -305,7 +314,7 @@ pub struct CommonArgs {
     #[command(flatten)]
     pub ui: UiArgs,
     /// The workers' task queue
-    #[arg(long, env = "ORDER_MANAGEMENT_TASK_QUEUE", default_value = workflows::TASK_QUEUE)]
+    #[arg(long, env = "ORDER_MANAGEMENT_TASK_QUEUE", default_value = workflows::TASK_QUEUE, value_parser = temporal::task_queue)]
     pub task_queue: String,
     /// How the order is shown.
     #[command(flatten)]
@@ -413,6 +422,18 @@ fn status(text: &str) -> Result<OrderStatus, String> {
             let names = OrderStatus::ALL.map(|status| status.to_string());
             format!("the statuses are {}", names.join(", "))
         })
+}
+
+/// The server adds a hyphen and the time to the name for the ID of each order, which may have 100
+/// characters in all.
+const LONGEST_RECURRING: usize = 100 - "-2026-11-24T12:00:00Z".len();
+
+fn recurring(text: &str) -> Result<String, String> {
+    check_name(text).map_err(|problem| format!("the name {problem}"))?;
+    if text.chars().count() > LONGEST_RECURRING {
+        return Err(format!("expected at most {LONGEST_RECURRING} characters"));
+    }
+    Ok(text.to_owned())
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
@@ -539,6 +560,24 @@ mod tests {
                 &["schedule", "create", "x", "--every", "0s"],
                 ErrorKind::ValueValidation,
             ),
+            (
+                &["schedule", "create", "", "--every", "1s"],
+                ErrorKind::ValueValidation,
+            ),
+            (
+                &["schedule", "create", "a\nb", "--every", "1s"],
+                ErrorKind::ValueValidation,
+            ),
+            (
+                &["schedule", "create", &"x".repeat(80), "--every", "1s"],
+                ErrorKind::ValueValidation,
+            ),
+            (&["schedule", "delete", ""], ErrorKind::InvalidValue),
+            (&["schedule", "pause", ""], ErrorKind::InvalidValue),
+            (&["--task-queue", ""], ErrorKind::ValueValidation),
+            (&["follow", ""], ErrorKind::InvalidValue),
+            (&["list", "--limit", "0"], ErrorKind::ValueValidation),
+            (&["load", "--orders", "9999999"], ErrorKind::ValueValidation),
         ] {
             let error = parsed(words).expect_err(&format!("{words:?}"));
             assert_eq!(error.kind(), kind, "{words:?}: {error}");

@@ -73,7 +73,7 @@ async fn dispatch(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Schedule(command)) => schedule::run(&command).await,
         Some(Command::Load(args)) => load::load(&args).await,
         Some(Command::History(args)) => history::history(&args).await,
-        Some(Command::Audit(args)) => audit::audit(&args),
+        Some(Command::Audit(args)) => audit::audit(&args).await,
     };
     if let Some(traces) = traces {
         traces.end().await;

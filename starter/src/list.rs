@@ -5,6 +5,7 @@ use std::{io::Write, process::ExitCode, time::SystemTime};
 use anyhow::Context;
 use futures::{TryStreamExt, future::try_join_all};
 use serde_json::json;
+use temporal::printable;
 use temporalio_client::{
     Client, WorkflowCountOptions, WorkflowExecution, WorkflowListOptions, errors::ClientError,
 };
@@ -25,7 +26,9 @@ pub async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
         Some(status) => of_status(status),
         None => ORDERS.to_owned(),
     };
-    let options = WorkflowListOptions::builder().limit(args.limit).build();
+    let options = WorkflowListOptions::builder()
+        .limit(args.limit as usize)
+        .build();
     let listed: Vec<WorkflowExecution> = client
         .list_workflows(query, options)
         .try_collect()
@@ -97,15 +100,15 @@ fn report(
     counts: Option<&[(OrderStatus, usize)]>,
 ) -> String {
     let mut text = String::new();
-    let width = orders.iter().map(|order| order.id().len()).max();
+    let ids: Vec<_> = orders.iter().map(|order| printable(order.id())).collect();
+    let width = ids.iter().map(|id| id.chars().count()).max();
     let width = width.unwrap_or_default().max(24);
-    for order in orders {
+    for (order, id) in orders.iter().zip(ids) {
         let took = order.start_time().zip(order.close_time());
         let took = took.and_then(|(start, end)| end.duration_since(start).ok());
         let line = format!(
-            "{:<width$} {:<18} {:<21} {:>8}",
-            order.id(),
-            status(order),
+            "{id:<width$} {:<18} {:<21} {:>8}",
+            printable(&status(order)),
             order.start_time().map(rfc3339).unwrap_or_default(),
             took.map(readable).unwrap_or_default(),
         );

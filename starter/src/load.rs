@@ -6,9 +6,8 @@ mod workers;
 
 use std::{
     io::Write,
-    path::Path,
     process::ExitCode,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::{Context, bail};

@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow, bail};
 use futures::TryStreamExt;
 use orders::Order;
 use serde_json::json;
-use temporal::ensure_keyword;
+use temporal::{ensure_keyword, excerpt, printable, reported};
 use temporalio_client::{
     Client,
     grpc::WorkflowService,
@@ -123,7 +123,7 @@ async fn create(args: &ScheduleCreateArgs) -> anyhow::Result<()> {
              nothing was changed",
             args.name
         ),
-        Err(status) => Err(anyhow!(status.message().to_owned()))
+        Err(status) => Err(anyhow!(reported(status.message())))
             .with_context(|| format!("cannot create the recurring order {:?}", args.name)),
     }
 }
@@ -187,7 +187,7 @@ async fn list(args: &ScheduleListArgs) -> anyhow::Result<()> {
                 Some(next) => format!("next at {next}"),
                 None => String::new(),
             };
-            writeln!(out, "{:<24} {next}", schedule.schedule_id())
+            writeln!(out, "{:<24} {next}", printable(schedule.schedule_id()))
         };
     }
     if listed == 0 && !args.common.output.json {
@@ -234,8 +234,16 @@ async fn find(args: &ScheduleNameArgs) -> anyhow::Result<ScheduleHandle<Client>>
 fn named(error: ScheduleError, name: &str) -> anyhow::Error {
     match error {
         ScheduleError::Rpc(status) if status.code() == Code::NotFound => {
-            anyhow!("there is no recurring order {name:?}: `starter schedule list` names them")
+            anyhow!(
+                "there is no recurring order {:?}: `starter schedule list` names them",
+                excerpt(name)
+            )
         }
+        ScheduleError::Rpc(status) => anyhow!(
+            "the server does not accept this for the recurring order {:?}: {}",
+            excerpt(name),
+            reported(status.message())
+        ),
         other => other.into(),
     }
 }

@@ -4,6 +4,7 @@ use std::{io::Write, process::ExitCode, time::Duration};
 
 use anyhow::{Context, bail};
 use serde_json::json;
+use temporal::{printable, reported};
 use temporalio_client::{
     RpcOptions, WorkflowDescribeOptions, WorkflowQueryOptions, errors::WorkflowQueryError,
 };
@@ -38,7 +39,7 @@ pub async fn status(args: &FollowArgs) -> anyhow::Result<ExitCode> {
         Err(WorkflowQueryError::Rpc(error)) => bail!(
             "{} does not answer: {}. It takes a worker that runs its code: cargo run -p worker",
             args.order_id,
-            error.message(),
+            reported(error.message()),
         ),
         Err(error) => return Err(error).context("cannot ask the order"),
     };
@@ -103,24 +104,29 @@ fn change(number: usize, step: &StepProgress, at_work: Option<&PendingActivityIn
 }
 
 fn report(progress: &OrderProgress, steps: &[StepChange]) -> String {
+    let printed = |label: &str, text: &str| format!("{label}{}", printable(text));
     let to = progress
         .address
         .as_ref()
-        .map(|address| format!(", to {address}"))
+        .map(|address| printed(", to ", address))
         .unwrap_or_default();
     let mut text = format!(
         "{}: {}, {} %{to}\n",
-        progress.order_id, progress.status, progress.percent
+        printable(&progress.order_id),
+        progress.status,
+        progress.percent
     );
     for step in steps {
         text += &line(step);
         text += "\n";
     }
     if let Some(reason) = &progress.reason {
-        text += &format!("reason: {reason}\n");
+        text += &printed("reason: ", reason);
+        text += "\n";
     }
     for ignored in &progress.ignored {
-        text += &format!("ignored: {ignored}\n");
+        text += &printed("ignored: ", ignored);
+        text += "\n";
     }
     text
 }

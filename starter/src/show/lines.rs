@@ -3,6 +3,7 @@
 use std::{io::Write, time::Duration};
 
 use anstyle::{AnsiColor, Style};
+use temporal::printable;
 use workflows::OrderOutcome;
 
 use crate::{
@@ -28,13 +29,18 @@ impl Lines {
                     OrderOutcome::Duplicate => (WAITING.bold(), "duplicate"),
                     OrderOutcome::Rejected => (WAITING.bold(), "rejected"),
                 };
-                print(&format!("{style}{word}:{style:#} {}", result.message));
+                print(&format!(
+                    "{style}{word}:{style:#} {}",
+                    printable(&result.message)
+                ));
             }
             Followed::Cancelled => print(&format!(
                 "{style}cancelled:{style:#} what was done is undone",
                 style = WAITING.bold()
             )),
-            Followed::NotCompleted(reason) => print(&format!("{BAD}failed:{BAD:#} {reason}")),
+            Followed::NotCompleted(reason) => {
+                print(&format!("{BAD}failed:{BAD:#} {}", printable(reason)));
+            }
         }
     }
 }
@@ -50,7 +56,7 @@ impl Watch for Lines {
     }
 
     fn say(&mut self, sentence: &str) {
-        print(sentence);
+        print(&printable(sentence));
     }
 }
 
@@ -67,6 +73,7 @@ const NO_KEY: &str = "it is encrypted with key";
 
 /// That the workflow's own code failed.
 pub(super) fn code_failed(error: &str) -> String {
+    let error = printable(error);
     if error.contains(NO_KEY) {
         return format!(
             "{BAD}the worker cannot read the order{BAD:#}, which waits for one with the right key: \
@@ -81,7 +88,7 @@ pub(super) fn code_failed(error: &str) -> String {
 
 /// That somebody told the order something.
 pub(super) fn asked(what: &str) -> String {
-    format!("    the order is told: {what}")
+    format!("    the order is told: {}", printable(what))
 }
 
 /// A step's change in one line, in columns.
@@ -107,8 +114,10 @@ pub(crate) fn line(step: &StepChange) -> String {
     };
     let took = step.took_ms.map(readable).unwrap_or_default();
     format!(
-        "{:>2}  {:<16} {style}{word:<9}{style:#} {attempt:<11} {took:>8}  {detail}",
-        step.number, step.step
+        "{:>2}  {:<16} {style}{word:<9}{style:#} {attempt:<11} {took:>8}  {}",
+        step.number,
+        printable(&step.step),
+        printable(&detail)
     )
     .trim_end()
     .to_owned()
@@ -147,6 +156,23 @@ mod tests {
     use temporal::encryption::codec::EncryptionError;
 
     use super::*;
+
+    #[test]
+    fn what_comes_from_a_server_does_nothing_to_the_terminal() {
+        let error = "\u{1b}]0;title\u{7}\u{1b}[2J".to_owned();
+        let failed = StepState::Failed {
+            error: error.clone(),
+        };
+        let mut change = StepChange::new(&error, 1, failed, 1);
+        change.about = Some(error.clone());
+        for text in [line(&change), asked(&error), code_failed(&error)] {
+            assert!(
+                !text.contains('\u{7}') && !text.contains("\u{1b}[2J"),
+                "{text:?}"
+            );
+            assert!(text.contains(r"\u{1b}[2J"), "{text:?}");
+        }
+    }
 
     #[test]
     fn a_worker_without_the_key_is_not_called_bad_code() {

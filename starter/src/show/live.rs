@@ -4,6 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use anstream::{AutoStream, ColorChoice, adapter::strip_str};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use temporal::printable;
 
 use super::lines::{self, Lines};
 use crate::{
@@ -35,6 +36,11 @@ impl Live {
         Lines.ended(followed);
     }
 
+    fn print(&self, line: &str) {
+        // A terminal that cannot be written to has nobody before it.
+        let _ = self.all.println(coloured(line));
+    }
+
     /// Leaves what is shown as it is.
     pub(super) fn abandon(&mut self) {
         for step in self.steps.values() {
@@ -47,7 +53,7 @@ impl Watch for Live {
     fn event(&mut self, event: &OrderEvent) {
         let OrderEvent::Step(step) = event else {
             match event {
-                OrderEvent::CodeFailed(error) => self.say(&lines::code_failed(error)),
+                OrderEvent::CodeFailed(error) => self.print(&lines::code_failed(error)),
                 // Below the steps so far, for it came after them.
                 OrderEvent::Asked(what) => {
                     let line = self.all.add(ProgressBar::new_spinner());
@@ -74,8 +80,7 @@ impl Watch for Live {
     }
 
     fn say(&mut self, sentence: &str) {
-        // A terminal that cannot be written to has nobody before it.
-        let _ = self.all.println(coloured(sentence));
+        self.print(&printable(sentence));
     }
 }
 

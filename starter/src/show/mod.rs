@@ -8,6 +8,7 @@ use std::io::IsTerminal;
 
 use json::Json;
 use lines::Lines;
+use temporal::shell_word;
 
 use crate::{
     args::OutputArgs,
@@ -42,7 +43,8 @@ impl Show {
     /// Says that the order goes on without this program.
     pub fn interrupted(&mut self, order_id: &str) {
         let sentence = format!(
-            "{order_id} goes on. Follow it again: cargo run -p starter -- follow {order_id}"
+            "{order_id} goes on. Follow it again: cargo run -p starter -- follow {}",
+            shell_word(order_id)
         );
         match self {
             Self::Live(live) => {
