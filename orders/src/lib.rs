@@ -8,7 +8,7 @@
 //! | `approval` | [`ApprovalRule`]: when an order needs a person's approval |
 //! | [`limits`] | the upper limit of everything that an order can say |
 //! | `json` | [`from_json`]: reading what comes from outside |
-//! | `text` | [`shortened`] and [`masked`]: quoting what comes from outside |
+//! | `text` | [`shortened`], [`quoted`] and [`masked`]: quoting what comes from outside |
 
 mod address;
 mod approval;
@@ -23,4 +23,4 @@ pub use approval::ApprovalRule;
 pub use item::{Item, merged};
 pub use json::{DecodeError, from_json};
 pub use order::{DEFAULT_PAUSE, InvalidOrder, Order, PAUSING_ORDER, within};
-pub use text::{MAX_MESSAGE, MAX_QUOTE, masked, shortened};
+pub use text::{MAX_MESSAGE, MAX_QUOTE, masked, quoted, shortened};

@@ -37,6 +37,16 @@ pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     format!("{first} … ({left_out} characters left out) … {last}").into()
 }
 
+/// Puts `text` in quotes, shortened to [`MAX_QUOTE`] characters and with its control characters
+/// escaped.
+///
+/// ```
+/// assert_eq!(orders::quoted("Main\tStreet"), r#""Main\tStreet""#);
+/// ```
+pub fn quoted(text: &str) -> String {
+    shortened(&format!("{text:?}"), MAX_QUOTE).into_owned()
+}
+
 /// Hides all of a payment info but its end, and its length if it is short. A text of one or two
 /// characters is hidden altogether.
 ///

@@ -36,7 +36,7 @@ pub async fn change_address(args: &ChangeAddressArgs) -> anyhow::Result<ExitCode
         let options = WorkflowSignalOptions::default();
         let sent = told
             .order
-            .signal(ProcessOrder::new_address, address, options);
+            .signal(ProcessOrder::new_address, address.into(), options);
         return match sent.await {
             Ok(()) => told.done(&format!(
                 "{order_id} was sent the address {}; `starter status {order_id}` shows whether it was accepted",
@@ -49,7 +49,7 @@ pub async fn change_address(args: &ChangeAddressArgs) -> anyhow::Result<ExitCode
     let options = WorkflowExecuteUpdateOptions::default();
     let update = told
         .order
-        .execute_update(ProcessOrder::change_address, address, options);
+        .execute_update(ProcessOrder::change_address, address.into(), options);
     let change = told.answer(update).await?;
     let before = change
         .before
@@ -67,7 +67,7 @@ pub async fn approve(args: &MessageArgs) -> anyhow::Result<ExitCode> {
     let options = WorkflowExecuteUpdateOptions::default();
     let update = told
         .order
-        .execute_update(ProcessOrder::approve, (), options);
+        .execute_update(ProcessOrder::approve, ().into(), options);
     told.answer(update).await?;
     told.done(&format!("{} is approved and continues", args.order_id))
 }
@@ -82,7 +82,7 @@ pub async fn reject(args: &ReasonArgs) -> anyhow::Result<ExitCode> {
     let reason = args.reason.clone();
     let update = told
         .order
-        .execute_update(ProcessOrder::reject, reason, options);
+        .execute_update(ProcessOrder::reject, reason.into(), options);
     told.answer(update).await?;
     told.done(&format!("{} is rejected", args.order_id))
 }
@@ -97,7 +97,7 @@ pub async fn cancel(args: &ReasonArgs) -> anyhow::Result<ExitCode> {
     let reason = args.reason.clone();
     let update = told
         .order
-        .execute_update(ProcessOrder::cancel, reason, options);
+        .execute_update(ProcessOrder::cancel, reason.into(), options);
     told.answer(update).await?;
     told.show
         .say(&format!("{} is being cancelled", args.order_id));

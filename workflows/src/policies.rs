@@ -16,6 +16,10 @@ pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(2);
 /// milliseconds; a minute leaves room for a disk that stalls, and ends an attempt that hangs.
 pub const START_TO_CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The longest that a local activity may take with all its attempts: for ever. Left out, it would be
+/// 100 seconds, after which the order would fail because something was slow.
+pub const LOCAL_SCHEDULE_TO_CLOSE_TIMEOUT: Duration = Duration::from_hours(10 * 365 * 24);
+
 /// The first pause after a failed attempt: long enough for a passing fault to pass, and short
 /// enough not to be noticed.
 pub const FIRST_RETRY: Duration = Duration::from_millis(200);
@@ -57,6 +61,7 @@ pub fn activity_options(
 pub fn local_activity_options(stop: &WorkflowCancellationToken) -> LocalActivityOptions {
     LocalActivityOptions::builder()
         .start_to_close_timeout(START_TO_CLOSE_TIMEOUT)
+        .schedule_to_close_timeout(LOCAL_SCHEDULE_TO_CLOSE_TIMEOUT)
         .retry_policy(retry_policy())
         .cancellation_token(stop.clone())
         .build()
