@@ -67,3 +67,21 @@ pub fn masked(payment_info: &str) -> String {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_end_of_a_payment_info_is_shown() {
+        for (payment_info, shown) in [
+            ("VISA-123456", "*********56"),
+            ("Überweisung", "*********ng"),
+            ("567", "*67"),
+            ("56", "**"),
+            ("", ""),
+        ] {
+            assert_eq!(masked(payment_info), shown);
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::{process::ExitCode, time::Duration};
 
 use anyhow::{anyhow, bail};
-use orders::{ADDRESS_RULE, is_address};
+use orders::{ADDRESS_RULE, is_address, limits::MAX_ADDRESS, quoted, within};
 use temporalio_client::{
     WorkflowDescribeOptions, WorkflowExecuteUpdateOptions, WorkflowSignalOptions,
     errors::{WorkflowInteractionError, WorkflowUpdateError},
@@ -28,8 +28,12 @@ const NO_WORKER_AFTER: Duration = Duration::from_secs(3);
 pub async fn change_address(args: &ChangeAddressArgs) -> anyhow::Result<ExitCode> {
     let order_id = &args.order_id;
     if !is_address(&args.deliver_to) {
-        bail!("{:?} is not an address: {ADDRESS_RULE}", args.deliver_to);
+        bail!(
+            "{} is not an address: {ADDRESS_RULE}",
+            quoted(&args.deliver_to)
+        );
     }
+    within("address", &args.deliver_to, MAX_ADDRESS)?;
     let told = Told::begin(&args.common, order_id).await?;
     let address = args.deliver_to.clone();
     if args.no_reply {

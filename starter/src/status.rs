@@ -119,6 +119,9 @@ fn report(progress: &OrderProgress, steps: &[StepChange]) -> String {
     if let Some(reason) = &progress.reason {
         text += &format!("reason: {reason}\n");
     }
+    if progress.ignored_before > 0 {
+        text += &format!("ignored: {} earlier signals\n", progress.ignored_before);
+    }
     for ignored in &progress.ignored {
         text += &format!("ignored: {ignored}\n");
     }

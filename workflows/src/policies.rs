@@ -74,3 +74,22 @@ fn retry_policy() -> RetryPolicy {
         .maximum_interval(LONGEST_RETRY)
         .build()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_activity_is_given_up_because_it_takes_long() {
+        let stop = WorkflowCancellationToken::new();
+        let options = activity_options(&stop, None);
+        assert_eq!(options.schedule_to_start_timeout, None);
+        let local = local_activity_options(&stop);
+        let decades = Duration::from_hours(5 * 365 * 24);
+        assert!(local.schedule_to_close_timeout > Some(decades));
+        assert_eq!(local.schedule_to_start_timeout, None);
+        for policy in [options.retry_policy.unwrap(), local.retry_policy] {
+            assert_eq!(policy, retry_policy());
+        }
+    }
+}
