@@ -4,6 +4,7 @@ use std::{fmt, fs::File, net::SocketAddr, path::Path, sync::Arc, time::Duration}
 
 use anyhow::Context;
 use axum::{Router, extract::State, http::StatusCode, routing::get};
+use inventory::Inventory;
 use temporal::{
     http::{self, Limits},
     telemetry::Polls,
@@ -19,8 +20,8 @@ const NEXT_POLL_LIMIT: Duration = Duration::from_secs(1);
 
 const LIMITS: Limits = Limits {
     body: 0,
-    // Longer than the two limits above together.
-    time: Duration::from_secs(5),
+    // Longer than the limits above together.
+    time: Duration::from_secs(6),
     connections: 100,
 };
 
@@ -31,6 +32,7 @@ pub struct Health(Arc<Shared>);
 struct Shared {
     polls: Polls,
     client: watch::Sender<Option<Client>>,
+    inventory: watch::Sender<Option<Inventory>>,
     stopping: watch::Sender<bool>,
 }
 
@@ -45,6 +47,8 @@ pub enum NotReady {
     NoAnswer(String),
     /// The operating system gives this process no more files or connections; the text says why.
     NoDescriptor(String),
+    /// The inventory cannot be used; the text says why.
+    Inventory(String),
     /// No poll is under way for tasks of this kind.
     NoPoll(&'static str),
 }
@@ -62,6 +66,9 @@ impl fmt::Display for NotReady {
                 "not ready: the process cannot open files or connections: {why}; allow it more open \
                  files (ulimit -n), or give it fewer slots (--max-activities)"
             ),
+            Self::Inventory(why) => {
+                write!(f, "not ready: the inventory cannot be used: {why}")
+            }
             Self::NoPoll(tasks) => write!(
                 f,
                 "not ready: no poll for {tasks} tasks is under way; the worker is just starting, \
@@ -77,6 +84,7 @@ impl Health {
         Self(Arc::new(Shared {
             polls,
             client: watch::Sender::new(None),
+            inventory: watch::Sender::new(None),
             stopping: watch::Sender::new(false),
         }))
     }
@@ -86,21 +94,27 @@ impl Health {
         self.0.client.send_replace(Some(client));
     }
 
+    /// Notes which inventory the worker uses. It is not ready unless that can be used.
+    pub fn uses(&self, inventory: Inventory) {
+        self.0.inventory.send_replace(Some(inventory));
+    }
+
     /// Notes that the worker was asked to stop.
     pub fn stopping(&self) {
         self.0.stopping.send_replace(true);
     }
 
     /// Checks that the server answers, that polls for workflow and activity tasks are under way, and
-    /// that activities could open their files. Takes up to 3 seconds.
+    /// that activities could open their files. Takes up to 5 seconds.
     ///
     /// # Errors
     /// Returns the reason if the worker is not ready.
     pub async fn ready(&self) -> Result<(), NotReady> {
+        self.not_stopping()?;
         let Some(client) = self.0.client.borrow().clone() else {
             return Err(NotReady::NotConnected);
         };
-        self.not_stopping()?;
+        self.inventory().await?;
         temporal::answers(&client, ANSWER_LIMIT)
             .await
             .map_err(NotReady::NoAnswer)?;
@@ -114,6 +128,17 @@ impl Health {
             return Err(NotReady::NoPoll("activity"));
         }
         Ok(())
+    }
+
+    async fn inventory(&self) -> Result<(), NotReady> {
+        let Some(inventory) = self.0.inventory.borrow().clone() else {
+            return Ok(());
+        };
+        match tokio::time::timeout(ANSWER_LIMIT, inventory.identity()).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(NotReady::Inventory(error.to_string())),
+            Err(_) => Err(NotReady::Inventory("it does not answer in time".to_owned())),
+        }
     }
 
     fn not_stopping(&self) -> Result<(), NotReady> {

@@ -136,15 +136,8 @@ impl OrderMetrics {
 
 /// Every product's units, or none if there is no inventory or it cannot be read.
 async fn read(inventory: &Inventory) -> Option<Vec<(String, u32)>> {
-    let inventory = inventory.clone();
-    let reading = tokio::task::spawn_blocking(move || {
-        if !inventory.path().exists() {
-            return None;
-        }
-        let products = inventory.products().ok()?.into_iter();
-        Some(products.map(|it| (it.product, it.in_stock)).collect())
-    });
-    reading.await.ok().flatten()
+    let products = inventory.products().await.ok()?.into_iter();
+    Some(products.map(|it| (it.product, it.in_stock)).collect())
 }
 
 struct ActivityEnds(Arc<Notify>);
@@ -173,10 +166,10 @@ mod tests {
     async fn looking_at_an_inventory_that_is_not_there_does_not_make_it() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("inventory.json");
-        let inventory = Inventory::at(&file, SystemTime::now);
+        let inventory = Inventory::at(&file.clone().into(), SystemTime::now).unwrap();
         assert_eq!(read(&inventory).await, None);
         assert!(!file.exists());
-        inventory.products().unwrap();
+        inventory.identity().await.unwrap();
         let stock = read(&inventory).await;
         assert_eq!(stock, Some(vec![("123456".to_owned(), 1000)]));
     }

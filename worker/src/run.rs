@@ -31,6 +31,9 @@ const STICKY_TIMEOUT: Duration = Duration::from_secs(1);
 /// heartbeat timeout, leaves a busy machine too little time.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
 
+/// How often an inventory that cannot be used is tried again.
+const INVENTORY_PAUSE: Duration = Duration::from_secs(1);
+
 /// What the log says when the worker takes orders.
 pub const READY: &str = "worker ready";
 
@@ -112,7 +115,11 @@ async fn run_until(stop: &mut Stop, args: &Args, register: Register) -> anyhow::
     if let Err(error) = temporal::ensure_keyword(renewals.client(), ORDER_STATUS.name()).await {
         tracing::warn!("orders can be listed, but not by status: {error}");
     }
-    let inventory = Inventory::at(&args.database, SystemTime::now);
+    let inventory = Inventory::at(&args.database, SystemTime::now)?;
+    health.uses(inventory.clone());
+    if !usable(&inventory, stop).await {
+        return Ok(Ended::InOrder);
+    }
     let figures = OrderMetrics::new(&metrics);
     let runtime = metrics.runtime()?;
     let mut shifts = Shifts::default();
@@ -138,7 +145,7 @@ async fn run_until(stop: &mut Stop, args: &Args, register: Register) -> anyhow::
         server = renewals.address(),
         namespace = renewals.client().options().namespace,
         task_queue = args.task_queue,
-        database = %args.database.display(),
+        database = %args.database,
         fault_rate = %args.fault_rate,
         build_id = args.version.build_id,
         "{READY}"
@@ -178,6 +185,32 @@ async fn run_until(stop: &mut Stop, args: &Args, register: Register) -> anyhow::
     }
     tracing::info!("worker stopped");
     Ok(Ended::InOrder)
+}
+
+/// Waits until the inventory can be used, or until the worker is asked to stop. A worker that took orders
+/// before that could only fail them.
+async fn usable(inventory: &Inventory, stop: &mut Stop) -> bool {
+    let mut told = None;
+    loop {
+        match inventory.identity().await {
+            Ok(identity) => {
+                tracing::debug!(inventory = identity.id, "the inventory can be used");
+                return true;
+            }
+            Err(error) => {
+                let error = error.to_string();
+                // Said once, and again when the reason is another one.
+                if told.as_ref() != Some(&error) {
+                    tracing::error!("the worker takes no orders, for its inventory cannot be used: {error}");
+                    told = Some(error);
+                }
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(INVENTORY_PAUSE) => {}
+            () = stop.asked() => return false,
+        }
+    }
 }
 
 fn cut_off(args: &Args) -> Ended {

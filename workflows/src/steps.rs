@@ -131,7 +131,7 @@ impl OrderRun {
         let options = ChildWorkflowOptions::builder()
             .workflow_id(shipment_id(
                 self.ctx.workflow_id(),
-                &self.placement.submission,
+                &self.placement().submission,
                 product,
             ))
             .cancellation_token(self.stop.clone())
