@@ -164,6 +164,9 @@ pub struct ShowArgs {
     /// Wait this long before each step, such as 3s
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub slow: Option<Duration>,
+    /// Keep the demo's own server and its Web UI when the demo is over, until Ctrl-C
+    #[arg(long)]
+    pub keep: bool,
     /// The inventory file [default: one in a folder of the demo's own, at its first state].
     /// Several-items and chaos always have one of their own
     #[arg(long, env = "DATABASE")]
@@ -226,7 +229,7 @@ mod tests {
         let ui = parsed(&["order", "--ui-address", "http://127.0.0.1:2"])
             .show
             .ui;
-        assert_eq!(ui.ui_address, "http://127.0.0.1:2");
+        assert_eq!(ui.address("localhost:7233"), "http://127.0.0.1:2");
         assert!(parsed(&["chaos", "--step"]).show.step);
     }
 

@@ -44,6 +44,12 @@ pub trait Watch {
     fn event(&mut self, event: &OrderEvent);
     /// Something is worth a sentence.
     fn say(&mut self, sentence: &str);
+    /// Where the order can be looked at.
+    fn link(&mut self, url: &str) {
+        self.say(&format!("Web UI: {url}"));
+    }
+    /// The order has ended. [`follow`] leaves it to its caller to tell that.
+    fn ended(&mut self, _followed: &Followed) {}
 }
 
 /// Nobody: for following an order only to its end.

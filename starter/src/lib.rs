@@ -122,13 +122,13 @@ async fn shown(
     mut show: Show,
 ) -> anyhow::Result<ExitCode> {
     let order_id = handle.info().workflow_id.clone();
-    show.say(&format!(
-        "Web UI: {}",
-        common.ui.workflow_url(
-            &client.options().namespace,
-            &order_id,
-            handle.run_id().unwrap_or_default(),
-        )
+    let ui = common.ui.address(&common.connect.settings()?.host_port());
+    let (namespace, run_id) = (&client.options().namespace, handle.run_id());
+    show.link(&temporal::workflow_url(
+        &ui,
+        namespace,
+        &order_id,
+        run_id.unwrap_or_default(),
     ));
     let followed = tokio::select! {
         followed = follow::follow(&handle, &mut show) => followed.context("cannot follow the order")?,

@@ -10,7 +10,7 @@ use temporalio_client::{
 };
 use workflows::{ORDER_STATUS, OrderStatus};
 
-use crate::{args::ListArgs, connect::connect, show::readable};
+use crate::{args::ListArgs, connect::connect, show::text::readable};
 
 /// Orders are the workflows of this type; those of its parts are not.
 const ORDERS: &str = "WorkflowType = 'ProcessOrder'";

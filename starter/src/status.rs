@@ -18,7 +18,7 @@ use crate::{
     connect::connect,
     follow,
     progress::{StepChange, StepState, innermost},
-    show::line,
+    show::{columns, text},
 };
 
 /// How long a worker may take to answer.
@@ -113,7 +113,7 @@ fn report(progress: &OrderProgress, steps: &[StepChange]) -> String {
         progress.order_id, progress.status, progress.percent
     );
     for step in steps {
-        text += &line(step);
+        text += &text::step(step, columns());
         text += "\n";
     }
     if let Some(reason) = &progress.reason {

@@ -42,4 +42,4 @@ pub use renewals::Renewals;
 pub use search_attributes::{NoSearchAttribute, ensure_keyword};
 pub use secret::Secret;
 pub use settings::Settings;
-pub use ui::{UiArgs, workflow_url};
+pub use ui::{UI_PORT_OFFSET, UiArgs, workflow_url, workflows_url};

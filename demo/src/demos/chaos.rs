@@ -47,7 +47,7 @@ const MOST_UNITS: u32 = 400;
 
 /// Plays it.
 pub async fn play(stage: &mut Stage, args: &ChaosArgs) -> anyhow::Result<()> {
-    let voice = stage.voice;
+    let voice = stage.voice.clone();
     let seed = args.seed.unwrap_or_else(rand::random);
     voice.title(
         "chaos",
@@ -55,7 +55,7 @@ pub async fn play(stage: &mut Stage, args: &ChaosArgs) -> anyhow::Result<()> {
     );
     voice
         .scene(&format!(
-            "{} orders on {} workers; {} kills; fault rate {}; seed {seed}.",
+            "Place {} orders on {} workers; {} kills; fault rate {}; seed {seed}.",
             args.orders, args.workers, args.kills, args.fault_rate
         ))
         .await;
@@ -89,7 +89,8 @@ pub async fn play(stage: &mut Stage, args: &ChaosArgs) -> anyhow::Result<()> {
         }
     }
     let tally = Tally::new(&placed, &kills, &histories, &audit, &shipped_to);
-    tally.show(voice);
+    voice.scene("Check the ledger, and what each order said.").await;
+    tally.show(&voice);
     for finding in &audit.findings {
         voice.say(&format!("WRONG: {finding}"));
     }
@@ -280,10 +281,9 @@ impl Tally {
         }
     }
 
-    fn show(&self, voice: Voice) {
-        voice.say("");
+    fn show(&self, voice: &Voice) {
         for (name, value) in &self.rows {
-            voice.say(&format!("{name:<20} {value}"));
+            voice.quote(&format!("{name:<20} {value}"));
         }
     }
 }

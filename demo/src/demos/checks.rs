@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use anyhow::{bail, ensure};
 use inventory::Change;
 use orders::Order;
-use starter::{follow::OrderHandle, submit::submit};
+use starter::{
+    follow::{self, Followed, OrderHandle, Unwatched},
+    submit::submit,
+};
 use temporalio_client::{
     WorkflowCountOptions, WorkflowDescribeOptions, WorkflowFetchHistoryOptions,
     WorkflowQueryOptions,
@@ -13,7 +16,7 @@ use temporalio_client::{
 use temporalio_common::protos::temporal::api::{
     enums::v1::EventType, history::v1::history_event::Attributes,
 };
-use workflows::{ORDER_STATUS, OrderProgress, OrderStatus, ProcessOrder};
+use workflows::{ORDER_STATUS, OrderOutcome, OrderProgress, OrderStatus, ProcessOrder};
 
 use crate::stage::{Stage, check_success};
 
@@ -28,6 +31,20 @@ pub async fn place(stage: &Stage, order: &Order) -> anyhow::Result<OrderHandle> 
         .voice
         .quote(&format!("{} is placed: {order}", order.order_id));
     Ok(submitted.into_handle())
+}
+
+/// Waits until an order is charged and shipped, without showing its steps.
+///
+/// # Errors
+/// Returns an error if it ends otherwise, or takes too long.
+pub async fn completed(stage: &Stage, order: &OrderHandle) -> anyhow::Result<()> {
+    let order_id = &order.info().workflow_id;
+    let mut unwatched = Unwatched;
+    let following = follow::follow(order, &mut unwatched);
+    match stage.in_time(&format!("{order_id} to complete"), following).await? {
+        Followed::Completed(result) if result.outcome == OrderOutcome::Managed => Ok(()),
+        other => bail!("{order_id} was not completed: {other:?}"),
+    }
 }
 
 /// Has a starter do something, and shows what it says.

@@ -14,21 +14,21 @@ const ORDER_ID: &str = "order-3501";
 
 /// Plays it.
 pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
-    let voice = stage.voice;
+    let voice = stage.voice.clone();
     voice.title("declined-card", "the customer's card is declined");
     stage.free(ORDER_ID).await?;
     let before = stage.inventory().stock(DEFAULT_PRODUCT)?;
     let worker = stage.worker(&["--fault-rate", "0"]).await?;
 
     voice
-        .scene("An order is placed with a card that is declined. Retrying cannot help.")
+        .scene("Place an order with a card that is declined. No retry can help.")
         .await;
     let order = ["3501", "123456", "999", DECLINED];
     let reason = "failed: the payment for order-3501 was declined";
     refused(stage, &order, reason).await?;
 
     until_status(stage, ORDER_ID, OrderStatus::Failed).await?;
-    worker.stop().await?;
+    stage.stop(worker).await?;
 
     let attempts = attempts(&stage.find_order(ORDER_ID).await?).await?;
     let charges = attempts.get(Activity::Charge.name()).copied();
@@ -36,10 +36,10 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     check_effects(stage, ORDER_ID, &[Change::Reserved, Change::Released])?;
     let after = stage.inventory().stock(DEFAULT_PRODUCT)?;
     ensure!(after == before, "{before} units became {after}");
-    voice
-        .scene("The order has failed, and its units are back on the shelf.")
-        .await;
-    stage.show_books()?;
+    voice.checked(
+        "The charge was tried once, the order has failed, and its units are back on the shelf.",
+    );
+    stage.show_ledger(&[ORDER_ID])?;
     voice.shown("one attempt, a clear reason, and nothing left behind.");
     Ok(())
 }
