@@ -201,19 +201,17 @@ impl StarterProcess {
 
 /// Whether a starter with these arguments follows an order to its end.
 fn follows(arguments: &[&str]) -> bool {
-    arguments.first().is_some_and(|first| {
-        matches!(*first, "follow" | "cancel") || first.parse::<u64>().is_ok()
-    })
+    arguments
+        .first()
+        .is_some_and(|first| matches!(*first, "follow" | "cancel") || first.parse::<u64>().is_ok())
 }
 
 /// Shows what happens to an order as it comes, and keeps it.
-fn show_order(
-    output: impl AsyncRead + Unpin + Send + 'static,
-    voice: Voice,
-) -> JoinHandle<String> {
+fn show_order(output: impl AsyncRead + Unpin + Send + 'static, voice: Voice) -> JoinHandle<String> {
     tokio::spawn(async move {
         let mut watch = Kept {
             shown: voice.watch(),
+            voice,
             text: String::new(),
         };
         let mut lines = BufReader::new(output).lines();
@@ -230,6 +228,7 @@ fn show_order(
 /// Keeps what is shown of an order, as text.
 struct Kept {
     shown: Box<dyn Watch + Send>,
+    voice: Voice,
     text: String,
 }
 
@@ -251,6 +250,10 @@ impl Watch for Kept {
     fn say(&mut self, sentence: &str) {
         self.shown.say(sentence);
         self.keep(sentence);
+    }
+
+    fn link(&mut self, url: &str) {
+        self.voice.link(url);
     }
 
     fn ended(&mut self, followed: &Followed) {

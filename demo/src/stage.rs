@@ -404,7 +404,9 @@ impl Stage {
     /// # Errors
     /// Returns an error if it does not stop in time, or ends with an error.
     pub async fn stop(&self, worker: WorkerProcess) -> anyhow::Result<()> {
-        self.voice.during("stopping the worker", worker.stop()).await
+        self.voice
+            .during("stopping the worker", worker.stop())
+            .await
     }
 
     /// Whether the server is the demo's own.
@@ -539,7 +541,11 @@ async fn start(
 ) -> anyhow::Result<(DevServer, Settings)> {
     let starting = voice.during("starting a Temporal dev server", builder.start());
     let server = starting.await?;
-    let end = if show.keep { "with Ctrl-C" } else { "when the demo ends" };
+    let end = if show.keep {
+        "with Ctrl-C"
+    } else {
+        "when the demo ends"
+    };
     voice.say(&format!(
         "Started a Temporal dev server, which stops {end}.\nIts Web UI: {}",
         server.ui_address().unwrap_or_default(),

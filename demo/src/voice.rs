@@ -5,7 +5,7 @@ use std::{
     os::fd::AsFd,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -28,7 +28,7 @@ const QUOTED: Style = AnsiColor::BrightBlack.on_default();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 
 /// Lines longer than this are hard to read, however wide the terminal is.
-const COLUMNS: usize = 80;
+const COLUMNS: usize = 79;
 
 /// What takes longer than this is shown to be under way.
 const NOTICED_AFTER: Duration = Duration::from_millis(400);
@@ -42,6 +42,7 @@ pub struct Voice {
     /// None in a pipe, and on a terminal on which nothing can move.
     screen: Option<Screen>,
     scenes: Arc<AtomicU32>,
+    linked: Arc<AtomicBool>,
 }
 
 impl Voice {
@@ -52,12 +53,14 @@ impl Voice {
             slow,
             screen: Screen::stdout(),
             scenes: Arc::default(),
+            linked: Arc::default(),
         }
     }
 
     /// A demo's name and what it shows. Its scenes are counted from 1.
     pub fn title(&self, name: &str, about: &str) {
         self.scenes.store(0, Ordering::Relaxed);
+        self.linked.store(false, Ordering::Relaxed);
         self.wrapped(&format!("{TITLE}{name}{TITLE:#}: {about}"));
     }
 
@@ -113,6 +116,13 @@ impl Voice {
                 self.print(&format!("  {line}"));
             }
             None => self.print(&format!("  {QUOTED}|{QUOTED:#} {line}")),
+        }
+    }
+
+    /// Where a demo's first order can be looked at; the others are listed beside it.
+    pub fn link(&self, url: &str) {
+        if !self.linked.swap(true, Ordering::Relaxed) {
+            self.quote(&format!("Web UI: {url}"));
         }
     }
 
@@ -230,7 +240,9 @@ impl Silenced {
         let stdin = std::io::stdin();
         // A program in the background would be stopped for it.
         let in_foreground = tcgetpgrp(stdin.as_fd()).is_ok_and(|group| group == getpgrp());
-        let before = in_foreground.then(|| tcgetattr(stdin.as_fd()).ok()).flatten();
+        let before = in_foreground
+            .then(|| tcgetattr(stdin.as_fd()).ok())
+            .flatten();
         if let Some(before) = &before {
             let mut silent = before.clone();
             silent.local_flags.remove(LocalFlags::ECHO);

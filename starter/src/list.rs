@@ -99,13 +99,14 @@ fn report(
     let mut text = String::new();
     let width = orders.iter().map(|order| order.id().len()).max();
     let width = width.unwrap_or_default().max(24);
-    for order in orders {
+    let words: Vec<_> = orders.iter().map(status).collect();
+    let status_width = words.iter().map(String::len).max().unwrap_or_default();
+    for (order, status) in orders.iter().zip(&words) {
         let took = order.start_time().zip(order.close_time());
         let took = took.and_then(|(start, end)| end.duration_since(start).ok());
         let line = format!(
-            "{:<width$} {:<18} {:<21} {:>8}",
+            "{:<width$}  {status:<status_width$}  {:<20} {:>7}",
             order.id(),
-            status(order),
             order.start_time().map(rfc3339).unwrap_or_default(),
             took.map(readable).unwrap_or_default(),
         );

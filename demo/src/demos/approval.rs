@@ -40,7 +40,9 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     check_success("order-3201", starter.wait().await?)?;
     check_once(stage, "order-3201")?;
 
-    voice.scene("Place another large order, and reject it.").await;
+    voice
+        .scene("Place another large order, and reject it.")
+        .await;
     let starter = large_order(stage, "3202", "10m")?;
     until_status(stage, "order-3202", OrderStatus::AwaitingApproval).await?;
     let reason = "too many for a new customer";

@@ -6,9 +6,7 @@ use orders::Order;
 use workflows::OrderStatus;
 
 use crate::{
-    demos::checks::{
-        ask, check_effects, check_once, completed, place, refused, until_status,
-    },
+    demos::checks::{ask, check_effects, check_once, completed, place, refused, until_status},
     sample::numbered_order,
     stage::{Stage, check_success},
 };
@@ -91,7 +89,9 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     std::fs::remove_file(&shipped)?;
     completed(stage, &order).await?;
     check_once(stage, TOO_LATE)?;
-    voice.checked(&format!("{TOO_LATE} was refused to be cancelled, and is completed."));
+    voice.checked(&format!(
+        "{TOO_LATE} was refused to be cancelled, and is completed."
+    ));
     stage.stop(worker).await?;
 
     voice.shown("two workers undid each step once; an order that has shipped is not undone.");

@@ -124,8 +124,8 @@ async fn by_nobody(stage: &Stage) -> anyhow::Result<()> {
     let order = stage.find_order(ORDER_ID).await?;
     let fired = count_events(&order, EventType::TimerFired).await?;
     ensure!(fired == 1, "{fired} timers went off");
-    stage
-        .voice
-        .checked(&format!("It shipped to the address that it had, {OLD_ADDRESS}."));
+    stage.voice.checked(&format!(
+        "It shipped to the address that it had, {OLD_ADDRESS}."
+    ));
     Ok(())
 }

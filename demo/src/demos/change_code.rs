@@ -49,7 +49,9 @@ pub async fn play(voice: &Voice) -> anyhow::Result<()> {
     let replayer = WorkflowReplayer::new(today.build())?;
     let mut before_undo = false;
     let mut versions: BTreeMap<String, usize> = BTreeMap::new();
-    let results = voice.during("replaying", replayed(&replayer, &kept)).await?;
+    let results = voice
+        .during("replaying", replayed(&replayer, &kept))
+        .await?;
     for (name, result) in results {
         if let Some(failure) = result.replay_failure {
             let why = failure.to_string();
@@ -68,7 +70,9 @@ pub async fn play(voice: &Voice) -> anyhow::Result<()> {
         "{BEFORE_UNDO} is gone, or is no order that failed and was not undone"
     );
     for (version, orders) in versions {
-        voice.checked(&format!("{version}: {orders} orders go on with today's code."));
+        voice.checked(&format!(
+            "{version}: {orders} orders go on with today's code."
+        ));
     }
     voice.say(&format!(
         "The order of {BEFORE_UNDO} failed when nothing was undone yet. Today's code would release \
@@ -81,7 +85,9 @@ pub async fn play(voice: &Voice) -> anyhow::Result<()> {
     let careless = WorkflowReplayerOptions::new().register_workflow::<ChargesFirst>()?;
     let replayer = WorkflowReplayer::new(careless.build())?;
     let mut stuck = Vec::new();
-    let results = voice.during("replaying", replayed(&replayer, &kept)).await?;
+    let results = voice
+        .during("replaying", replayed(&replayer, &kept))
+        .await?;
     for (name, result) in results {
         let reserved = asked_for(result.history.events(), Activity::PrepareShipment);
         match result.replay_failure {

@@ -89,7 +89,9 @@ pub async fn play(stage: &mut Stage, args: &ChaosArgs) -> anyhow::Result<()> {
         }
     }
     let tally = Tally::new(&placed, &kills, &histories, &audit, &shipped_to);
-    voice.scene("Check the ledger, and what each order said.").await;
+    voice
+        .scene("Check the ledger, and what each order said.")
+        .await;
     tally.show(&voice);
     for finding in &audit.findings {
         voice.say(&format!("WRONG: {finding}"));

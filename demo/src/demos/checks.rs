@@ -41,7 +41,10 @@ pub async fn completed(stage: &Stage, order: &OrderHandle) -> anyhow::Result<()>
     let order_id = &order.info().workflow_id;
     let mut unwatched = Unwatched;
     let following = follow::follow(order, &mut unwatched);
-    match stage.in_time(&format!("{order_id} to complete"), following).await? {
+    match stage
+        .in_time(&format!("{order_id} to complete"), following)
+        .await?
+    {
         Followed::Completed(result) if result.outcome == OrderOutcome::Managed => Ok(()),
         other => bail!("{order_id} was not completed: {other:?}"),
     }

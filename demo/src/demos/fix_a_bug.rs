@@ -52,9 +52,7 @@ async fn fixed(
             .await?;
         voice.checked(&format!("{} is stuck: {error}", order.info().workflow_id));
     }
-    voice
-        .scene("Replace the worker by one with the fix.")
-        .await;
+    voice.scene("Replace the worker by one with the fix.").await;
     stage.stop(bad).await?;
     let good = stage.worker(&["--fault-rate", "0"]).await?;
     for order in &orders {

@@ -24,7 +24,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     voice.title("recurring-order", "an order that is placed again and again");
     stage.free(MEANWHILE_ID).await?;
     // On one server a name is given once.
-    let name = format!("standing-order-{:08x}", rand::random::<u32>());
+    let name = format!("standing-{:04x}", rand::random::<u16>());
     let worker = stage.worker(&["--fault-rate", "0"]).await?;
 
     voice

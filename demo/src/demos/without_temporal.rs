@@ -127,11 +127,7 @@ pub async fn play(stage: &mut Stage, args: &WithoutTemporalArgs) -> anyhow::Resu
 
 /// Processes the orders in processes that are killed, each going on with the order after the one
 /// that was under way. Returns how often one was killed.
-async fn plain(
-    stage: &Stage,
-    database: &Path,
-    args: &WithoutTemporalArgs,
-) -> anyhow::Result<u32> {
+async fn plain(stage: &Stage, database: &Path, args: &WithoutTemporalArgs) -> anyhow::Result<u32> {
     let folder = database.parent().context("a file in a folder")?;
     std::fs::create_dir_all(folder)?;
     Inventory::at(database, SystemTime::now).products()?;

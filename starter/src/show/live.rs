@@ -30,10 +30,11 @@ impl Screen {
         (!screen.is_hidden()).then_some(Self(screen))
     }
 
-    /// How many columns the terminal has.
+    /// How many columns a line may have. The terminal's last one is left free, because terminals
+    /// differ in where a line goes on that fills it.
     pub fn columns(&self) -> usize {
         let size = console::Term::stdout().size_checked();
-        size.map_or(COLUMNS, |(_, columns)| columns).into()
+        usize::from(size.map_or(COLUMNS, |(_, columns)| columns)).saturating_sub(1)
     }
 
     /// Prints a text, which may be coloured, above the lines that move.
