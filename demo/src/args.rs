@@ -80,7 +80,7 @@ pub enum Demo {
 #[derive(Clone, Debug, ClapArgs)]
 pub struct OrderArgs {
     /// Order number; 2718 becomes order-2718
-    #[arg(default_value_t = 2718)]
+    #[arg(default_value_t = 2718, value_parser = starter::args::order_number)]
     pub order_number: u64,
     /// Product
     #[arg(default_value = inventory::DEFAULT_PRODUCT)]

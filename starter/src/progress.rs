@@ -320,11 +320,6 @@ impl Progress {
         steps.any(|step| step.activity_id.is_some() && step.is_open())
     }
 
-    /// Whether a worker has taken the order up.
-    pub fn is_picked_up(&self) -> bool {
-        self.picked_up
-    }
-
     fn begin(
         &mut self,
         event: &HistoryEvent,

@@ -1,6 +1,10 @@
 //! How an order stands, as it answers itself.
 
-use std::{io::Write, process::ExitCode, time::Duration};
+use std::{
+    io::Write,
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::{Context, bail};
 use serde_json::json;
@@ -19,10 +23,11 @@ use crate::{
     follow,
     progress::{StepChange, StepState, innermost},
     show::{columns, text},
+    unserved,
 };
 
 /// How long a worker may take to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// Prints how an order stands.
 ///
@@ -35,11 +40,7 @@ pub async fn status(args: &FollowArgs) -> anyhow::Result<ExitCode> {
     let options = WorkflowQueryOptions::builder().rpc_options(rpc).build();
     let progress = match order.query(ProcessOrder::status, (), options).await {
         Ok(progress) => progress,
-        Err(WorkflowQueryError::Rpc(error)) => bail!(
-            "{} does not answer: {}. It takes a worker that runs its code: cargo run -p worker",
-            args.order_id,
-            error.message(),
-        ),
+        Err(WorkflowQueryError::Rpc(_)) => bail!("{}", unserved::no_answer(&order).await?),
         Err(error) => return Err(error).context("cannot ask the order"),
     };
     let description = order.describe(WorkflowDescribeOptions::default()).await?;
@@ -108,19 +109,24 @@ fn report(progress: &OrderProgress, steps: &[StepChange]) -> String {
         .as_ref()
         .map(|address| format!(", to {address}"))
         .unwrap_or_default();
-    let mut text = format!(
+    let mut report = format!(
         "{}: {}, {} %{to}\n",
         progress.order_id, progress.status, progress.percent
     );
+    if let Some(waiting) = &progress.waiting {
+        let left = waiting.until.duration_since(SystemTime::now());
+        let left = text::readable(Duration::from_secs(left.unwrap_or_default().as_secs()));
+        report += &format!("{waiting}, {left} left\n");
+    }
     for step in steps {
-        text += &text::step(step, columns());
-        text += "\n";
+        report += &text::step(step, columns());
+        report += "\n";
     }
     if let Some(reason) = &progress.reason {
-        text += &format!("reason: {reason}\n");
+        report += &format!("reason: {reason}\n");
     }
     for ignored in &progress.ignored {
-        text += &format!("ignored: {ignored}\n");
+        report += &format!("ignored: {ignored}\n");
     }
-    text
+    report
 }

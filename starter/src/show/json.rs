@@ -47,7 +47,11 @@ pub enum JsonLine {
         result: OrderResult,
     },
     /// The order was cancelled, and what was done is undone.
-    Cancelled,
+    Cancelled {
+        /// Why, if the order says it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// The order failed, or was terminated.
     Failed {
         /// Why.
@@ -70,7 +74,7 @@ impl From<&Followed> for JsonLine {
     fn from(followed: &Followed) -> Self {
         match followed.clone() {
             Followed::Completed(result) => Self::Completed { result },
-            Followed::Cancelled => Self::Cancelled,
+            Followed::Cancelled(reason) => Self::Cancelled { reason },
             Followed::NotCompleted(reason) => Self::Failed { reason },
         }
     }
@@ -94,7 +98,7 @@ impl JsonLine {
             Self::Note { text } => watch.say(&text),
             Self::Link { url } => watch.link(&url),
             Self::Completed { result } => watch.ended(&Followed::Completed(result)),
-            Self::Cancelled => watch.ended(&Followed::Cancelled),
+            Self::Cancelled { reason } => watch.ended(&Followed::Cancelled(reason)),
             Self::Failed { reason } => watch.ended(&Followed::NotCompleted(reason)),
         }
     }
@@ -139,7 +143,7 @@ mod tests {
             JsonLine::Step(step),
             JsonLine::Step(pause),
             JsonLine::PickedUp,
-            JsonLine::Cancelled,
+            JsonLine::Cancelled { reason: None },
         ] {
             let json = serde_json::to_string(&line).unwrap();
             assert_eq!(serde_json::from_str::<JsonLine>(&json).unwrap(), line);

@@ -49,10 +49,12 @@ pub fn ended(followed: &Followed, columns: usize) -> String {
             };
             format!("{style}{word}:{style:#} {}", result.message)
         }
-        Followed::Cancelled => format!(
-            "{style}cancelled:{style:#} what was done is undone",
-            style = WAITING.bold()
-        ),
+        Followed::Cancelled(reason) => {
+            let style = WAITING.bold();
+            let reason = reason.iter().map(|reason| format!("{reason}; "));
+            let reason: String = reason.collect();
+            format!("{style}cancelled:{style:#} {reason}what was done is undone")
+        }
         Followed::NotCompleted(reason) => format!("{BAD}failed:{BAD:#} {reason}"),
     };
     wrapped(&text, columns)
