@@ -53,11 +53,16 @@ impl OrderActivities {
         payment: Payment,
     ) -> Result<Option<Attempted<Checked>>, ActivityError> {
         self.attempts
-            .run(&ctx, Activity::CheckFraud, payment, async |services, payment| {
-                services.fraud_detection.check(&payment)?;
-                let inventory = Some(services.inventory.identity().await?);
-                Ok(Checked { inventory })
-            })
+            .run(
+                &ctx,
+                Activity::CheckFraud,
+                payment,
+                async |services, payment| {
+                    services.fraud_detection.check(&payment)?;
+                    let inventory = Some(services.inventory.identity().await?);
+                    Ok(Checked { inventory })
+                },
+            )
             .await
             .map(Some)
     }
@@ -88,9 +93,12 @@ impl OrderActivities {
     ) -> Result<Attempted<Confirmation>, ActivityError> {
         let attempt = ctx.info().attempt;
         self.attempts
-            .run(&ctx, Activity::Charge, payment, async move |services, payment| {
-                services.payments.charge(&payment, attempt).await
-            })
+            .run(
+                &ctx,
+                Activity::Charge,
+                payment,
+                async move |services, payment| services.payments.charge(&payment, attempt).await,
+            )
             .await
     }
 
@@ -102,9 +110,12 @@ impl OrderActivities {
         shipping: Shipping,
     ) -> Result<Attempted<Confirmation>, ActivityError> {
         self.attempts
-            .run(&ctx, Activity::Ship, shipping, async |services, shipping| {
-                services.warehouse.ship(&shipping).await
-            })
+            .run(
+                &ctx,
+                Activity::Ship,
+                shipping,
+                async |services, shipping| services.warehouse.ship(&shipping).await,
+            )
             .await
     }
 
@@ -116,9 +127,12 @@ impl OrderActivities {
         restocking: Restocking,
     ) -> Result<Attempted<Delivery>, ActivityError> {
         self.attempts
-            .run(&ctx, Activity::SupplierOrder, restocking, async |services, it| {
-                services.supplier.deliver(&it).await
-            })
+            .run(
+                &ctx,
+                Activity::SupplierOrder,
+                restocking,
+                async |services, it| services.supplier.deliver(&it).await,
+            )
             .await
     }
 
@@ -130,9 +144,12 @@ impl OrderActivities {
         reserving: Reserving,
     ) -> Result<Attempted<Shelf>, ActivityError> {
         self.attempts
-            .run(&ctx, Activity::LookUpItems, reserving, async |services, it| {
-                services.warehouse.look_up(&it).await
-            })
+            .run(
+                &ctx,
+                Activity::LookUpItems,
+                reserving,
+                async |services, it| services.warehouse.look_up(&it).await,
+            )
             .await
     }
 
@@ -144,9 +161,12 @@ impl OrderActivities {
         shipping: Shipping,
     ) -> Result<Attempted<Undone>, ActivityError> {
         self.attempts
-            .run(&ctx, Activity::Recall, shipping, async |services, shipping| {
-                services.warehouse.recall(&shipping).await
-            })
+            .run(
+                &ctx,
+                Activity::Recall,
+                shipping,
+                async |services, shipping| services.warehouse.recall(&shipping).await,
+            )
             .await
     }
 
@@ -158,9 +178,12 @@ impl OrderActivities {
         placement: Placement,
     ) -> Result<Attempted<Undone>, ActivityError> {
         self.attempts
-            .run(&ctx, Activity::Refund, placement, async |services, placement| {
-                services.payments.refund(&placement).await
-            })
+            .run(
+                &ctx,
+                Activity::Refund,
+                placement,
+                async |services, placement| services.payments.refund(&placement).await,
+            )
             .await
     }
 
@@ -172,9 +195,12 @@ impl OrderActivities {
         placement: Placement,
     ) -> Result<Attempted<Released>, ActivityError> {
         self.attempts
-            .run(&ctx, Activity::Release, placement, async |services, placement| {
-                services.warehouse.release(&placement).await
-            })
+            .run(
+                &ctx,
+                Activity::Release,
+                placement,
+                async |services, placement| services.warehouse.release(&placement).await,
+            )
             .await
     }
 }

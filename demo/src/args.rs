@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use activities::faults::FaultRate;
 use clap::{Arg, Args as ClapArgs, Parser, Subcommand};
+use inventory::Location;
 use temporal::{ConnectArgs, UiArgs};
 
 /// Shows what Temporal does for an order, one command for each demo.
@@ -80,7 +81,7 @@ pub enum Demo {
 #[derive(Clone, Debug, ClapArgs)]
 pub struct OrderArgs {
     /// Order number; 2718 becomes order-2718
-    #[arg(default_value_t = 2718)]
+    #[arg(default_value_t = 2718, value_parser = starter::args::order_number)]
     pub order_number: u64,
     /// Product
     #[arg(default_value = inventory::DEFAULT_PRODUCT)]
@@ -131,7 +132,7 @@ pub struct PlainArgs {
     pub seed: u64,
     /// The inventory file
     #[arg(long)]
-    pub database: PathBuf,
+    pub database: Location,
 }
 
 /// How much chaos.
@@ -164,10 +165,13 @@ pub struct ShowArgs {
     /// Wait this long before each step, such as 3s
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub slow: Option<Duration>,
+    /// Keep the demo's own server and its Web UI when the demo is over, until Ctrl-C
+    #[arg(long)]
+    pub keep: bool,
     /// The inventory file [default: one in a folder of the demo's own, at its first state].
     /// Several-items and chaos always have one of their own
-    #[arg(long, env = "DATABASE")]
-    pub database: Option<PathBuf>,
+    #[arg(long, env = "DATABASE", hide_env_values = true)]
+    pub database: Option<Location>,
     /// The task queue [default: one of the demo's own]
     #[arg(long, env = "ORDER_MANAGEMENT_TASK_QUEUE")]
     pub task_queue: Option<String>,
@@ -226,7 +230,7 @@ mod tests {
         let ui = parsed(&["order", "--ui-address", "http://127.0.0.1:2"])
             .show
             .ui;
-        assert_eq!(ui.ui_address, "http://127.0.0.1:2");
+        assert_eq!(ui.address("localhost:7233"), "http://127.0.0.1:2");
         assert!(parsed(&["chaos", "--step"]).show.step);
     }
 

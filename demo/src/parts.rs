@@ -64,7 +64,7 @@ impl Part {
             }
             Self::Starter => starter::run(starter::Args::parse_from(arguments)).await,
             Self::Plain => {
-                plain::run(&PlainArgs::parse_from(arguments))?;
+                plain::run(&PlainArgs::parse_from(arguments)).await?;
                 Ok(ExitCode::SUCCESS)
             }
         }

@@ -5,7 +5,6 @@
 
 use std::{
     io::Write,
-    thread,
     time::{Duration, SystemTime},
 };
 
@@ -30,14 +29,14 @@ pub const QUANTITY: u32 = 100;
 ///
 /// # Errors
 /// Returns an error if its output cannot be written.
-pub fn run(args: &PlainArgs) -> anyhow::Result<()> {
-    let services = Services::new(Inventory::at(&args.database, SystemTime::now));
+pub async fn run(args: &PlainArgs) -> anyhow::Result<()> {
+    let services = Services::new(Inventory::at(&args.database, SystemTime::now)?);
     let faults = Faults::new(args.fault_rate, args.seed);
     let mut out = std::io::stdout();
     for number in args.from..=args.to {
         let order = numbered_order(number, QUANTITY);
         writeln!(out, "begin {number}")?;
-        match process(&services, &faults, &order) {
+        match process(&services, &faults, &order).await {
             Ok(()) => writeln!(out, "end {number} completed")?,
             Err(error) => writeln!(out, "end {number} failed: {error}")?,
         }
@@ -46,7 +45,7 @@ pub fn run(args: &PlainArgs) -> anyhow::Result<()> {
 }
 
 /// The picture's lines, and nothing else.
-fn process(services: &Services, faults: &Faults, order: &Order) -> anyhow::Result<()> {
+async fn process(services: &Services, faults: &Faults, order: &Order) -> anyhow::Result<()> {
     let placement = Placement::new(&order.order_id, "plain");
     let payment = Payment {
         placement: placement.clone(),
@@ -71,20 +70,30 @@ fn process(services: &Services, faults: &Faults, order: &Order) -> anyhow::Resul
         faults,
         order_id: &order.order_id,
     };
-    call.to(Activity::CheckFraud, || {
+    call.to(Activity::CheckFraud, async || {
         services.fraud_detection.check(&payment)
-    })?;
-    let prepared = call.to(Activity::PrepareShipment, || {
-        services.warehouse.reserve(&reserving)
-    })?;
+    })
+    .await?;
+    let prepared = call
+        .to(Activity::PrepareShipment, async || {
+            services.warehouse.reserve(&reserving).await
+        })
+        .await?;
     if !matches!(prepared, Preparation::Reserved(_)) {
         bail!("not reserved: {prepared:?}");
     }
-    call.to(Activity::Charge, || services.payments.charge(&payment, 1))?;
-    call.to(Activity::Ship, || services.warehouse.ship(&shipping))?;
-    call.to(Activity::SupplierOrder, || {
-        services.supplier.deliver(&restocking)
-    })?;
+    call.to(Activity::Charge, async || {
+        services.payments.charge(&payment, 1).await
+    })
+    .await?;
+    call.to(Activity::Ship, async || {
+        services.warehouse.ship(&shipping).await
+    })
+    .await?;
+    call.to(Activity::SupplierOrder, async || {
+        services.supplier.deliver(&restocking).await
+    })
+    .await?;
     Ok(())
 }
 
@@ -96,18 +105,18 @@ struct Call<'a> {
 
 impl Call<'_> {
     /// One step: the service's time to answer, and the fault that the first attempt is due.
-    fn to<T>(
+    async fn to<T>(
         &self,
         activity: Activity,
-        work: impl FnOnce() -> Result<T, StepError>,
+        work: impl AsyncFnOnce() -> Result<T, StepError>,
     ) -> Result<T, StepError> {
         let fault = self.faults.draw(self.order_id, activity, 1);
         if fault == Some(FaultPoint::Before) {
             return Err(StepError::Fault(activity.fault_messages().before));
         }
-        thread::sleep(ANSWER_TIME / 2);
-        let answer = work()?;
-        thread::sleep(ANSWER_TIME / 2);
+        tokio::time::sleep(ANSWER_TIME / 2).await;
+        let answer = work().await?;
+        tokio::time::sleep(ANSWER_TIME / 2).await;
         if fault == Some(FaultPoint::After) {
             return Err(StepError::Fault(activity.fault_messages().after));
         }

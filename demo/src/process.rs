@@ -8,10 +8,16 @@ use std::{
     time::Duration,
 };
 
+use anstream::adapter::strip_str;
 use anyhow::{Context, bail};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
+};
+use starter::{
+    follow::{Followed, Watch},
+    progress::OrderEvent,
+    show::{JsonLine, text},
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
@@ -122,7 +128,7 @@ impl WorkerProcess {
     }
 }
 
-/// A starter process, whose lines are shown as they come.
+/// A starter process. What it says is shown as it comes.
 pub struct StarterProcess {
     child: Child,
     showing: [JoinHandle<String>; 2],
@@ -147,18 +153,25 @@ impl StarterProcess {
         environment: Environment,
         voice: Voice,
     ) -> anyhow::Result<Self> {
-        let mut child = this_program(Part::Starter)?
-            .args(arguments)
+        let mut program = this_program(Part::Starter)?;
+        program.args(arguments);
+        let follows = follows(arguments);
+        if follows {
+            program.arg("--json");
+        }
+        let mut child = program
             .envs(environment)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .envs(voice.is_coloured().then_some(("CLICOLOR_FORCE", "1")))
             .spawn()
             .context("cannot start a starter")?;
         let lines = child.stdout.take().context("a starter without output")?;
         let errors = child.stderr.take().context("a starter without errors")?;
-        let showing = [show(lines, voice), show(errors, voice)];
+        let showing = match follows {
+            true => [show_order(lines, voice.clone()), show(errors, voice)],
+            false => [show(lines, voice.clone()), show(errors, voice)],
+        };
         Ok(Self { child, showing })
     }
 
@@ -183,6 +196,69 @@ impl StarterProcess {
             text += &showing.await?;
         }
         Ok(Said { status, text })
+    }
+}
+
+/// Whether a starter with these arguments follows an order to its end.
+fn follows(arguments: &[&str]) -> bool {
+    arguments
+        .first()
+        .is_some_and(|first| matches!(*first, "follow" | "cancel") || first.parse::<u64>().is_ok())
+}
+
+/// Shows what happens to an order as it comes, and keeps it.
+fn show_order(output: impl AsyncRead + Unpin + Send + 'static, voice: Voice) -> JoinHandle<String> {
+    tokio::spawn(async move {
+        let mut watch = Kept {
+            shown: voice.watch(),
+            voice,
+            text: String::new(),
+        };
+        let mut lines = BufReader::new(output).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            match serde_json::from_str::<JsonLine>(&line) {
+                Ok(line) => line.show(&mut watch),
+                Err(_) => watch.say(&line),
+            }
+        }
+        watch.text
+    })
+}
+
+/// Keeps what is shown of an order, as text.
+struct Kept {
+    shown: Box<dyn Watch + Send>,
+    voice: Voice,
+    text: String,
+}
+
+impl Kept {
+    fn keep(&mut self, line: &str) {
+        self.text += &strip_str(line).to_string();
+        self.text += "\n";
+    }
+}
+
+impl Watch for Kept {
+    fn event(&mut self, event: &OrderEvent) {
+        self.shown.event(event);
+        if let Some(line) = text::event(event, usize::MAX) {
+            self.keep(&line);
+        }
+    }
+
+    fn say(&mut self, sentence: &str) {
+        self.shown.say(sentence);
+        self.keep(sentence);
+    }
+
+    fn link(&mut self, url: &str) {
+        self.voice.link(url);
+    }
+
+    fn ended(&mut self, followed: &Followed) {
+        self.shown.ended(followed);
+        self.keep(&text::ended(followed, usize::MAX));
     }
 }
 

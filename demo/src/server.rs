@@ -2,12 +2,9 @@
 
 use anyhow::bail;
 use servers::{CliSearch, DevServer, Ended, project_dir};
-use temporal::{Listener, Settings, what_listens};
+use temporal::{Listener, Settings, UI_PORT_OFFSET, what_listens};
 
-use crate::{
-    args::{DEFAULT_PORT, ServerArgs},
-    stage::UI_PORT_OFFSET,
-};
+use crate::args::{DEFAULT_PORT, ServerArgs};
 
 /// Runs the dev server until Ctrl-C. Its state is on disk, so that it outlives the server.
 ///

@@ -1,6 +1,8 @@
 //! What a demo plays on: a server, a folder, a task queue.
 
 use std::{
+    cell::RefCell,
+    collections::BTreeMap,
     ffi::OsString,
     path::{Path, PathBuf},
     process::ExitStatus,
@@ -8,8 +10,8 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use inventory::Inventory;
-use servers::{CliSearch, DevServer, project_dir};
+use inventory::{Inventory, Location};
+use servers::{CliSearch, DevServer, DevServerBuilder, project_dir};
 use starter::follow::{self, OrderHandle};
 use tempfile::TempDir;
 use temporal::{ConnectArgs, Listener, Settings, what_listens};
@@ -25,11 +27,11 @@ use crate::{
 /// What the task queues of demos begin with, so that a later demo knows what an earlier one left.
 const TASK_QUEUE_PREFIX: &str = "OrderManagement-demo-";
 
-/// The Web UI's port is this much above the server's, as the Temporal CLI has it.
-pub const UI_PORT_OFFSET: u16 = 1000;
-
 /// How long to wait for what must happen before something is taken to be wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long the orders of a demo may take to be ended when it was stopped.
+const PATIENCE_AT_THE_END: Duration = Duration::from_secs(10);
 
 /// How often to look whether it has happened.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -46,21 +48,24 @@ pub struct Stage {
     /// The seed of the workers' faults.
     pub fault_seed: u64,
     server: Option<DevServer>,
+    ui_address: String,
     show: ShowArgs,
-    database: PathBuf,
+    inventory: Inventory,
     task_queue: String,
     folder: TempDir,
     workers: usize,
+    /// The orders of the demo, which are not to outlive it on a server that is not its own.
+    orders: RefCell<Vec<String>>,
+    /// The units in stock of each product, as they were shown last.
+    shown_stock: RefCell<BTreeMap<String, u32>>,
 }
 
 impl Stage {
-    /// Sets the stage: finds a server or starts one, and makes a folder with the inventory's first
-    /// state.
+    /// Sets the stage: finds a server or starts one.
     ///
     /// # Errors
     /// Returns an error if there is no server and none can be started.
-    pub async fn set(show: &ShowArgs) -> anyhow::Result<Self> {
-        let voice = Voice::new(show.step, show.slow);
+    pub async fn set(show: &ShowArgs, voice: &Voice) -> anyhow::Result<Self> {
         let (server, settings) = server(show, voice).await?;
         Self::on(server, settings, folder()?, show, voice).await
     }
@@ -69,15 +74,12 @@ impl Stage {
     ///
     /// # Errors
     /// Returns an error if it cannot be started.
-    pub async fn with_own_server(show: &ShowArgs) -> anyhow::Result<Self> {
-        let voice = Voice::new(show.step, show.slow);
+    pub async fn with_own_server(show: &ShowArgs, voice: &Voice) -> anyhow::Result<Self> {
         let folder = folder()?;
-        let server = DevServer::builder(cli(voice).await?)
+        let builder = DevServer::builder(cli(voice).await?)
             .ui()
-            .db_file(folder.path().join("server.db"))
-            .start()
-            .await?;
-        let settings = started(&server, voice)?;
+            .db_file(folder.path().join("server.db"));
+        let (server, settings) = start(builder, show, voice).await?;
         Self::on(Some(server), settings, folder, show, voice).await
     }
 
@@ -86,63 +88,100 @@ impl Stage {
         settings: Settings,
         folder: TempDir,
         show: &ShowArgs,
-        voice: Voice,
+        voice: &Voice,
     ) -> anyhow::Result<Self> {
         let mut settings = settings;
         settings.encryption = show.connect.encryption.keys()?;
         let client = temporal::connect(&settings, "order-management-demo").await?;
-        let database = show
-            .database
-            .clone()
-            .unwrap_or_else(|| folder.path().join("inventory.json"));
-        let task_queue = show
-            .task_queue
-            .clone()
-            .unwrap_or_else(|| format!("{TASK_QUEUE_PREFIX}{:08x}", rand::random::<u32>()));
+        let own_ui = server.as_ref().and_then(DevServer::ui_address);
+        let (location, task_queue) = places(show, &folder);
+        let inventory = Inventory::open(&location, SystemTime::now).await?;
         let stage = Self {
-            voice,
+            voice: voice.clone(),
             client,
             fault_seed: SEED,
+            ui_address: own_ui.unwrap_or_else(|| show.ui.address(&settings.host_port())),
             server,
             show: show.clone(),
-            database,
+            inventory,
             task_queue,
             folder,
             workers: 0,
+            orders: RefCell::default(),
+            shown_stock: RefCell::default(),
         };
-        // Reading it makes it.
-        stage.inventory().products()?;
         Ok(stage)
     }
 
-    /// The inventory that the demo's workers change.
-    pub fn inventory(&self) -> Inventory {
-        Inventory::at(&self.database, SystemTime::now)
-    }
-
-    /// Shows the inventory file as it is now.
-    pub fn show_inventory(&self) -> anyhow::Result<()> {
-        self.show_file(&self.database)
-    }
-
-    /// Shows the ledger as it is now.
-    pub fn show_ledger(&self) -> anyhow::Result<()> {
-        self.show_file(self.inventory().ledger_path())
-    }
-
-    /// Shows the inventory and then the ledger, as they are now.
+    /// Clears the stage for the next demo: a folder with the inventory's first state, and a task
+    /// queue, both of its own unless the settings name others.
     ///
     /// # Errors
-    /// Returns an error if one of them cannot be read.
-    pub fn show_books(&self) -> anyhow::Result<()> {
-        self.show_inventory()?;
-        self.show_ledger()
+    /// Returns an error if the inventory cannot be written.
+    pub async fn clear(&mut self) -> anyhow::Result<()> {
+        let (location, task_queue) = places(&self.show, &self.folder);
+        self.inventory = Inventory::open(&location, SystemTime::now).await?;
+        self.task_queue = task_queue;
+        self.fault_seed = SEED;
+        self.shown_stock.borrow_mut().clear();
+        Ok(())
     }
 
-    fn show_file(&self, path: &Path) -> anyhow::Result<()> {
-        let content = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
-        self.voice.file(path, &content);
+    /// The inventory that the demo's workers change.
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    /// Shows the stock of each product, and what it was when it was shown before.
+    ///
+    /// # Errors
+    /// Returns an error if the inventory cannot be read.
+    pub async fn show_stock(&self) -> anyhow::Result<()> {
+        let products = self.inventory.products().await?;
+        let mut shown = self.shown_stock.borrow_mut();
+        for product in products {
+            let before = shown.insert(product.product.clone(), product.in_stock);
+            let before = before.filter(|before| *before != product.in_stock);
+            let before = before.map_or_else(String::new, |before| format!("{before} -> "));
+            self.voice.quote(&format!(
+                "inventory.json: product {} {before}{} in stock",
+                product.product, product.in_stock
+            ));
+        }
+        Ok(())
+    }
+
+    /// Shows what the ledger has of these orders, as a table.
+    ///
+    /// # Errors
+    /// Returns an error if the inventory cannot be read.
+    pub async fn show_ledger(&self, order_ids: &[&str]) -> anyhow::Result<()> {
+        let mut entries = Vec::new();
+        for order_id in order_ids {
+            entries.extend(self.inventory.effects(order_id).await?);
+        }
+        entries.sort_by_key(|entry| entry.seq);
+        let header = format!(
+            "{:<16} {:<10} {:>6}  {:<8} {:>8}  {}",
+            "ledger.jsonl", "what", "units", "product", "in stock", "confirmation"
+        );
+        let lines = entries.iter().map(|entry| {
+            let confirmation = entry.confirmation.as_deref().unwrap_or_default();
+            let address = entry.address.as_deref().unwrap_or_default();
+            let in_stock = entry.in_stock.map(|units| units.to_string());
+            let in_stock = in_stock.unwrap_or_default();
+            let line = format!(
+                "{:<16} {:<10} {:>6}  {:<8} {:>8}  {confirmation} {address}",
+                entry.order_id,
+                entry.change.name(),
+                entry.quantity,
+                entry.product_id,
+                in_stock,
+            );
+            line.trim_end().to_owned()
+        });
+        let lines: Vec<String> = std::iter::once(header).chain(lines).collect();
+        self.voice.table(&lines);
         Ok(())
     }
 
@@ -150,22 +189,14 @@ impl Stage {
     ///
     /// # Errors
     /// Returns an error if it cannot be written.
-    pub fn stock(&mut self, shelves: &[(&str, u32)]) -> anyhow::Result<()> {
-        let records: Vec<String> = shelves
-            .iter()
-            .map(|(product, in_stock)| {
-                format!(
-                    r#"    {{ "orderID": "000", "productID": "{product}", "inStock": {in_stock} }}"#
-                )
-            })
-            .collect();
-        let content = format!("[\n{}\n]\n", records.join(",\n"));
-        self.database = self.path("products").join("inventory.json");
-        let folder = self.database.parent().context("a file in a folder")?;
-        std::fs::create_dir_all(folder)
-            .and_then(|()| std::fs::write(&self.database, content))
-            .with_context(|| format!("cannot write {}", self.database.display()))?;
-        self.inventory().products()?;
+    pub async fn stock(&mut self, shelves: &[(&str, u32)]) -> anyhow::Result<()> {
+        let (location, _) = places(&self.show, &self.folder);
+        let location = location.apart(&format!("demo_{:08x}", rand::random::<u32>()));
+        self.inventory = Inventory::open(&location, SystemTime::now).await?;
+        for (product, units) in shelves {
+            self.inventory.set_stock(product, *units, "000").await?;
+        }
+        self.shown_stock.borrow_mut().clear();
         Ok(())
     }
 
@@ -221,7 +252,7 @@ impl Stage {
     /// # Errors
     /// Returns an error if it cannot be started.
     pub fn starter(&self, arguments: &[&str]) -> anyhow::Result<StarterProcess> {
-        StarterProcess::start(arguments, self.environment(), self.voice)
+        StarterProcess::start(arguments, self.environment(), self.voice.clone())
     }
 
     /// The command of a starter, to be run later and outside the async runtime.
@@ -234,16 +265,18 @@ impl Stage {
         Ok(command)
     }
 
-    /// Frees an order ID that an earlier demo, cut short, left under way on its own task queue.
+    /// Frees an order ID that an earlier demo, killed, left under way on its own task queue. The
+    /// order is the demo's from now on.
     ///
     /// # Errors
     /// Returns an error if the server does not answer, or the inventory that was asked for knows the order.
     pub async fn free(&self, order_id: &str) -> anyhow::Result<()> {
-        if !self.inventory().effects(order_id)?.is_empty() {
+        self.orders.borrow_mut().push(order_id.to_owned());
+        if !self.inventory.effects(order_id).await?.is_empty() {
             bail!(
                 "{order_id} is already in {} and would be a duplicate: leave out --database and \
                  DATABASE, or name a new file",
-                self.database.display()
+                self.inventory.location()
             );
         }
         let Ok(handle) = follow::find(&self.client, order_id).await else {
@@ -260,10 +293,7 @@ impl Stage {
             );
         }
         if left_over {
-            let options = WorkflowTerminateOptions::builder()
-                .reason("a demo that was interrupted left this order running")
-                .build();
-            handle.terminate(options).await?;
+            terminate(&handle).await?;
         }
         Ok(())
     }
@@ -298,8 +328,8 @@ impl Stage {
     ///
     /// # Errors
     /// Returns an error if they do not agree.
-    pub fn check_audit(&self) -> anyhow::Result<()> {
-        let audit = inventory::audit(&self.database)?;
+    pub async fn check_audit(&self) -> anyhow::Result<()> {
+        let audit = self.inventory.audit().await?;
         if !audit.is_clean() {
             bail!(
                 "the ledger and the inventory do not agree:\n{}",
@@ -339,20 +369,87 @@ impl Stage {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
-        tokio::time::timeout(PATIENCE, waiting)
+        self.in_time(what, waiting).await
+    }
+
+    /// Waits for what must not take too long, and shows what is waited for.
+    ///
+    /// # Errors
+    /// Returns the error of `waiting`, or an error if it takes too long.
+    pub async fn in_time<T>(
+        &self,
+        what: &str,
+        waiting: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
+        let waiting = tokio::time::timeout(PATIENCE, waiting);
+        let shown = format!("waiting for {what}");
+        self.voice
+            .during(&shown, waiting)
             .await
             .with_context(|| format!("waited {PATIENCE:?} for {what}, but it did not happen"))?
     }
 
-    /// Stops what the demo started.
+    /// Stops a worker, and shows that this is under way.
     ///
     /// # Errors
-    /// Returns an error if the server does not stop.
+    /// Returns an error if it does not stop in time, or ends with an error.
+    pub async fn stop(&self, worker: WorkerProcess) -> anyhow::Result<()> {
+        self.voice
+            .during("stopping the worker", worker.stop())
+            .await
+    }
+
+    /// Whether the server is the demo's own.
+    pub fn has_own_server(&self) -> bool {
+        self.server.is_some()
+    }
+
+    /// Where to look at the orders, once they are done.
+    pub fn say_where_to_look(&self) {
+        let namespace = &self.client.options().namespace;
+        let list = temporal::workflows_url(&self.ui_address, namespace);
+        match &self.server {
+            Some(_) if !self.show.keep => self.voice.say(
+                "The demo's server ends with it. To look at the orders in the Web UI, add --keep.",
+            ),
+            _ => self.voice.say(&format!("The orders in the Web UI: {list}")),
+        }
+    }
+
+    /// Stops what the demo started. On a server that is not the demo's own, no order of the demo
+    /// is left open: nobody would ever continue it.
+    ///
+    /// # Errors
+    /// Returns an error if the server does not stop, or an order could not be ended.
     pub async fn strike(self) -> anyhow::Result<()> {
         if let Some(mut server) = self.server {
-            server.stop().await?;
+            let stopping = self.voice.during("stopping the server", server.stop());
+            return Ok(stopping.await?);
+        }
+        let ending = tokio::time::timeout(PATIENCE_AT_THE_END, self.end_orders());
+        ending
+            .await
+            .context("the server does not answer")
+            .and_then(|ended| ended)
+            .context("orders of this demo may be left open on the server")
+    }
+
+    async fn end_orders(&self) -> anyhow::Result<()> {
+        let order_ids = self.orders.borrow().clone();
+        for order_id in order_ids {
+            let Ok(order) = follow::find(&self.client, &order_id).await else {
+                continue;
+            };
+            let there = order.describe(WorkflowDescribeOptions::default()).await?;
+            if there.close_time().is_none() && self.is_own_queue(there.task_queue()) {
+                terminate(&order).await?;
+            }
         }
         Ok(())
+    }
+
+    fn is_own_queue(&self, task_queue: &str) -> bool {
+        task_queue.starts_with(TASK_QUEUE_PREFIX) || task_queue == self.task_queue
     }
 
     /// The environment in which a process means this stage's server and task queue.
@@ -373,18 +470,33 @@ impl Stage {
                 "ORDER_MANAGEMENT_TASK_QUEUE",
                 self.task_queue.clone().into(),
             ),
-            ("DATABASE", self.database.clone().into()),
-            ("TEMPORAL_UI_ADDRESS", self.ui_address().into()),
+            ("DATABASE", self.inventory.location().reveal()),
+            ("TEMPORAL_UI_ADDRESS", self.ui_address.clone().into()),
         ]);
         environment
     }
+}
 
-    fn ui_address(&self) -> String {
-        self.server
-            .as_ref()
-            .and_then(DevServer::ui_address)
-            .unwrap_or_else(|| self.show.ui.ui_address.clone())
-    }
+async fn terminate(order: &OrderHandle) -> anyhow::Result<()> {
+    let options = WorkflowTerminateOptions::builder()
+        .reason("its demo was stopped")
+        .build();
+    Ok(order.terminate(options).await?)
+}
+
+/// The inventory and the task queue of a demo: its own, unless the settings name others.
+fn places(show: &ShowArgs, folder: &TempDir) -> (Location, String) {
+    let own = rand::random::<u32>();
+    let file = || {
+        folder
+            .path()
+            .join(format!("{own:08x}"))
+            .join("inventory.json")
+    };
+    let location = show.database.clone().unwrap_or_else(|| file().into());
+    let task_queue = show.task_queue.clone();
+    let task_queue = task_queue.unwrap_or_else(|| format!("{TASK_QUEUE_PREFIX}{own:08x}"));
+    (location, task_queue)
 }
 
 /// Fails the demo if a starter's order did not end well.
@@ -398,60 +510,64 @@ pub fn check_success(what: &str, status: ExitStatus) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The server to play on: the one that listens where the settings say, or one of the demo's own.
-async fn server(show: &ShowArgs, voice: Voice) -> anyhow::Result<(Option<DevServer>, Settings)> {
+/// The server to play on: the one that listens where the settings say, or one of the demo's own. That
+/// one is on a port of its own, where no other demo looks for a server.
+async fn server(show: &ShowArgs, voice: &Voice) -> anyhow::Result<(Option<DevServer>, Settings)> {
     let settings = show.connect.settings()?;
     let address = settings.host_port();
-    let port = match what_listens(&settings).await {
+    match what_listens(&settings).await {
         Listener::TemporalServer => {
             voice.say(&format!("Using the Temporal server at {address}."));
             return Ok((None, settings));
         }
         // A server that was asked for by name is not replaced by another.
         _ if show.connect.address.is_some() => {
-            let error = temporal::connect(&settings, "order-management-demo").await;
-            return match error {
-                Ok(_) => Ok((None, settings)),
-                Err(error) => Err(error.into()),
-            };
+            temporal::connect(&settings, "order-management-demo").await?;
+            return Ok((None, settings));
         }
-        Listener::Nothing => Some(settings.port()),
-        Listener::SomethingElse(_) => {
-            voice.say(&format!(
-                "The program listening at {address} is not a Temporal server, so the demo starts \
-                 one on a free port."
-            ));
-            None
-        }
-    };
-    let mut builder = DevServer::builder(cli(voice).await?);
-    builder = match port {
-        Some(port) => builder.port(port).ui_port(port + UI_PORT_OFFSET),
-        None => builder.ui(),
-    };
-    let server = builder.start().await?;
-    let settings = started(&server, voice)?;
+        Listener::Nothing | Listener::SomethingElse(_) => {}
+    }
+    let builder = DevServer::builder(cli(voice).await?).ui();
+    let (server, settings) = start(builder, show, voice).await?;
     Ok((Some(server), settings))
 }
 
-async fn cli(voice: Voice) -> anyhow::Result<PathBuf> {
+async fn cli(voice: &Voice) -> anyhow::Result<PathBuf> {
     let search = CliSearch::from_env(&project_dir());
-    Ok(search.find_or_fetch(|line| voice.say(line)).await?)
+    let finding = search.find_or_fetch(|line| voice.say(line));
+    Ok(voice.during("fetching the Temporal CLI", finding).await?)
 }
 
-/// Says where a server was started. Returns how to reach it.
-fn started(server: &DevServer, voice: Voice) -> anyhow::Result<Settings> {
+/// Starts a server. Returns it, and how to reach it.
+async fn start(
+    builder: DevServerBuilder,
+    show: &ShowArgs,
+    voice: &Voice,
+) -> anyhow::Result<(DevServer, Settings)> {
+    let starting = voice.during("starting a Temporal dev server", builder.start());
+    let server = starting.await?;
+    let end = if show.keep {
+        "with Ctrl-C"
+    } else {
+        "when the demo ends"
+    };
     voice.say(&format!(
-        "Started a Temporal dev server at {} with its Web UI at {}. It stops when the demo ends.",
-        server.address(),
+        "Started a Temporal dev server, which stops {end}.\nIts Web UI: {}",
         server.ui_address().unwrap_or_default(),
     ));
-    Ok(Settings::plain(&server.address(), server.namespace())?)
+    let settings = Settings::plain(&server.address(), server.namespace())?;
+    Ok((server, settings))
 }
 
 fn folder() -> anyhow::Result<TempDir> {
     tempfile::Builder::new()
         .prefix("order-management-demo-")
         .tempdir()
-        .context("cannot make a folder for the demo")
+        .with_context(|| {
+            format!(
+                "cannot make a folder for the demo in {}: set TMPDIR to a folder that can be \
+                 written to",
+                std::env::temp_dir().display()
+            )
+        })
 }

@@ -123,9 +123,13 @@ impl Auditor {
     }
 
     fn effect(&mut self, entry: &Entry, product: u32) {
-        let placement = placement_of(&entry.key).filter(|(order_id, _)| *order_id == entry.order_id);
+        let placement =
+            placement_of(&entry.key).filter(|(order_id, _)| *order_id == entry.order_id);
         let Some((_, name)) = placement else {
-            return self.damaged(entry.seq, format!("key {:?} is not this order's", entry.key));
+            return self.damaged(
+                entry.seq,
+                format!("key {:?} is not this order's", entry.key),
+            );
         };
         let effect = Effect {
             change: entry.change,

@@ -116,11 +116,7 @@ pub struct Entry {
     /// order.
     pub quantity: i64,
     /// Units of the product in stock afterwards, if the change is one of the stock.
-    #[serde(
-        rename = "inStock",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "inStock", default, skip_serializing_if = "Option::is_none")]
     pub in_stock: Option<u32>,
     /// The idempotency key: no two lines have the same.
     pub key: String,

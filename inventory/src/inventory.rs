@@ -99,8 +99,9 @@ impl Inventory {
             Location::Files(path) if path.as_os_str().is_empty() || is_address(path) => {
                 return Err(InventoryError::Location {
                     location: "the inventory's location".to_owned(),
-                    problem: "name a file, or a database as postgres://USER:PASSWORD@HOST:PORT/DATABASE"
-                        .to_owned(),
+                    problem:
+                        "name a file, or a database as postgres://USER:PASSWORD@HOST:PORT/DATABASE"
+                            .to_owned(),
                 });
             }
             Location::Files(path) => Store::Files(Arc::new(Files::beside(path))),

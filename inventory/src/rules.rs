@@ -309,7 +309,14 @@ impl Rule for SetStock {
         }
         let by = &facts.order.placement.order_id;
         let after = Some(self.units);
-        let entry = adjusted(facts.numbers[0], facts.now, by, &self.product, before, after);
+        let entry = adjusted(
+            facts.numbers[0],
+            facts.now,
+            by,
+            &self.product,
+            before,
+            after,
+        );
         Ok(Decision {
             answer: (),
             entries: vec![entry],
@@ -387,10 +394,7 @@ fn refuse_if_undone(order: &OrderPast<'_>, effect: &'static str) -> Result<(), I
 }
 
 /// What this submission holds; an error if it holds nothing.
-fn held<'a>(
-    order: &OrderPast<'a>,
-    effect: &'static str,
-) -> Result<Vec<&'a Entry>, InventoryError> {
+fn held<'a>(order: &OrderPast<'a>, effect: &'static str) -> Result<Vec<&'a Entry>, InventoryError> {
     let held = order.all_own(Change::Reserved);
     if held.is_empty() {
         return Err(InventoryError::NotReserved {

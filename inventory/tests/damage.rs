@@ -14,9 +14,15 @@ async fn shop() -> Shop {
     let inventory = shop.open().await;
     for number in 1..=5 {
         inventory.reserve(&order(number), &units(10)).await.unwrap();
-        inventory.record_charge(&order(number), "VISA").await.unwrap();
+        inventory
+            .record_charge(&order(number), "VISA")
+            .await
+            .unwrap();
         let address = Some("Rue de l'Été 1");
-        inventory.record_shipment(&order(number), &units(10)[0], address).await.unwrap();
+        inventory
+            .record_shipment(&order(number), &units(10)[0], address)
+            .await
+            .unwrap();
     }
     inventory.restock(&order(1), PRODUCT, 0, 0).await.unwrap();
     inventory.record_recall(&order(5), PRODUCT).await.unwrap();
@@ -47,7 +53,10 @@ async fn outcome(shop: &Shop, before: &[Entry]) -> Outcome {
             assert!(matches!(error, InventoryError::Damaged { .. }), "{error}");
             assert!(!error.is_permanent());
             let text = error.to_string();
-            assert!(text.contains("inventory.json") || text.contains("ledger.jsonl"), "{text}");
+            assert!(
+                text.contains("inventory.json") || text.contains("ledger.jsonl"),
+                "{text}"
+            );
             assert!(text.contains(" and try again"), "{text}");
             assert!(text.len() < 600, "{text}");
             assert_eq!(files(), damaged, "what is refused is left as it is");
@@ -63,7 +72,10 @@ async fn outcome(shop: &Shop, before: &[Entry]) -> Outcome {
             assert!(charged.already, "a finished order happened again");
             shop.assert_clean().await;
             let new = &after[before.len()..];
-            assert!(new.iter().all(|entry| entry.change == Change::Adjusted), "{new:?}");
+            assert!(
+                new.iter().all(|entry| entry.change == Change::Adjusted),
+                "{new:?}"
+            );
             if new.is_empty() {
                 Outcome::Repaired
             } else {
@@ -112,13 +124,21 @@ fn flips(whole: &[u8]) -> Vec<Vec<u8>> {
 #[tokio::test]
 async fn a_ledger_cut_at_any_byte_is_refused() {
     let outcomes = damage(Shop::ledger, cuts).await;
-    assert_eq!(outcomes.keys().collect::<Vec<_>>(), [&Outcome::Refused], "{outcomes:?}");
+    assert_eq!(
+        outcomes.keys().collect::<Vec<_>>(),
+        [&Outcome::Refused],
+        "{outcomes:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_flipped_bit_in_the_ledger_is_refused() {
     let outcomes = damage(Shop::ledger, flips).await;
-    assert_eq!(outcomes.keys().collect::<Vec<_>>(), [&Outcome::Refused], "{outcomes:?}");
+    assert_eq!(
+        outcomes.keys().collect::<Vec<_>>(),
+        [&Outcome::Refused],
+        "{outcomes:?}"
+    );
 }
 
 #[tokio::test]
@@ -160,14 +180,24 @@ async fn lost_lines_are_refused_and_so_is_a_lost_ledger() {
         assert_eq!(outcome(&shop, &before).await, Outcome::Refused, "{damaged}");
     }
     fs::remove_file(shop.ledger()).unwrap();
-    let error = Inventory::open(&shop.location, common::now).await.unwrap_err().to_string();
-    assert!(error.contains("the ledger is missing") && error.contains("try again"), "{error}");
+    let error = Inventory::open(&shop.location, common::now)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("the ledger is missing") && error.contains("try again"),
+        "{error}"
+    );
     assert!(!shop.audit().await.is_clean());
     // Whoever has it open notices too.
     fs::write(shop.ledger(), &whole).unwrap();
     let inventory = shop.open().await;
     fs::write(shop.ledger(), without(lines.len() - 2, lines.len())).unwrap();
-    let error = inventory.reserve(&order(9), &units(1)).await.unwrap_err().to_string();
+    let error = inventory
+        .reserve(&order(9), &units(1))
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("its last lines are missing"), "{error}");
     fs::write(shop.ledger(), &whole).unwrap();
     inventory.reserve(&order(9), &units(1)).await.unwrap();

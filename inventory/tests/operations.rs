@@ -3,7 +3,9 @@
 mod common;
 
 use common::{PRODUCT, Store, is_reserved, now, order, units};
-use inventory::{CAPACITY, Change, Entry, Inventory, InventoryError, Placement, Reservation, Standing};
+use inventory::{
+    CAPACITY, Change, Entry, Inventory, InventoryError, Placement, Reservation, Standing,
+};
 use orders::Item;
 
 on_both_stores! {
@@ -49,7 +51,8 @@ async fn a_retry_of_each_step_finds_its_own_effect(store: Store) {
         assert!(number.starts_with("charge-"));
         assert_eq!(*number, charge.number);
         let shipment = inventory
-            .record_shipment(&one, &units(10)[0], None).await
+            .record_shipment(&one, &units(10)[0], None)
+            .await
             .unwrap();
         assert_eq!(shipment.already, already);
         let delivery = inventory.restock(&one, PRODUCT, 1, 0).await.unwrap();
@@ -71,14 +74,22 @@ async fn a_second_submission_is_a_duplicate_until_the_first_is_released(store: S
         placed_at: now(),
         submission: "run-1".into(),
     };
-    assert_eq!(inventory.reserve(&second, &units(10)).await.unwrap(), expected);
+    assert_eq!(
+        inventory.reserve(&second, &units(10)).await.unwrap(),
+        expected
+    );
     // Whatever it asks for, and however much came in between.
     for number in 2..50 {
         inventory.reserve(&order(number), &units(1)).await.unwrap();
     }
-    assert_eq!(inventory.reserve(&second, &units(999)).await.unwrap(), expected);
+    assert_eq!(
+        inventory.reserve(&second, &units(999)).await.unwrap(),
+        expected
+    );
     assert_eq!(inventory.release(&first).await.unwrap().items.len(), 1);
-    assert!(is_reserved(&inventory.reserve(&second, &units(3)).await.unwrap()));
+    assert!(is_reserved(
+        &inventory.reserve(&second, &units(3)).await.unwrap()
+    ));
     // A late attempt of the first one changes nothing.
     let late = inventory.reserve(&first, &units(10)).await.unwrap_err();
     assert!(matches!(late, InventoryError::Undone { .. }), "{late}");
@@ -92,16 +103,21 @@ async fn undoing_happens_once_and_only_for_what_was_done(store: Store) {
     let nothing = Placement::new("order-1", "run-0");
     assert!(inventory.release(&nothing).await.unwrap().items.is_empty());
     assert_eq!(inventory.record_refund(&nothing).await.unwrap(), None);
-    assert_eq!(inventory.record_recall(&nothing, PRODUCT).await.unwrap(), None);
+    assert_eq!(
+        inventory.record_recall(&nothing, PRODUCT).await.unwrap(),
+        None
+    );
     let placement = order(1);
     inventory.reserve(&placement, &units(10)).await.unwrap();
     inventory.record_charge(&placement, "VISA").await.unwrap();
     inventory
-        .record_shipment(&placement, &units(10)[0], None).await
+        .record_shipment(&placement, &units(10)[0], None)
+        .await
         .unwrap();
     for already in [false, true] {
         let recall = inventory
-            .record_recall(&placement, PRODUCT).await
+            .record_recall(&placement, PRODUCT)
+            .await
             .unwrap()
             .unwrap();
         assert_eq!(recall.already, already);
@@ -128,9 +144,17 @@ async fn nothing_is_charged_or_shipped_that_is_not_held(store: Store) {
         assert!(error.is_permanent());
     };
     refused(inventory.record_charge(&placement, "VISA").await);
-    refused(inventory.record_shipment(&placement, &units(1)[0], None).await);
+    refused(
+        inventory
+            .record_shipment(&placement, &units(1)[0], None)
+            .await,
+    );
     inventory.reserve(&placement, &units(10)).await.unwrap();
-    refused(inventory.record_shipment(&placement, &units(11)[0], None).await);
+    refused(
+        inventory
+            .record_shipment(&placement, &units(11)[0], None)
+            .await,
+    );
     assert_eq!(lines(&inventory).await.len(), 1);
 }
 
@@ -155,10 +179,14 @@ async fn an_order_of_several_products_is_reserved_wholly_or_not_at_all(store: St
         (stock("a").await, stock("b").await)
     };
     assert_eq!(figures().await, (7, 0));
-    let changed = inventory.reserve(&placement, &items(1, 5)).await.unwrap_err();
+    let changed = inventory
+        .reserve(&placement, &items(1, 5))
+        .await
+        .unwrap_err();
     assert!(matches!(changed, InventoryError::Changed { .. }));
     let fewer = inventory
-        .reserve(&placement, &items(2, 5)[..1]).await
+        .reserve(&placement, &items(2, 5)[..1])
+        .await
         .unwrap_err();
     assert!(matches!(fewer, InventoryError::Changed { .. }));
     inventory.record_charge(&placement, "VISA").await.unwrap();
@@ -187,12 +215,17 @@ async fn orders_that_cannot_be_are_refused_for_good(store: Store) {
     assert!(over.contains("10001") && over.contains("10000"), "{over}");
     refuse(&[Item::new("a", CAPACITY), Item::new("a", 1)]).await;
     refuse(&[Item::new("a", u32::MAX), Item::new("a", u32::MAX)]).await;
-    assert!(refuse(&[Item::new("a", 0)]).await.contains("quantity: must be at least 1"));
+    assert!(
+        refuse(&[Item::new("a", 0)])
+            .await
+            .contains("quantity: must be at least 1")
+    );
     refuse(&[]).await;
     assert!(inventory.stock("c").await.unwrap_err().is_permanent());
     assert!(
         inventory
-            .restock(&order(1), "c", 1, 0).await
+            .restock(&order(1), "c", 1, 0)
+            .await
             .unwrap_err()
             .is_permanent()
     );
@@ -200,10 +233,13 @@ async fn orders_that_cannot_be_are_refused_for_good(store: Store) {
 }
 
 async fn the_supplier_delivers_up_to_the_capacity_and_only_if_needed(store: Store) {
-    let inventory = store.with(&[("low", 4_999), ("enough", 5_000), ("full", 10_000)]).await;
+    let inventory = store
+        .with(&[("low", 4_999), ("enough", 5_000), ("full", 10_000)])
+        .await;
     let restock = async |product: &str, round, needed| {
         let delivery = inventory
-            .restock(&order(1), product, round, needed).await
+            .restock(&order(1), product, round, needed)
+            .await
             .unwrap();
         (delivery.quantity, delivery.in_stock)
     };
@@ -212,7 +248,10 @@ async fn the_supplier_delivers_up_to_the_capacity_and_only_if_needed(store: Stor
     assert_eq!(restock("enough", 1, 5_000).await, (0, 5_000));
     assert_eq!(restock("enough", 2, 5_001).await, (5_000, CAPACITY));
     assert_eq!(restock("full", 1, 10_000).await, (0, CAPACITY));
-    let over = inventory.restock(&order(1), "low", 3, 10_001).await.unwrap_err();
+    let over = inventory
+        .restock(&order(1), "low", 3, 10_001)
+        .await
+        .unwrap_err();
     assert!(matches!(over, InventoryError::OverCapacity { .. }));
     let kinds: Vec<_> = inventory.effects("order-1").await.unwrap();
     assert!(kinds.iter().all(|entry| entry.change == Change::Restocked));
@@ -220,14 +259,16 @@ async fn the_supplier_delivers_up_to_the_capacity_and_only_if_needed(store: Stor
     store.assert_clean().await;
 }
 
-
 /// An attempt that hangs until its order was undone must not take the money.
 async fn a_late_charge_is_refused_after_its_refund(store: Store) {
     let inventory = store.open().await;
     let placement = order(1);
     inventory.reserve(&placement, &units(10)).await.unwrap();
     assert_eq!(inventory.record_refund(&placement).await.unwrap(), None);
-    let late = inventory.record_charge(&placement, "VISA").await.unwrap_err();
+    let late = inventory
+        .record_charge(&placement, "VISA")
+        .await
+        .unwrap_err();
     assert_eq!(
         late.to_string(),
         "order order-1 cannot be charged: this submission of it has been undone (closed); place the \
@@ -249,26 +290,51 @@ async fn an_order_belongs_to_the_inventory_in_which_it_was_begun(store: Store) {
     let error = error.to_string();
     let theirs = placement.inventory.clone().unwrap().location;
     let ours = elsewhere.identity().await.unwrap().location;
-    assert!(error.starts_with("order-7 belongs to the inventory of "), "{error}");
+    assert!(
+        error.starts_with("order-7 belongs to the inventory of "),
+        "{error}"
+    );
     assert!(error.contains(&theirs) && error.contains(&ours), "{error}");
     assert!(lines(&elsewhere).await.is_empty());
     // It is the same one when it is opened again.
-    assert!(is_reserved(&store.open().await.reserve(&placement, &units(1)).await.unwrap()));
+    assert!(is_reserved(
+        &store
+            .open()
+            .await
+            .reserve(&placement, &units(1))
+            .await
+            .unwrap()
+    ));
 }
 
 async fn a_person_sets_the_stock(store: Store) {
     let inventory = store.with(&[("new", 7)]).await;
     inventory.reserve(&order(1), &units(999)).await.unwrap();
-    inventory.set_stock(PRODUCT, 500, "the presenter").await.unwrap();
-    inventory.set_stock(PRODUCT, 500, "nobody, as nothing changes").await.unwrap();
-    let over = inventory.set_stock(PRODUCT, CAPACITY + 1, "the presenter").await.unwrap_err();
+    inventory
+        .set_stock(PRODUCT, 500, "the presenter")
+        .await
+        .unwrap();
+    inventory
+        .set_stock(PRODUCT, 500, "nobody, as nothing changes")
+        .await
+        .unwrap();
+    let over = inventory
+        .set_stock(PRODUCT, CAPACITY + 1, "the presenter")
+        .await
+        .unwrap_err();
     assert!(matches!(over, InventoryError::OverCapacity { .. }));
     let products = inventory.products().await.unwrap();
-    let products: Vec<_> = products.iter().map(|it| (&*it.product, it.in_stock)).collect();
+    let products: Vec<_> = products
+        .iter()
+        .map(|it| (&*it.product, it.in_stock))
+        .collect();
     assert_eq!(products, [(PRODUCT, 500), ("new", 7)]);
     let set = inventory.ledger(0, 100).await.unwrap();
     let set = set.last().unwrap();
-    assert_eq!((set.change, set.quantity, set.in_stock), (Change::Adjusted, 499, Some(500)));
+    assert_eq!(
+        (set.change, set.quantity, set.in_stock),
+        (Change::Adjusted, 499, Some(500))
+    );
     assert_eq!((&*set.order_id, set.submission()), ("the presenter", None));
     store.assert_clean().await;
 }
@@ -289,10 +355,24 @@ async fn the_ledger_is_read_in_parts(store: Store) {
 /// IDs that would be something else in a path, a pattern or a statement.
 async fn orders_with_strange_ids_are_told_apart(store: Store) {
     let inventory = store.open().await;
-    let ids = ["a", "a/", "a/b", "a%", "a%2F", "a0", "%", "_", "a'; drop table x; --", "ä\u{10ffff}"];
+    let ids = [
+        "a",
+        "a/",
+        "a/b",
+        "a%",
+        "a%2F",
+        "a0",
+        "%",
+        "_",
+        "a'; drop table x; --",
+        "ä\u{10ffff}",
+    ];
     for id in ids {
         let placement = Placement::new(id, "run");
-        assert!(is_reserved(&inventory.reserve(&placement, &units(1)).await.unwrap()), "{id}");
+        assert!(
+            is_reserved(&inventory.reserve(&placement, &units(1)).await.unwrap()),
+            "{id}"
+        );
         inventory.record_charge(&placement, "VISA").await.unwrap();
     }
     for id in ids {

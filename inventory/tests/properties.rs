@@ -240,7 +240,9 @@ impl World {
             }
             Step::Charge { order, submission } => {
                 let key = format!("{order}/{submission}/charge");
-                let result = inventory.record_charge(&placement((order, submission)), "VISA").await;
+                let result = inventory
+                    .record_charge(&placement((order, submission)), "VISA")
+                    .await;
                 let allowed = model.holds((order, submission));
                 Self::once(model, key, allowed, result.map(|it| it.already));
             }
@@ -258,13 +260,16 @@ impl World {
                     return;
                 }
                 let item = Item::new(PRODUCTS[product], units);
-                let result = inventory.record_shipment(&placement(who), &item, None).await;
+                let result = inventory
+                    .record_shipment(&placement(who), &item, None)
+                    .await;
                 let key = format!("{order}/{submission}/ship/{product}");
                 Self::once(model, key, allowed, result.map(|it| it.already));
             }
             Step::Refund { order, submission } => {
                 let result = inventory
-                    .record_refund(&placement((order, submission))).await
+                    .record_refund(&placement((order, submission)))
+                    .await
                     .unwrap();
                 let charged = model.done.contains(&format!("{order}/{submission}/charge"));
                 assert_eq!(result.is_some(), charged);
@@ -280,7 +285,8 @@ impl World {
             } => {
                 let placement = placement((order, submission));
                 let result = inventory
-                    .record_recall(&placement, PRODUCTS[product]).await
+                    .record_recall(&placement, PRODUCTS[product])
+                    .await
                     .unwrap();
                 let shipped = format!("{order}/{submission}/ship/{product}");
                 assert_eq!(result.is_some(), model.done.contains(&shipped));
@@ -308,7 +314,8 @@ impl World {
             } => {
                 let placement = placement((order, 0));
                 let delivery = inventory
-                    .restock(&placement, PRODUCTS[product], round.into(), 0).await
+                    .restock(&placement, PRODUCTS[product], round.into(), 0)
+                    .await
                     .unwrap();
                 let key = format!("{order}/0/restock-{round}/{product}");
                 if delivery.confirmation.is_some_and(|it| !it.already) {

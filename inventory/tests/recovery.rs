@@ -20,18 +20,27 @@ async fn the_first_order_leaves_the_specified_files() {
     };
     assert_eq!(shop.text(), expected("000", 1000, 0));
     let placement = Placement::new("order-11235", "run-1");
-    assert!(is_reserved(&inventory.reserve(&placement, &units(999)).await.unwrap()));
+    assert!(is_reserved(
+        &inventory.reserve(&placement, &units(999)).await.unwrap()
+    ));
     assert_eq!(shop.text(), expected("order-11235", 1, 1));
-    let charge = inventory.record_charge(&placement, "VISA-*****").await.unwrap();
+    let charge = inventory
+        .record_charge(&placement, "VISA-*****")
+        .await
+        .unwrap();
     assert_eq!(charge.number, "charge-000002");
     let address = Some("12 Main Street");
-    let shipment = inventory.record_shipment(&placement, &units(999)[0], address).await.unwrap();
+    let shipment = inventory
+        .record_shipment(&placement, &units(999)[0], address)
+        .await
+        .unwrap();
     assert_eq!(shipment.number, "shipment-000003");
     let delivery = inventory.restock(&placement, PRODUCT, 1, 0).await.unwrap();
     assert_eq!((delivery.quantity, delivery.in_stock), (9_999, 10_000));
     assert_eq!(shop.text(), expected("order-11235", 10_000, 4));
     let lines = shop.lines();
-    let without_sum = |line: &str| line[..line.len() - r#","sum":"00000000"}"#.len()].to_owned() + "}";
+    let without_sum =
+        |line: &str| line[..line.len() - r#","sum":"00000000"}"#.len()].to_owned() + "}";
     assert_eq!(
         without_sum(&lines[0]),
         r#"{"seq":1,"at":"2026-11-22T07:00:00Z","orderID":"order-11235","productID":"123456","change":"reserved","quantity":999,"inStock":1,"key":"order-11235/run-1/reserve/123456"}"#
@@ -52,7 +61,11 @@ async fn a_change_that_a_crash_cut_short_counts_as_a_whole_or_not_at_all() {
     let stock = [("a", 100), ("b", 100), ("c", 100)];
     let items = [Item::new("a", 1), Item::new("b", 2), Item::new("c", 3)];
     let shop = Shop::with(&stock);
-    shop.open().await.reserve(&order(1), &items[..1]).await.unwrap();
+    shop.open()
+        .await
+        .reserve(&order(1), &items[..1])
+        .await
+        .unwrap();
     let before = (shop.text(), fs::read(shop.ledger()).unwrap());
     shop.open().await.reserve(&order(2), &items).await.unwrap();
     let whole = fs::read(shop.ledger()).unwrap();
@@ -68,7 +81,14 @@ async fn a_change_that_a_crash_cut_short_counts_as_a_whole_or_not_at_all() {
             figures.push(inventory.stock(product).await.unwrap());
         }
         let is_whole = cut == whole.len();
-        assert_eq!(figures, if is_whole { [98, 98, 97] } else { [99, 100, 100] });
+        assert_eq!(
+            figures,
+            if is_whole {
+                [98, 98, 97]
+            } else {
+                [99, 100, 100]
+            }
+        );
         shop.assert_clean().await;
         let again = inventory.reserve(&order(2), &items).await.unwrap();
         assert_eq!(is_reserved(&again), !is_whole);
@@ -98,8 +118,14 @@ async fn an_old_inventory_file_is_brought_up_and_not_taken_for_an_edit() {
     let inventory = shop.open().await;
     let mut old = vec![shop.text()];
     for number in 1..5 {
-        inventory.reserve(&order(number), &units(100)).await.unwrap();
-        inventory.record_charge(&order(number), "VISA").await.unwrap();
+        inventory
+            .reserve(&order(number), &units(100))
+            .await
+            .unwrap();
+        inventory
+            .record_charge(&order(number), "VISA")
+            .await
+            .unwrap();
         old.push(shop.text());
     }
     let newest = old.pop().unwrap();
@@ -109,7 +135,11 @@ async fn an_old_inventory_file_is_brought_up_and_not_taken_for_an_edit() {
             let audit = shop.audit().await;
             assert!(audit.is_clean());
             assert_eq!(audit.pending, Some(Pending::FileBehind));
-            let inventory = if reopen { shop.open().await } else { inventory.clone() };
+            let inventory = if reopen {
+                shop.open().await
+            } else {
+                inventory.clone()
+            };
             assert_eq!(inventory.stock(PRODUCT).await.unwrap(), 600);
             assert_eq!((shop.text(), shop.lines().len()), (newest.clone(), 8));
             shop.assert_clean().await;
@@ -138,7 +168,9 @@ async fn a_lost_lock_file_loses_nothing() {
     shop.assert_clean().await;
     assert_eq!(shop.open().await.stock(PRODUCT).await.unwrap(), 1);
     fs::remove_file(shop.lock()).unwrap();
-    assert!(!is_reserved(&inventory.reserve(&order(1), &units(999)).await.unwrap()));
+    assert!(!is_reserved(
+        &inventory.reserve(&order(1), &units(999)).await.unwrap()
+    ));
     assert_eq!(shop.lines().len(), 1);
     shop.assert_clean().await;
 }
@@ -181,7 +213,10 @@ async fn products_are_changed_added_and_taken_out_by_hand() {
         .iter()
         .map(|it| (it.product_id.as_str(), it.quantity, it.in_stock, it.removed))
         .collect();
-    assert_eq!(figures, [("c", -3, Some(7), false), ("d", 5, Some(5), false)]);
+    assert_eq!(
+        figures,
+        [("c", -3, Some(7), false), ("d", 5, Some(5), false)]
+    );
     assert!(shop.lines().iter().any(|line| {
         line.contains(r#""productID":"b","change":"adjusted","quantity":-8,"inStock":0"#)
             && line.contains(r#""removed":true"#)
@@ -201,11 +236,19 @@ async fn a_stock_that_the_warehouse_cannot_hold_is_refused() {
     let inventory = shop.open().await;
     let good = shop.text();
     shop.write(&good.replace("1000", "10001"));
-    for result in [inventory.stock(PRODUCT).await, Inventory::open(&shop.location, common::now).await.map(|_| 0)] {
+    for result in [
+        inventory.stock(PRODUCT).await,
+        Inventory::open(&shop.location, common::now)
+            .await
+            .map(|_| 0),
+    ] {
         let error = result.unwrap_err();
         assert!(!error.is_permanent());
         let error = error.to_string();
-        assert!(error.contains("inventory.json") && error.contains("10001 in stock"), "{error}");
+        assert!(
+            error.contains("inventory.json") && error.contains("10001 in stock"),
+            "{error}"
+        );
     }
     shop.write(&good);
     assert_eq!(inventory.stock(PRODUCT).await.unwrap(), 1000);
@@ -228,7 +271,11 @@ async fn what_else_stands_in_the_file_is_kept_and_its_layout_is_no_edit() {
     assert_eq!(shop.lines().len(), 1);
     inventory.reserve(&order(2), &units(1)).await.unwrap();
     assert!(shop.text().starts_with('{') && shop.text().contains(r#""shelf": "B4""#));
-    shop.open().await.reserve(&order(3), &units(1)).await.unwrap();
+    shop.open()
+        .await
+        .reserve(&order(3), &units(1))
+        .await
+        .unwrap();
     assert!(shop.text().contains(r#""shelf": "B4""#));
     shop.assert_clean().await;
 }
@@ -237,11 +284,18 @@ async fn what_else_stands_in_the_file_is_kept_and_its_layout_is_no_edit() {
 async fn a_missing_inventory_file_is_written_anew() {
     let shop = Shop::with(&[("a", 10), ("b", 20)]);
     let inventory = shop.open().await;
-    inventory.reserve(&order(1), &[Item::new("a", 4)]).await.unwrap();
+    inventory
+        .reserve(&order(1), &[Item::new("a", 4)])
+        .await
+        .unwrap();
     for reopen in [false, true] {
         fs::remove_file(&shop.path).unwrap();
         assert_eq!(shop.audit().await.pending, Some(Pending::FileBehind));
-        let inventory = if reopen { shop.open().await } else { inventory.clone() };
+        let inventory = if reopen {
+            shop.open().await
+        } else {
+            inventory.clone()
+        };
         assert_eq!(inventory.products().await.unwrap().len(), 2);
         assert!(shop.text().contains(r#""inStock": 6"#));
         shop.assert_clean().await;
@@ -257,8 +311,13 @@ async fn a_folder_that_is_deleted_while_open_is_begun_anew_as_another_inventory(
     inventory.reserve(&begun, &units(999)).await.unwrap();
     fs::remove_dir_all(shop.path.parent().unwrap()).unwrap();
     let error = inventory.record_charge(&begun, "VISA").await.unwrap_err();
-    assert!(matches!(error, InventoryError::OtherInventory { .. }), "{error}");
-    assert!(is_reserved(&inventory.reserve(&order(1), &units(10)).await.unwrap()));
+    assert!(
+        matches!(error, InventoryError::OtherInventory { .. }),
+        "{error}"
+    );
+    assert!(is_reserved(
+        &inventory.reserve(&order(1), &units(10)).await.unwrap()
+    ));
     assert_eq!(inventory.stock(PRODUCT).await.unwrap(), 990);
     shop.assert_clean().await;
 }
@@ -276,7 +335,9 @@ async fn a_ledger_that_is_replaced_while_open_is_read_anew() {
     fs::write(shop.ledger(), fs::read(other.ledger()).unwrap()).unwrap();
     shop.write(&other.text());
     assert_eq!(inventory.stock(PRODUCT).await.unwrap(), 400);
-    assert!(is_reserved(&inventory.reserve(&order(1), &units(1)).await.unwrap()));
+    assert!(is_reserved(
+        &inventory.reserve(&order(1), &units(1)).await.unwrap()
+    ));
     assert!(matches!(
         inventory.reserve(&order(2), &units(500)).await.unwrap(),
         Reservation::Reserved { already: true, .. }
@@ -304,6 +365,11 @@ async fn a_ledger_of_an_earlier_version_goes_on() {
     shop.assert_clean().await;
     // A line that does not follow is not taken over.
     fs::write(shop.ledger(), old.replace("\"seq\":2", "\"seq\":3")).unwrap();
-    let error = Inventory::open(&shop.location, common::now).await.unwrap_err();
-    assert!(error.to_string().contains("ledger.jsonl, line 2"), "{error}");
+    let error = Inventory::open(&shop.location, common::now)
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("ledger.jsonl, line 2"),
+        "{error}"
+    );
 }

@@ -24,7 +24,8 @@ fn process(inventory: &Inventory, placement: &Placement) {
     assert!(is_reserved(&reservation), "{reservation:?}");
     inventory.record_charge(placement, "VISA").await.unwrap();
     inventory
-        .record_shipment(placement, &units(1)[0], None).await
+        .record_shipment(placement, &units(1)[0], None)
+        .await
         .unwrap();
     inventory.restock(placement, PRODUCT, 1, 0).await.unwrap();
 }
@@ -105,7 +106,8 @@ async fn processes_lose_nothing_of_each_other() {
     // What others did counts here too.
     assert!(matches!(
         inventory
-            .reserve(&Placement::new("order-19", "again"), &units(1)).await
+            .reserve(&Placement::new("order-19", "again"), &units(1))
+            .await
             .unwrap(),
         Reservation::Duplicate { .. }
     ));
@@ -167,7 +169,9 @@ fn child() {
     let number: u32 = number.parse().unwrap();
     let inventory = Inventory::open(path, now).unwrap();
     match task {
-        "orders" => (0..20).for_each(|index| process(&inventory, &order(number * 20 + index)).await),
+        "orders" => {
+            (0..20).for_each(|index| process(&inventory, &order(number * 20 + index)).await)
+        }
         "endless" => {
             thread::scope(|scope| {
                 for lane in 0..3 {

@@ -88,7 +88,11 @@ async fn a_disk_that_fills_up_half_way_leaves_nothing_half_done() {
 #[tokio::test]
 async fn a_read_only_folder_is_an_error_until_it_is_writable() {
     let shop = Shop::empty();
-    shop.open().await.reserve(&order(0), &units(1)).await.unwrap();
+    shop.open()
+        .await
+        .reserve(&order(0), &units(1))
+        .await
+        .unwrap();
     let folder = shop.path.parent().unwrap();
     let allow = |path: &std::path::Path, mode| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -152,7 +156,10 @@ fn child() {
                 assert!(!path.with_file_name("inventory.json.tmp").exists());
                 assert_eq!(inventory.stock("a").await.unwrap(), 1000 - number);
                 // A retry while it is still full fails in the same way.
-                inventory.reserve(&order(number), &both()).await.unwrap_err();
+                inventory
+                    .reserve(&order(number), &both())
+                    .await
+                    .unwrap_err();
                 assert_eq!(fs::read(&ledger).unwrap(), before.1);
                 assert_clean(&path).await;
                 return;

@@ -18,6 +18,12 @@ pub const DEFAULT_QUANTITY: u32 = 999;
 /// The payment info of an order without arguments.
 pub const DEFAULT_PAYMENT_INFO: &str = "VISA-123456";
 
+/// What stands before an order's number in its ID.
+const ORDER_PREFIX: &str = "order-";
+
+/// Words that are this much alike, from 0 to 1, are one word and a misspelling of it.
+const ALIKE: f64 = 0.8;
+
 /// Order numbers that are drawn at random end here, for they are read aloud.
 const HIGHEST_RANDOM_NUMBER: u64 = 99_999_999;
 
@@ -62,6 +68,8 @@ pub enum Command {
     Reject(Box<ReasonArgs>),
     /// Cancel an order that has not shipped, and undo its steps
     Cancel(Box<ReasonArgs>),
+    /// End an order at once without undoing its steps; it takes no worker
+    Terminate(Box<ReasonArgs>),
     /// Manage orders that are placed again and again
     #[command(subcommand)]
     Schedule(ScheduleCommand),
@@ -92,7 +100,7 @@ pub enum ScheduleCommand {
 #[derive(Debug, ClapArgs)]
 pub struct OrderArgs {
     /// Order number; 11235 becomes order-11235. Give all four, or none [default: a random one]
-    #[arg(requires_all = ["product", "quantity", "payment_info"])]
+    #[arg(value_parser = order_number, requires_all = ["product", "quantity", "payment_info"])]
     pub order_number: Option<u64>,
     /// Product [without all four: 123456]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
@@ -149,8 +157,8 @@ pub struct WishArgs {
 /// An order to look at.
 #[derive(Debug, ClapArgs)]
 pub struct FollowArgs {
-    /// The order's ID, such as order-11235
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    /// The order, such as 11235 or order-11235
+    #[arg(value_parser = order_id)]
     pub order_id: String,
     /// Settings that all subcommands take.
     #[command(flatten)]
@@ -174,8 +182,8 @@ pub struct ListArgs {
 /// Where an order is to go.
 #[derive(Debug, ClapArgs)]
 pub struct ChangeAddressArgs {
-    /// The order's ID, such as order-11235
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    /// The order, such as 11235 or order-11235
+    #[arg(value_parser = order_id)]
     pub order_id: String,
     /// The new address, such as "12 Main Street"
     #[arg(value_name = "ADDRESS")]
@@ -191,8 +199,8 @@ pub struct ChangeAddressArgs {
 /// An order to say something to.
 #[derive(Debug, ClapArgs)]
 pub struct MessageArgs {
-    /// The order's ID, such as order-11235
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    /// The order, such as 11235 or order-11235
+    #[arg(value_parser = order_id)]
     pub order_id: String,
     /// Settings that all subcommands take.
     #[command(flatten)]
@@ -202,8 +210,8 @@ pub struct MessageArgs {
 /// An order to end, and why.
 #[derive(Debug, ClapArgs)]
 pub struct ReasonArgs {
-    /// The order's ID, such as order-11235
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    /// The order, such as 11235 or order-11235
+    #[arg(value_parser = order_id)]
     pub order_id: String,
     /// Why
     #[arg(long, default_value = "no reason given")]
@@ -281,8 +289,8 @@ pub struct LoadArgs {
 /// Whose history to print.
 #[derive(Debug, ClapArgs)]
 pub struct HistoryArgs {
-    /// The order's ID, such as order-11235
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    /// The order, such as 11235 or order-11235
+    #[arg(value_parser = order_id)]
     pub order_id: String,
     /// Which run of it [default: the newest]
     #[arg(long, value_name = "ID")]
@@ -339,7 +347,7 @@ impl OrderArgs {
             value.clone().unwrap_or_else(|| default.to_owned())
         };
         self.wishes.add_to(Order::new(
-            format!("order-{number}"),
+            format!("{ORDER_PREFIX}{number}"),
             given(&self.product, DEFAULT_PRODUCT),
             self.quantity.unwrap_or(DEFAULT_QUANTITY),
             given(&self.payment_info, DEFAULT_PAYMENT_INFO),
@@ -392,6 +400,37 @@ pub fn with_usage<'a>(error: &clap::Error, given: impl IntoIterator<Item = &'a s
         format!("\nCommands: {}", names.join(", "))
     };
     format!("{wrong}\n\n{usage}{subcommands}\n\nFor more information, try '--help'.")
+}
+
+/// An order's number: 11235, or order-11235.
+///
+/// # Errors
+/// Returns what is wrong with it, and the command that was probably meant.
+pub fn order_number(text: &str) -> Result<u64, String> {
+    let number = text.strip_prefix(ORDER_PREFIX).unwrap_or(text);
+    number.parse().map_err(|_| {
+        let command = Args::command();
+        let names = command.get_subcommands().map(|it| it.get_name());
+        let nearest = names
+            .map(|name| (strsim::jaro_winkler(text, name), name))
+            .filter(|(likeness, _)| *likeness > ALIKE)
+            .max_by(|(left, _), (right, _)| left.total_cmp(right));
+        match nearest {
+            Some((_, name)) => format!("there is no such command; did you mean '{name}'?"),
+            None => "expected an order number, such as 11235 or order-11235, or a command".into(),
+        }
+    })
+}
+
+/// An order's ID: a number stands for the order of that number, and recurring orders have names.
+fn order_id(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("expected an order, such as 11235 or order-11235".to_owned());
+    }
+    Ok(match text.parse::<u64>() {
+        Ok(number) => format!("{ORDER_PREFIX}{number}"),
+        Err(_) => text.to_owned(),
+    })
 }
 
 fn item(text: &str) -> Result<Item, String> {
@@ -483,6 +522,31 @@ mod tests {
                 .parse::<u64>()
                 .is_ok()
         );
+    }
+
+    #[test]
+    fn a_number_and_an_id_name_the_same_order() {
+        for name in ["11235", "order-11235"] {
+            let args = parsed(&[name, "123456", "1", "VISA-1"]).unwrap().order;
+            assert_eq!(args.order_number, Some(11235));
+            assert_eq!(order_id(name).as_deref(), Ok("order-11235"));
+        }
+        let recurring = "hourly-2026-11-24T12:00:00Z";
+        assert_eq!(order_id(recurring).as_deref(), Ok(recurring));
+        assert!(parsed(&["follow", ""]).is_err());
+    }
+
+    #[test]
+    fn a_misspelt_command_gets_a_suggestion() {
+        for (misspelt, meant) in [("statsu", "status"), ("aprove", "approve"), ("lst", "list")] {
+            let error = parsed(&[misspelt, "order-1"]).unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("did you mean '{meant}'")),
+                "{error}"
+            );
+        }
+        let error = parsed(&["first", "123456", "1", "VISA-1"]).unwrap_err();
+        assert!(!error.to_string().contains("did you mean"), "{error}");
     }
 
     #[test]

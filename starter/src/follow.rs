@@ -21,13 +21,13 @@ use temporalio_common::{
 };
 use workflows::{OrderResult, ProcessOrder};
 
-use crate::progress::{Answer, OrderEvent, Progress, StepChange, StockLevels, innermost};
+use crate::{
+    progress::{Answer, OrderEvent, Progress, StepChange, StockLevels, innermost},
+    unserved::{self, NO_WORKER_AFTER},
+};
 
 /// How often to look at what is pending: attempts come no closer together than this.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
-
-/// How long an order may lie untouched before it is worth saying that no worker seems to run.
-const NO_WORKER_AFTER: Duration = Duration::from_secs(3);
 
 /// The type of the workflow that a shipment apart is.
 const SHIPMENT_APART: &str = "ShipItem";
@@ -44,6 +44,12 @@ pub trait Watch {
     fn event(&mut self, event: &OrderEvent);
     /// Something is worth a sentence.
     fn say(&mut self, sentence: &str);
+    /// Where the order can be looked at.
+    fn link(&mut self, url: &str) {
+        self.say(&format!("Web UI: {url}"));
+    }
+    /// The order has ended. [`follow`] leaves it to its caller to tell that.
+    fn ended(&mut self, _followed: &Followed) {}
 }
 
 /// Nobody: for following an order only to its end.
@@ -59,8 +65,8 @@ impl Watch for Unwatched {
 pub enum Followed {
     /// The workflow completed.
     Completed(OrderResult),
-    /// It was cancelled, and what was done is undone.
-    Cancelled,
+    /// It was cancelled, and what was done is undone: why, if the order says it.
+    Cancelled(Option<String>),
     /// It failed, or was terminated: why.
     NotCompleted(String),
 }
@@ -114,9 +120,8 @@ async fn watch_to_the_end(handle: &OrderHandle, watch: &mut dyn Watch) -> anyhow
     let mut last_event = 0;
     let mut lost = false;
     let mut look = tokio::time::interval(LOOK_EVERY);
-    let no_worker = tokio::time::sleep(NO_WORKER_AFTER);
-    tokio::pin!(no_worker);
-    let mut waited_for_worker = false;
+    let mut no_worker = tokio::time::interval(NO_WORKER_AFTER);
+    let mut is_unserved = false;
     loop {
         let changes = tokio::select! {
             event = history.next() => match event {
@@ -157,11 +162,13 @@ async fn watch_to_the_end(handle: &OrderHandle, watch: &mut dyn Watch) -> anyhow
                     Err(_) => continue,
                 }
             }
-            () = &mut no_worker, if !waited_for_worker => {
-                waited_for_worker = true;
-                if !progress.is_picked_up() {
-                    watch.say("no worker has taken it up yet; start one with: cargo run -p worker");
+            _ = no_worker.tick(), if !lost => {
+                // The history says what is wrong with the server.
+                let matter = unserved::matter(handle).await.ok().flatten();
+                if let Some(matter) = matter.as_ref().filter(|_| !is_unserved) {
+                    watch.say(matter);
                 }
+                is_unserved = matter.is_some();
                 continue;
             }
         };
@@ -195,7 +202,10 @@ async fn ended(handle: &OrderHandle) -> anyhow::Result<Followed> {
                 tokio::time::sleep(ASK_AGAIN_AFTER).await;
                 continue;
             }
-            Err(WorkflowGetResultError::Cancelled { .. }) => Followed::Cancelled,
+            Err(WorkflowGetResultError::Cancelled { details }) => {
+                let reason = details.deserialize::<String>().ok();
+                Followed::Cancelled(reason.filter(|reason| !reason.is_empty()))
+            }
             Err(error) if error.is_workflow_outcome() => {
                 Followed::NotCompleted(error.to_string().to_lowercase())
             }

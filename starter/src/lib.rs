@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`args`] | what the command line takes |
 //! | [`submit`] | places an order, or finds that it is under way |
+//! | `unserved` | what is the matter with an order that no worker serves |
 //! | [`follow`] | an order's steps, as the server tells of them |
 //! | [`progress`] | what a history says of an order's steps: no server, no clock |
 //! | [`show`] | how it is shown: live, line by line, or as JSON |
@@ -31,6 +32,7 @@ pub mod schedule;
 pub mod show;
 pub mod status;
 pub mod submit;
+mod unserved;
 
 use std::process::ExitCode;
 
@@ -70,6 +72,7 @@ async fn dispatch(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Approve(args)) => message::approve(&args).await,
         Some(Command::Reject(args)) => message::reject(&args).await,
         Some(Command::Cancel(args)) => message::cancel(&args).await,
+        Some(Command::Terminate(args)) => message::terminate(&args).await,
         Some(Command::Schedule(command)) => schedule::run(&command).await,
         Some(Command::Load(args)) => load::load(&args).await,
         Some(Command::History(args)) => history::history(&args).await,
@@ -123,13 +126,13 @@ async fn shown(
     mut show: Show,
 ) -> anyhow::Result<ExitCode> {
     let order_id = handle.info().workflow_id.clone();
-    show.say(&format!(
-        "Web UI: {}",
-        common.ui.workflow_url(
-            &client.options().namespace,
-            &order_id,
-            handle.run_id().unwrap_or_default(),
-        )
+    let ui = common.ui.address(&common.connect.settings()?.host_port());
+    let (namespace, run_id) = (&client.options().namespace, handle.run_id());
+    show.link(&temporal::workflow_url(
+        &ui,
+        namespace,
+        &order_id,
+        run_id.unwrap_or_default(),
     ));
     let followed = tokio::select! {
         followed = follow::follow(&handle, &mut show) => followed.context("cannot follow the order")?,

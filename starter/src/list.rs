@@ -1,20 +1,31 @@
 //! Orders by their status.
 
-use std::{io::Write, process::ExitCode, time::SystemTime};
+use std::{
+    io::Write,
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::Context;
-use futures::{TryStreamExt, future::try_join_all};
+use futures::{
+    TryStreamExt,
+    future::{join_all, try_join_all},
+};
 use serde_json::json;
 use temporal::printable;
 use temporalio_client::{
-    Client, WorkflowCountOptions, WorkflowExecution, WorkflowListOptions, errors::ClientError,
+    Client, RpcOptions, WorkflowCountOptions, WorkflowExecution, WorkflowExecutionStatus,
+    WorkflowListOptions, WorkflowQueryOptions, errors::ClientError,
 };
-use workflows::{ORDER_STATUS, OrderStatus};
+use workflows::{ORDER_STATUS, OrderStatus, ProcessOrder, status::Waiting};
 
-use crate::{args::ListArgs, connect::connect, show::readable};
+use crate::{args::ListArgs, connect::connect, follow::OrderHandle, show::text::readable};
 
 /// Orders are the workflows of this type; those of its parts are not.
 const ORDERS: &str = "WorkflowType = 'ProcessOrder'";
+
+/// How long a worker may take to say what an order waits for.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Lists the last orders, those under way first, and counts all by their status.
 ///
@@ -34,12 +45,14 @@ pub async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
         .try_collect()
         .await
         .context("cannot list the orders")?;
+    let waiting = join_all(listed.iter().map(|order| waiting(&client, order))).await;
     let all = count(&client, ORDERS.to_owned()).await?;
     let counts = counts(&client).await;
     let mut out = anstream::stdout();
     // A pipe that nobody reads any more is no reason to fail.
     let _ = if args.common.output.json {
-        let orders: Vec<_> = listed.iter().map(as_json).collect();
+        let orders = listed.iter().zip(&waiting);
+        let orders: Vec<_> = orders.map(|(order, it)| as_json(order, it)).collect();
         let counts: serde_json::Map<_, _> = counts
             .into_iter()
             .flatten()
@@ -51,13 +64,35 @@ pub async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
             json!({"orders": orders, "counts": counts, "total": all})
         )
     } else {
-        out.write_all(report(&listed, all, counts.as_deref()).as_bytes())
+        out.write_all(report(&listed, &waiting, all, counts.as_deref()).as_bytes())
     };
     Ok(ExitCode::SUCCESS)
 }
 
 fn of_status(status: OrderStatus) -> String {
-    format!("{ORDERS} AND {} = '{status}'", ORDER_STATUS.name())
+    // An order that was terminated keeps the status that it had.
+    let running = if status.is_end() {
+        ""
+    } else {
+        " AND ExecutionStatus = 'Running'"
+    };
+    format!("{ORDERS} AND {} = '{status}'{running}", ORDER_STATUS.name())
+}
+
+/// What an order waits for, if its status says that it waits and a worker answers for it soon.
+async fn waiting(client: &Client, order: &WorkflowExecution) -> Option<Waiting> {
+    let status = order.search_attributes().get(&ORDER_STATUS)?;
+    let waits = OrderStatus::ALL
+        .into_iter()
+        .find(|it| it.to_string() == status)?;
+    if order.status() != WorkflowExecutionStatus::Running || !waits.is_waiting() {
+        return None;
+    }
+    let handle: OrderHandle = client.get_workflow_handle(order.id());
+    let rpc = RpcOptions::builder().timeout(ANSWER_WITHIN).build();
+    let options = WorkflowQueryOptions::builder().rpc_options(rpc).build();
+    let progress = handle.query(ProcessOrder::status, ().into(), options).await;
+    progress.ok()?.waiting
 }
 
 /// How many orders there are of each status; `None` where the namespace does not know the search
@@ -77,13 +112,17 @@ async fn count(client: &Client, query: String) -> Result<usize, ClientError> {
 
 /// The order's own word, or else the server's.
 fn status(order: &WorkflowExecution) -> String {
-    order
-        .search_attributes()
-        .get(&ORDER_STATUS)
-        .unwrap_or_else(|| format!("({:?})", order.status()))
+    let own = order.search_attributes().get(&ORDER_STATUS);
+    own.filter(|_| {
+        !matches!(
+            order.status(),
+            WorkflowExecutionStatus::Terminated | WorkflowExecutionStatus::TimedOut
+        )
+    })
+    .unwrap_or_else(|| format!("({:?})", order.status()))
 }
 
-fn as_json(order: &WorkflowExecution) -> serde_json::Value {
+fn as_json(order: &WorkflowExecution, waiting: &Option<Waiting>) -> serde_json::Value {
     json!({
         "orderID": order.id(),
         "status": order.search_attributes().get(&ORDER_STATUS),
@@ -91,11 +130,13 @@ fn as_json(order: &WorkflowExecution) -> serde_json::Value {
         "runID": order.run_id(),
         "placedAt": order.start_time().map(rfc3339),
         "endedAt": order.close_time().map(rfc3339),
+        "waiting": waiting,
     })
 }
 
 fn report(
     orders: &[WorkflowExecution],
+    waiting: &[Option<Waiting>],
     all: usize,
     counts: Option<&[(OrderStatus, usize)]>,
 ) -> String {
@@ -103,17 +144,25 @@ fn report(
     let ids: Vec<_> = orders.iter().map(|order| printable(order.id())).collect();
     let width = ids.iter().map(|id| id.chars().count()).max();
     let width = width.unwrap_or_default().max(24);
-    for (order, id) in orders.iter().zip(ids) {
+    let words = orders
+        .iter()
+        .map(|order| printable(&status(order)).into_owned());
+    let words: Vec<_> = words.collect();
+    let status_width = words.iter().map(String::len).max().unwrap_or_default();
+    let lines = orders.iter().zip(ids).zip(&words).zip(waiting);
+    for (((order, id), status), waiting) in lines {
         let took = order.start_time().zip(order.close_time());
         let took = took.and_then(|(start, end)| end.duration_since(start).ok());
         let line = format!(
-            "{id:<width$} {:<18} {:<21} {:>8}",
-            printable(&status(order)),
+            "{id:<width$}  {status:<status_width$}  {:<20} {:>7}",
             order.start_time().map(rfc3339).unwrap_or_default(),
             took.map(readable).unwrap_or_default(),
         );
         text += line.trim_end();
         text += "\n";
+        if let Some(waiting) = waiting {
+            text += &format!("    {waiting}\n");
+        }
     }
     let each = match counts {
         Some(counts) => counts

@@ -1,12 +1,13 @@
 //! What an order under way is told. Each says what came of it, or why nothing was changed.
 
-use std::{process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
 use anyhow::{anyhow, bail};
 use orders::{ADDRESS_RULE, is_address, limits::MAX_ADDRESS, quoted, within};
 use temporal::shell_word;
 use temporalio_client::{
     WorkflowDescribeOptions, WorkflowExecuteUpdateOptions, WorkflowSignalOptions,
+    WorkflowTerminateOptions,
     errors::{WorkflowInteractionError, WorkflowUpdateError},
 };
 use workflows::ProcessOrder;
@@ -17,10 +18,8 @@ use crate::{
     follow::{self, Followed, OrderHandle, Watch},
     progress::innermost,
     show::Show,
+    unserved::{self, NO_WORKER_AFTER},
 };
-
-/// How long an order may take to answer before it is worth saying that no worker seems to run.
-const NO_WORKER_AFTER: Duration = Duration::from_secs(3);
 
 /// Sends an order to another address.
 ///
@@ -110,9 +109,28 @@ pub async fn cancel(args: &ReasonArgs) -> anyhow::Result<ExitCode> {
     let followed = follow::follow(&told.order, &mut told.show).await?;
     told.show.ended(&followed);
     Ok(match followed {
-        Followed::Cancelled => ExitCode::SUCCESS,
+        Followed::Cancelled(_) => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     })
+}
+
+/// Ends an order at once, without a worker, and so without undoing what it did.
+///
+/// # Errors
+/// Returns an error if the order has ended, or there is no such order.
+pub async fn terminate(args: &ReasonArgs) -> anyhow::Result<ExitCode> {
+    let told = Told::begin(&args.common, &args.order_id).await?;
+    let options = WorkflowTerminateOptions::builder()
+        .reason(args.reason.clone())
+        .build();
+    match told.order.terminate(options).await {
+        Ok(()) => told.done(&format!(
+            "{} is terminated; none of its steps was undone",
+            args.order_id
+        )),
+        Err(WorkflowInteractionError::NotFound(_)) => Err(told.ended().await),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// An order that is told something.
@@ -146,10 +164,9 @@ impl Told {
         let answer = match tokio::time::timeout(NO_WORKER_AFTER, &mut update).await {
             Ok(answer) => answer,
             Err(_) => {
-                eprintln!(
-                    "{} has not answered yet; it takes a worker: cargo run -p worker. What was asked may \
-                     still happen, also if you do not wait for it",
-                    self.order_id
+                let matter = unserved::no_answer(&self.order).await?;
+                anstream::eprintln!(
+                    "{matter}. What was asked may still happen, also if you do not wait for it"
                 );
                 update.await
             }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use orders::{MAX_MESSAGE, shortened};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use temporalio_common::protos::temporal::api::{
     common::v1::Payloads,
     enums::v1::WorkflowTaskFailedCause,
@@ -16,7 +16,7 @@ use temporalio_common::protos::temporal::api::{
 };
 
 /// A step's state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "camelCase")]
 pub enum StepState {
     /// Asked for; a worker is to take it, or has.
@@ -36,7 +36,7 @@ pub enum StepState {
 }
 
 /// A change in one step of an order.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StepChange {
     /// The activity's type, or `Pause`.
@@ -52,8 +52,15 @@ pub struct StepChange {
     /// Attempts begun so far.
     pub attempts: u32,
     /// Time since the step was asked for, where it is over.
-    #[serde(skip_serializing_if = "Option::is_none", with = "milliseconds")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "milliseconds"
+    )]
     pub took_ms: Option<Duration>,
+    /// When the step ends at the latest, where it is a pause.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "rfc3339")]
+    pub ends_at: Option<SystemTime>,
     /// What the step said of the order, where it is done.
     #[serde(flatten)]
     pub answer: Answer,
@@ -71,6 +78,7 @@ impl StepChange {
             state,
             attempts,
             took_ms: None,
+            ends_at: None,
             answer: Answer::default(),
             payloads: None,
         }
@@ -78,8 +86,8 @@ impl StepChange {
 }
 
 /// What a step says of the order when it is done.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Answer {
     /// A service's confirmation.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,7 +104,7 @@ pub struct Answer {
 }
 
 /// Units in stock before and after a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockLevels {
     /// Before.
     pub before: u32,
@@ -119,7 +127,7 @@ pub enum OrderEvent {
     CodeFailed(String),
     /// The server did not take a worker's decision, and asks for another at once: why. Nothing is
     /// wrong.
-    DecidedAgain(&'static str),
+    DecidedAgain(String),
     /// A worker has taken the order up.
     PickedUp,
     /// Somebody told the order something: the name of the signal or update.
@@ -133,6 +141,7 @@ struct Step {
     /// The activity's ID; none for what is no activity.
     activity_id: Option<String>,
     asked_at: Option<SystemTime>,
+    ends_at: Option<SystemTime>,
     attempts: u32,
     state: StepState,
 }
@@ -161,7 +170,7 @@ impl Progress {
             }
             Attributes::WorkflowTaskFailedEventAttributes(failed) => {
                 match (not_the_codes_fault(failed.cause()), &failed.failure) {
-                    (Some(reason), _) => vec![OrderEvent::DecidedAgain(reason)],
+                    (Some(reason), _) => vec![OrderEvent::DecidedAgain(reason.to_owned())],
                     (None, Some(failure)) => vec![OrderEvent::CodeFailed(innermost(failure))],
                     (None, None) => Vec::new(),
                 }
@@ -311,11 +320,6 @@ impl Progress {
         steps.any(|step| step.activity_id.is_some() && step.is_open())
     }
 
-    /// Whether a worker has taken the order up.
-    pub fn is_picked_up(&self) -> bool {
-        self.picked_up
-    }
-
     fn begin(
         &mut self,
         event: &HistoryEvent,
@@ -334,6 +338,7 @@ impl Progress {
                 _ => None,
             },
             asked_at,
+            ends_at: asked_at.zip(timer(event)).map(|(at, time)| at + time),
             attempts: 0,
             state: StepState::Running,
         };
@@ -379,6 +384,7 @@ impl Step {
         OrderEvent::Step(StepChange {
             about: self.about.clone(),
             took_ms,
+            ends_at: self.ends_at.filter(|_| self.is_open()),
             payloads,
             ..StepChange::new(&self.name, self.number, self.state.clone(), self.attempts)
         })
@@ -409,6 +415,16 @@ fn summary(event: &HistoryEvent) -> Option<String> {
     serde_json::from_slice(&summary.data).ok()
 }
 
+/// How long a timer that was started runs.
+fn timer(event: &HistoryEvent) -> Option<Duration> {
+    match &event.attributes {
+        Some(Attributes::TimerStartedEventAttributes(started)) => {
+            started.start_to_fire_timeout?.try_into().ok()
+        }
+        _ => None,
+    }
+}
+
 /// What the SDK calls the marker of a local activity.
 const LOCAL_ACTIVITY: &str = "core_local_activity";
 
@@ -430,16 +446,43 @@ pub fn innermost(failure: &Failure) -> String {
 mod milliseconds {
     use std::time::Duration;
 
-    use serde::Serializer;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     pub(super) fn serialize<S: Serializer>(
         time: &Option<Duration>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        match time {
-            Some(time) => serializer.serialize_u128(time.as_millis()),
-            None => serializer.serialize_none(),
-        }
+        let milliseconds = time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        milliseconds.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        let milliseconds = Option::<u64>::deserialize(deserializer)?;
+        Ok(milliseconds.map(Duration::from_millis))
+    }
+}
+
+mod rfc3339 {
+    use std::time::SystemTime;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(
+        time: &Option<SystemTime>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let text = time.map(|time| humantime::format_rfc3339_millis(time).to_string());
+        text.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<SystemTime>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        let time = text.map(|text| humantime::parse_rfc3339(&text));
+        time.transpose().map_err(Error::custom)
     }
 }
 

@@ -1,10 +1,14 @@
 //! How an order stands, as it answers itself.
 
-use std::{io::Write, process::ExitCode, time::Duration};
+use std::{
+    io::Write,
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::{Context, bail};
 use serde_json::json;
-use temporal::{printable, reported};
+use temporal::printable;
 use temporalio_client::{
     RpcOptions, WorkflowDescribeOptions, WorkflowQueryOptions, errors::WorkflowQueryError,
 };
@@ -19,11 +23,12 @@ use crate::{
     connect::connect,
     follow,
     progress::{StepChange, StepState, innermost},
-    show::line,
+    show::{columns, text},
+    unserved,
 };
 
 /// How long a worker may take to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// Prints how an order stands.
 ///
@@ -36,11 +41,7 @@ pub async fn status(args: &FollowArgs) -> anyhow::Result<ExitCode> {
     let options = WorkflowQueryOptions::builder().rpc_options(rpc).build();
     let progress = match order.query(ProcessOrder::status, ().into(), options).await {
         Ok(progress) => progress,
-        Err(WorkflowQueryError::Rpc(error)) => bail!(
-            "{} does not answer: {}. It takes a worker that runs its code: cargo run -p worker",
-            args.order_id,
-            reported(error.message()),
-        ),
+        Err(WorkflowQueryError::Rpc(_)) => bail!("{}", unserved::no_answer(&order).await?),
         Err(error) => return Err(error).context("cannot ask the order"),
     };
     let description = order.describe(WorkflowDescribeOptions::default()).await?;
@@ -110,26 +111,31 @@ fn report(progress: &OrderProgress, steps: &[StepChange]) -> String {
         .as_ref()
         .map(|address| printed(", to ", address))
         .unwrap_or_default();
-    let mut text = format!(
+    let mut report = format!(
         "{}: {}, {} %{to}\n",
         printable(&progress.order_id),
         progress.status,
         progress.percent
     );
+    if let Some(waiting) = &progress.waiting {
+        let left = waiting.until.duration_since(SystemTime::now());
+        let left = text::readable(Duration::from_secs(left.unwrap_or_default().as_secs()));
+        report += &format!("{waiting}, {left} left\n");
+    }
     for step in steps {
-        text += &line(step);
-        text += "\n";
+        report += &text::step(step, columns());
+        report += "\n";
     }
     if let Some(reason) = &progress.reason {
-        text += &printed("reason: ", reason);
-        text += "\n";
+        report += &printed("reason: ", reason);
+        report += "\n";
     }
     if progress.ignored_before > 0 {
-        text += &format!("ignored: {} earlier signals\n", progress.ignored_before);
+        report += &format!("ignored: {} earlier signals\n", progress.ignored_before);
     }
     for ignored in &progress.ignored {
-        text += &printed("ignored: ", ignored);
-        text += "\n";
+        report += &printed("ignored: ", ignored);
+        report += "\n";
     }
-    text
+    report
 }

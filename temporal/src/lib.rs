@@ -50,4 +50,4 @@ pub use search_attributes::{NoSearchAttribute, ensure_keyword};
 pub use secret::Secret;
 pub use settings::Settings;
 pub use text::{excerpt, printable, printable_lines, reported, shell_word};
-pub use ui::{UiArgs, workflow_url};
+pub use ui::{UI_PORT_OFFSET, UiArgs, workflow_url, workflows_url};

@@ -4,54 +4,75 @@ use clap::Args;
 use temporalio_client::Url;
 
 /// Where the Web UI is. Add it to a command with `#[command(flatten)]`.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct UiArgs {
-    /// The address of Temporal's Web UI, for printed links
+    /// The address of Temporal's Web UI, for printed links; otherwise 1000 ports above the server's,
+    /// where a dev server has it
     #[arg(
         long,
         env = "TEMPORAL_UI_ADDRESS",
         value_name = "URL",
-        default_value = UiArgs::DEFAULT,
         help_heading = "Temporal server"
     )]
-    pub ui_address: String,
+    pub ui_address: Option<String>,
 }
+
+/// How far the dev server's Web UI is above the server's own port.
+pub const UI_PORT_OFFSET: u16 = 1000;
+
+const DEFAULT_UI_PORT: u16 = 8233;
 
 impl UiArgs {
-    /// The Web UI of a dev server on its default port, 7233: the UI's port is 1000 higher.
-    pub const DEFAULT: &str = "http://localhost:8233";
-
-    /// Returns the page of a workflow's history. See [`workflow_url`].
-    pub fn workflow_url(&self, namespace: &str, workflow_id: &str, run_id: &str) -> String {
-        workflow_url(&self.ui_address, namespace, workflow_id, run_id)
-    }
-}
-
-impl Default for UiArgs {
-    fn default() -> Self {
-        Self {
-            ui_address: Self::DEFAULT.to_owned(),
+    /// The Web UI of the server at `server`, which is `host:port`.
+    ///
+    /// ```
+    /// let ui = temporal::UiArgs::default();
+    /// assert_eq!(ui.address("127.0.0.1:7300"), "http://127.0.0.1:8300");
+    /// assert_eq!(ui.address("orders.tmprl.cloud:7233"), "https://cloud.temporal.io");
+    /// ```
+    pub fn address(&self, server: &str) -> String {
+        if let Some(address) = &self.ui_address {
+            return address.clone();
         }
+        let (host, port) = server.rsplit_once(':').unwrap_or((server, ""));
+        if host.ends_with(".tmprl.cloud") || host.ends_with(".api.temporal.io") {
+            return "https://cloud.temporal.io".to_owned();
+        }
+        let port = port.parse::<u16>().ok();
+        let port = port.and_then(|port| port.checked_add(UI_PORT_OFFSET));
+        format!("http://{host}:{}", port.unwrap_or(DEFAULT_UI_PORT))
     }
 }
 
-/// Returns the page of a workflow's history in the Web UI at `base`. The ID may hold any characters.
+/// Returns the list of workflows in the Web UI at `base`.
+///
+/// ```
+/// assert_eq!(
+///     temporal::workflows_url("http://localhost:8233", "default"),
+///     "http://localhost:8233/namespaces/default/workflows",
+/// );
+/// ```
+pub fn workflows_url(base: &str, namespace: &str) -> String {
+    page(base, &["namespaces", namespace, "workflows"])
+}
+
+/// Returns the timeline of a workflow in the Web UI at `base`. The ID may hold any characters.
 ///
 /// ```
 /// assert_eq!(
 ///     temporal::workflow_url("http://localhost:8233", "default", "order-1", "0a1b"),
-///     "http://localhost:8233/namespaces/default/workflows/order-1/0a1b/history",
+///     "http://localhost:8233/namespaces/default/workflows/order-1/0a1b/timeline",
 /// );
 /// ```
 pub fn workflow_url(base: &str, namespace: &str, workflow_id: &str, run_id: &str) -> String {
-    let segments = [
-        "namespaces",
-        namespace,
-        "workflows",
-        workflow_id,
-        run_id,
-        "history",
-    ];
+    let workflow = [workflow_id, run_id, "timeline"];
+    page(
+        base,
+        &[&["namespaces", namespace, "workflows"][..], &workflow].concat(),
+    )
+}
+
+fn page(base: &str, segments: &[&str]) -> String {
     let base = base.trim_end_matches('/');
     let url = Url::parse(base).ok().filter(Url::has_host);
     let url = url.and_then(|mut url| {

@@ -201,7 +201,9 @@ async fn usable(inventory: &Inventory, stop: &mut Stop) -> bool {
                 let error = error.to_string();
                 // Said once, and again when the reason is another one.
                 if told.as_ref() != Some(&error) {
-                    tracing::error!("the worker takes no orders, for its inventory cannot be used: {error}");
+                    tracing::error!(
+                        "the worker takes no orders, for its inventory cannot be used: {error}"
+                    );
                     told = Some(error);
                 }
             }

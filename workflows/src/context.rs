@@ -13,14 +13,15 @@ use temporalio_sdk::{
 
 use crate::{
     ProcessOrder, policies,
-    status::{ORDER_STATUS, OrderStatus},
+    status::{ORDER_STATUS, OrderStatus, Waiting},
     stopped::Stopped,
 };
 
-/// Records the order's status for the query `status` and, if the order was started with it, in the
-/// search attribute.
+/// Records the order's status for the query `status` and the current details and, if the order was
+/// started with it, in the search attribute.
 pub(crate) fn enter(ctx: &WorkflowContext<ProcessOrder>, status: OrderStatus) {
     ctx.state_mut(|workflow| workflow.progress.status = status);
+    ctx.set_current_details(ctx.state(|workflow| workflow.progress.details()));
     if ctx.search_attributes().get(&ORDER_STATUS).is_some() {
         let update = ORDER_STATUS.value_set(status.to_string());
         ctx.upsert_search_attributes([update]);
@@ -178,7 +179,9 @@ impl OrderRun {
     /// Waits this long. The timer runs on the server, even while no worker does.
     pub(crate) async fn sleep(&self, time: Duration, summary: &str) -> Result<(), Stopped> {
         self.go_on()?;
+        self.waiting(summary, time);
         self.ctx.timer(self.timer(time, summary, &self.stop)).await;
+        self.waits_no_more();
         self.go_on()
     }
 
@@ -196,13 +199,37 @@ impl OrderRun {
             .build();
         let mut met = Box::pin(self.ctx.wait_condition_with_options(met, stopping));
         let mut timer = Box::pin(self.ctx.timer(self.timer(at_most, summary, &over)));
+        self.waiting(summary, at_most);
         select! {
             _ = met => {}
             _ = timer => {}
         }
+        self.waits_no_more();
         // A timer that nobody waits for would be left to run.
         over.cancel();
         self.go_on()
+    }
+
+    /// Records what the order waits for, and for how long at most.
+    fn waiting(&self, what: &str, at_most: Duration) {
+        let until = self.ctx.workflow_time();
+        let until = until.and_then(|now| now.checked_add(at_most));
+        self.set_waiting(until.map(|until| Waiting {
+            what: what.to_owned(),
+            until,
+        }));
+    }
+
+    fn waits_no_more(&self) {
+        self.set_waiting(None);
+    }
+
+    fn set_waiting(&self, waiting: Option<Waiting>) {
+        let details = self.ctx.state_mut(|workflow| {
+            workflow.progress.waiting = waiting;
+            workflow.progress.details()
+        });
+        self.ctx.set_current_details(details);
     }
 
     fn timer(

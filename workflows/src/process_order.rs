@@ -261,7 +261,10 @@ fn end(order: &OrderRun, stopped: Stopped) -> WorkflowTermination {
     match stopped {
         Stopped::Cancelled => {
             order.enter(OrderStatus::Cancelled);
-            WorkflowTermination::cancelled()
+            match order.ctx.state(|workflow| workflow.progress.reason.clone()) {
+                Some(reason) => WorkflowTermination::cancelled_with_details(reason),
+                None => WorkflowTermination::cancelled(),
+            }
         }
         failed => {
             order.enter(OrderStatus::Failed);

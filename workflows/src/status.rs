@@ -1,6 +1,6 @@
 //! The status of an order: the answer to the query `status`.
 
-use std::fmt;
+use std::{fmt, time::SystemTime};
 
 use activities::{Activity, Effect, StepAnswer};
 use orders::{MAX_MESSAGE, shortened};
@@ -72,6 +72,14 @@ impl OrderStatus {
         Self::Failed,
     ];
 
+    /// Whether the order waits for time to pass or for a person.
+    pub fn is_waiting(self) -> bool {
+        matches!(
+            self,
+            Self::Pausing | Self::AwaitingApproval | Self::AwaitingAddress
+        )
+    }
+
     /// Whether the order has ended.
     pub fn is_end(self) -> bool {
         matches!(
@@ -123,6 +131,23 @@ pub struct StepProgress {
     pub found: bool,
 }
 
+/// What an order waits for, and until when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// In a few words: "waiting for approval".
+    pub what: String,
+    /// When it goes on at the latest, whether what it waits for came or not.
+    #[serde(with = "rfc3339")]
+    pub until: SystemTime,
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let until = humantime::format_rfc3339_seconds(self.until);
+        write!(f, "{} until {until}", self.what)
+    }
+}
+
 /// The answer to the query `status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -136,6 +161,9 @@ pub struct OrderProgress {
     pub percent: u32,
     /// Its steps, in the order in which they started.
     pub steps: Vec<StepProgress>,
+    /// What it waits for, if it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
     /// The delivery address, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
@@ -160,6 +188,7 @@ impl OrderProgress {
             status: OrderStatus::Received,
             percent: 0,
             steps: Vec::new(),
+            waiting: None,
             address,
             reason: None,
             ignored: Vec::new(),
@@ -206,6 +235,17 @@ impl OrderProgress {
         self.ignored.push(shortened(note, MAX_MESSAGE).into_owned());
     }
 
+    /// The status in a sentence, which the Web UI shows as the workflow's current details.
+    pub(crate) fn details(&self) -> String {
+        let waiting = self.waiting.iter().map(|it| format!(", {it}"));
+        let reason = self.reason.iter().map(|it| format!(": {it}"));
+        let status = self.status.to_string();
+        std::iter::once(status)
+            .chain(waiting)
+            .chain(reason)
+            .collect()
+    }
+
     /// Whether the whole order has been handed to the courier.
     pub fn has_shipped(&self) -> bool {
         self.done_of(Activity::Ship) >= self.items
@@ -242,8 +282,30 @@ fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
+mod rfc3339 {
+    use std::time::SystemTime;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(
+        time: &SystemTime,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&humantime::format_rfc3339_millis(*time))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<SystemTime, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        humantime::parse_rfc3339(&text).map_err(D::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -257,6 +319,27 @@ mod tests {
         assert_eq!(progress.ignored_before, 990);
         let answer = serde_json::to_string(&progress).unwrap();
         assert!(answer.len() < 10_000, "{}", answer.len());
+    }
+
+    #[test]
+    fn the_details_say_what_is_waited_for_until_when_and_why_it_stopped() {
+        let mut progress = OrderProgress::new("order-1", 1, None);
+        progress.status = OrderStatus::AwaitingApproval;
+        let waiting = Waiting {
+            what: "waiting for approval".to_owned(),
+            until: SystemTime::UNIX_EPOCH + Duration::from_secs(90),
+        };
+        let json = serde_json::to_string(&waiting).unwrap();
+        assert_eq!(serde_json::from_str::<Waiting>(&json).unwrap(), waiting);
+        progress.waiting = Some(waiting);
+        assert_eq!(
+            progress.details(),
+            "AwaitingApproval, waiting for approval until 1970-01-01T00:01:30Z"
+        );
+        progress.waiting = None;
+        progress.status = OrderStatus::Cancelled;
+        progress.reason = Some("found it cheaper".to_owned());
+        assert_eq!(progress.details(), "Cancelled: found it cheaper");
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl OrderRun {
                 return Ok(prepared.answer);
             };
             if round > AFTER_SHIPMENT + 1 {
-                self.sleep(policies::OUT_OF_STOCK_PAUSE, "stock is short")
+                self.sleep(policies::OUT_OF_STOCK_PAUSE, "waiting for stock")
                     .await?;
             }
             let product = product.unwrap_or_else(|| self.order.item.clone());

@@ -6,7 +6,7 @@ use orders::Order;
 use workflows::OrderStatus;
 
 use crate::{
-    demos::checks::{ask, check_effects, check_once, place, refused, until_status},
+    demos::checks::{ask, check_effects, check_once, completed, place, refused, until_status},
     sample::numbered_order,
     stage::{Stage, check_success},
 };
@@ -19,15 +19,15 @@ const WAIT: u64 = 600;
 
 /// Plays it.
 pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
-    let voice = stage.voice;
+    let voice = stage.voice.clone();
     voice.title("cancel", "an order is cancelled and undone");
-    let before = stage.inventory().stock(DEFAULT_PRODUCT)?;
+    let before = stage.inventory().stock(DEFAULT_PRODUCT).await?;
     let (mut worker, hold) = stage
         .worker_held_at("Refund:after", &["--fault-rate", "0"])
         .await?;
 
     voice
-        .scene("An order is reserved and charged, and waits for another address.")
+        .scene("Place an order that is reserved and charged, and then waits for an address.")
         .await;
     let waiting = Order {
         await_address_seconds: Some(WAIT),
@@ -36,23 +36,27 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     place(stage, &waiting).await?;
     until_status(stage, CANCELLED, OrderStatus::AwaitingAddress).await?;
     ask(stage, &["status", CANCELLED]).await?;
-    stage.show_inventory()?;
+    check_effects(stage, CANCELLED, &[Change::Reserved, Change::Charged]).await?;
+    voice.checked("It is reserved and charged.");
+    stage.show_stock().await?;
 
     voice
-        .scene("The customer cancels. The order undoes its steps, the last one first.")
+        .scene("Cancel it, and kill its worker right after the refund.")
         .await;
     let reason = ["--reason", "found it cheaper"];
     let cancel = stage.starter(&[&["cancel", CANCELLED][..], &reason[..]].concat())?;
     stage.until_held("the refund to be made", &hold).await?;
-    voice
-        .scene(&format!(
-            "The refund is made. Its worker, process {}, is killed before it can report it.",
-            worker.pid()
-        ))
-        .await;
+    let pid = worker.pid();
     worker.kill().await?;
+    let refunded = [Change::Reserved, Change::Charged, Change::Refunded];
+    check_effects(stage, CANCELLED, &refunded).await?;
+    voice.checked(&format!(
+        "The refund is made. The worker, process {pid}, was killed before it could report it."
+    ));
 
-    voice.scene("A new worker starts and takes over.").await;
+    voice
+        .scene("Start a new worker, which undoes the rest.")
+        .await;
     let shipped = stage.path("shipped");
     let at_shipped = format!("SupplierOrder:before={}", shipped.display());
     let worker = stage
@@ -65,30 +69,31 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         Change::Refunded,
         Change::Released,
     ];
-    check_effects(stage, CANCELLED, &undone)?;
+    check_effects(stage, CANCELLED, &undone).await?;
     until_status(stage, CANCELLED, OrderStatus::Cancelled).await?;
-    let after = stage.inventory().stock(DEFAULT_PRODUCT)?;
+    let after = stage.inventory().stock(DEFAULT_PRODUCT).await?;
     ensure!(after == before, "{before} units became {after}");
-    voice
-        .scene("The units are back, and the ledger has one refund and one release.")
-        .await;
-    stage.show_books()?;
+    voice.checked("The units are back, and the ledger has one refund and one release.");
+    stage.show_ledger(&[CANCELLED]).await?;
+    stage.show_stock().await?;
 
     voice
-        .scene("The customer of another order cancels after it has shipped.")
+        .scene("Cancel another order when it has shipped.")
         .await;
-    place(stage, &numbered_order(3302, 10)).await?;
+    let order = place(stage, &numbered_order(3302, 10)).await?;
     stage
         .until_held("the order to have shipped", &shipped)
         .await?;
     let late = "it is too late: the whole order has shipped";
     refused(stage, &["cancel", TOO_LATE], late).await?;
-    voice.say("It has shipped, so it is too late to cancel it.");
     std::fs::remove_file(&shipped)?;
-    ask(stage, &["follow", TOO_LATE]).await?;
-    worker.stop().await?;
+    completed(stage, &order).await?;
+    check_once(stage, TOO_LATE).await?;
+    voice.checked(&format!(
+        "{TOO_LATE} was refused to be cancelled, and is completed."
+    ));
+    stage.stop(worker).await?;
 
-    check_once(stage, TOO_LATE)?;
     voice.shown("two workers undid each step once; an order that has shipped is not undone.");
     Ok(())
 }

@@ -17,7 +17,7 @@ const OLD_ADDRESS: &str = "7 Low Road";
 
 /// Plays it.
 pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
-    let voice = stage.voice;
+    let voice = stage.voice.clone();
     voice.title(
         "change-address",
         "an order gets a new address while it is running",
@@ -30,7 +30,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     by_update(stage).await?;
     by_signal(stage).await?;
     by_nobody(stage).await?;
-    worker.stop().await?;
+    stage.stop(worker).await?;
     voice.shown("an order waited for its customer, but no longer than it was asked to.");
     Ok(())
 }
@@ -38,21 +38,23 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
 /// The order answers: what is wrong is refused, and leaves no trace.
 async fn by_update(stage: &Stage) -> anyhow::Result<()> {
     const ORDER_ID: &str = "order-3101";
-    let voice = stage.voice;
+    let voice = stage.voice.clone();
     voice
-        .scene("Before it ships, an order waits up to 10 minutes for another address.")
+        .scene("Place an order that waits up to 10 minutes for another address.")
         .await;
     let order = ["3101", "123456", "10", "VISA-123456"];
     let wait = ["--deliver-to", OLD_ADDRESS, "--await-address", "10m"];
     let starter = stage.starter(&[&order[..], &wait[..]].concat())?;
     until_status(stage, ORDER_ID, OrderStatus::AwaitingAddress).await?;
 
-    voice.scene("The customer forgets the house number.").await;
+    voice
+        .scene("Send it an address without a house number.")
+        .await;
     let rule = "house number";
     refused(stage, &["change-address", ORDER_ID, NO_ADDRESS], rule).await?;
-    voice.say("The starter noticed it and sent nothing.");
+    voice.checked("The starter noticed it and sent nothing.");
     voice
-        .scene("Another program sends the same address without checking it.")
+        .scene("Send it the same address from a program that does not check it.")
         .await;
     let handle = stage.find_order(ORDER_ID).await?;
     let options = WorkflowExecuteUpdateOptions::default();
@@ -64,22 +66,25 @@ async fn by_update(stage: &Stage) -> anyhow::Result<()> {
     match update.await {
         Err(WorkflowUpdateError::Failed(failure)) => {
             voice.quote(&innermost(&failure));
-            voice.say("The order itself refused it.");
+            voice.checked("The order itself refused it.");
         }
         Err(error) => return Err(error.into()),
         Ok(_) => bail!("the order took {NO_ADDRESS:?} for an address"),
     }
 
     voice
-        .scene("The right address is sent as an update, which the order answers.")
+        .scene("Send the right address as an update, which the order answers.")
         .await;
     ask(stage, &["change-address", ORDER_ID, ADDRESS]).await?;
     check_success(ORDER_ID, starter.wait().await?)?;
 
-    check_once(stage, ORDER_ID)?;
-    check_address(stage, ORDER_ID, ADDRESS)?;
+    check_once(stage, ORDER_ID).await?;
+    check_address(stage, ORDER_ID, ADDRESS).await?;
     let accepted = count_events(&handle, EventType::WorkflowExecutionUpdateAccepted).await?;
     ensure!(accepted == 1, "{accepted} updates are in the history");
+    stage
+        .voice
+        .checked("The refused address left no trace in the history, and the right one did.");
     Ok(())
 }
 
@@ -88,7 +93,7 @@ async fn by_signal(stage: &Stage) -> anyhow::Result<()> {
     const ORDER_ID: &str = "order-3102";
     stage
         .voice
-        .scene("Another address is sent as a signal, to which nobody waits for an answer.")
+        .scene("Send another order its address as a signal, without waiting for an answer.")
         .await;
     let order = ["3102", "123456", "10", "VISA-123456"];
     let wait = ["--await-address", "10m"];
@@ -97,11 +102,12 @@ async fn by_signal(stage: &Stage) -> anyhow::Result<()> {
     ask(stage, &["change-address", ORDER_ID, ADDRESS, "--no-reply"]).await?;
     check_success(ORDER_ID, starter.wait().await?)?;
 
-    check_once(stage, ORDER_ID)?;
-    check_address(stage, ORDER_ID, ADDRESS)?;
+    check_once(stage, ORDER_ID).await?;
+    check_address(stage, ORDER_ID, ADDRESS).await?;
     let order = stage.find_order(ORDER_ID).await?;
     let signals = count_events(&order, EventType::WorkflowExecutionSignaled).await?;
     ensure!(signals == 1, "{signals} signals are in the history");
+    stage.voice.checked(&format!("It shipped to {ADDRESS}."));
     Ok(())
 }
 
@@ -110,16 +116,19 @@ async fn by_nobody(stage: &Stage) -> anyhow::Result<()> {
     const ORDER_ID: &str = "order-3103";
     stage
         .voice
-        .scene("If no address arrives within 2 seconds, the order ships to the one it has.")
+        .scene("Place an order that waits 2 seconds for another address, and send it none.")
         .await;
     let order = ["3103", "123456", "10", "VISA-123456"];
     let wait = ["--deliver-to", OLD_ADDRESS, "--await-address", "2s"];
     ask(stage, &[&order[..], &wait[..]].concat()).await?;
 
-    check_once(stage, ORDER_ID)?;
-    check_address(stage, ORDER_ID, OLD_ADDRESS)?;
+    check_once(stage, ORDER_ID).await?;
+    check_address(stage, ORDER_ID, OLD_ADDRESS).await?;
     let order = stage.find_order(ORDER_ID).await?;
     let fired = count_events(&order, EventType::TimerFired).await?;
     ensure!(fired == 1, "{fired} timers went off");
+    stage.voice.checked(&format!(
+        "It shipped to the address that it had, {OLD_ADDRESS}."
+    ));
     Ok(())
 }

@@ -5,6 +5,7 @@
 )]
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -37,17 +38,21 @@ const HISTORIES: &str = "workflows/tests/histories";
 const BEFORE_UNDO: &str = "before-undo/unknown-product.json";
 
 /// Plays it. Replaying needs no server and no worker.
-pub async fn play(voice: Voice) -> anyhow::Result<()> {
+pub async fn play(voice: &Voice) -> anyhow::Result<()> {
     voice.title("change-code", "new code for orders that old code began");
     let kept = kept(&project_dir().join(HISTORIES))?;
 
     voice
-        .scene("Histories of orders that earlier versions ran are replayed with today's code.")
+        .scene("Replay the histories of orders that earlier versions ran, with today's code.")
         .await;
     let today = WorkflowReplayerOptions::new().register_workflow::<ProcessOrder>()?;
     let replayer = WorkflowReplayer::new(today.build())?;
     let mut before_undo = false;
-    for (name, result) in replayed(&replayer, &kept).await? {
+    let mut versions: BTreeMap<String, usize> = BTreeMap::new();
+    let results = voice
+        .during("replaying", replayed(&replayer, &kept))
+        .await?;
+    for (name, result) in results {
         if let Some(failure) = result.replay_failure {
             let why = failure.to_string();
             bail!(
@@ -55,41 +60,56 @@ pub async fn play(voice: Voice) -> anyhow::Result<()> {
                 place(&why)
             );
         }
-        let events = result.history.events();
-        voice.quote(&format!("{name:<44} {:>2} events  goes on", events.len()));
-        before_undo |= name == BEFORE_UNDO && !asked_for(events, Activity::Release);
+        let version = name.split('/').next().unwrap_or_default();
+        *versions.entry(version.to_owned()).or_default() += 1;
+        before_undo |=
+            name == BEFORE_UNDO && !asked_for(result.history.events(), Activity::Release);
     }
     ensure!(
         before_undo,
         "{BEFORE_UNDO} is gone, or is no order that failed and was not undone"
     );
+    for (version, orders) in versions {
+        voice.checked(&format!(
+            "{version}: {orders} orders go on with today's code."
+        ));
+    }
     voice.say(&format!(
-        "The order of {BEFORE_UNDO} failed when nothing was undone yet.\n\
-         Today's code would release its stock, which its history does not hold. A patch tells the\n\
-         orders from before and after that change apart: see workflows/src/patches.rs."
+        "The order of {BEFORE_UNDO} failed when nothing was undone yet. Today's code would release \
+         its stock, so a patch tells old orders from new ones: see workflows/src/patches.rs."
     ));
 
     voice
-        .scene("A careless change: the order is charged before it is reserved.")
+        .scene("Replay them with a careless change: the order is charged before it is reserved.")
         .await;
     let careless = WorkflowReplayerOptions::new().register_workflow::<ChargesFirst>()?;
     let replayer = WorkflowReplayer::new(careless.build())?;
-    let mut found = 0;
-    for (name, result) in replayed(&replayer, &kept).await? {
+    let mut stuck = Vec::new();
+    let results = voice
+        .during("replaying", replayed(&replayer, &kept))
+        .await?;
+    for (name, result) in results {
         let reserved = asked_for(result.history.events(), Activity::PrepareShipment);
         match result.replay_failure {
             None if reserved => bail!("{name} went on with code that asks for other things"),
-            None => voice.quote(&format!("{name:<44} not affected")),
+            None => {}
             Some(WorkflowReplayFailure::Nondeterminism { message }) => {
-                found += 1;
-                voice.quote(&format!("{name:<44} STOP: {}", place(&message)));
+                stuck.push((name, place(&message).to_owned()));
             }
             Some(other) => bail!("{name}: {other}"),
         }
     }
-    ensure!(found > 0, "no history was affected");
+    let (name, place) = stuck.first().context("no history was affected")?;
+    voice.quote(&format!("STOP: {name}: {place}"));
+    voice.checked(&format!(
+        "{} of {} orders do not go on with this change, and {} are not affected.",
+        stuck.len(),
+        kept.len(),
+        kept.len() - stuck.len()
+    ));
     voice.shown(&format!(
-        "{found} of {} orders would have been stuck; the replay says where before the release.",
+        "{} of {} orders would have been stuck; the replay says where before the release.",
+        stuck.len(),
         kept.len()
     ));
     Ok(())

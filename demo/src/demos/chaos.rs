@@ -47,7 +47,7 @@ const MOST_UNITS: u32 = 400;
 
 /// Plays it.
 pub async fn play(stage: &mut Stage, args: &ChaosArgs) -> anyhow::Result<()> {
-    let voice = stage.voice;
+    let voice = stage.voice.clone();
     let seed = args.seed.unwrap_or_else(rand::random);
     voice.title(
         "chaos",
@@ -55,11 +55,13 @@ pub async fn play(stage: &mut Stage, args: &ChaosArgs) -> anyhow::Result<()> {
     );
     voice
         .scene(&format!(
-            "{} orders on {} workers; {} kills; fault rate {}; seed {seed}.",
+            "Place {} orders on {} workers; {} kills; fault rate {}; seed {seed}.",
             args.orders, args.workers, args.kills, args.fault_rate
         ))
         .await;
-    stage.stock(&PRODUCTS.map(|product| (product, FIRST_STOCK)))?;
+    stage
+        .stock(&PRODUCTS.map(|product| (product, FIRST_STOCK)))
+        .await?;
     let mut random = StdRng::seed_from_u64(seed);
     let storm = Storm {
         orders: (1..=args.orders)
@@ -78,10 +80,10 @@ pub async fn play(stage: &mut Stage, args: &ChaosArgs) -> anyhow::Result<()> {
         let history = handle.fetch_history(WorkflowFetchHistoryOptions::default());
         histories.push(history.into_events().await?);
     }
-    let audit = inventory::audit(stage.inventory().path())?;
+    let audit = stage.inventory().audit().await?;
     let mut shipped_to: HashMap<String, Vec<Option<String>>> = HashMap::new();
     for placed in &placed {
-        for entry in stage.inventory().effects(&placed.order.order_id)? {
+        for entry in stage.inventory().effects(&placed.order.order_id).await? {
             if entry.change == Change::Shipped {
                 let to = shipped_to.entry(entry.order_id).or_default();
                 to.push(entry.address);
@@ -89,7 +91,10 @@ pub async fn play(stage: &mut Stage, args: &ChaosArgs) -> anyhow::Result<()> {
         }
     }
     let tally = Tally::new(&placed, &kills, &histories, &audit, &shipped_to);
-    tally.show(voice);
+    voice
+        .scene("Check the ledger, and what each order said.")
+        .await;
+    tally.show(&voice);
     for finding in &audit.findings {
         voice.say(&format!("WRONG: {finding}"));
     }
@@ -280,10 +285,9 @@ impl Tally {
         }
     }
 
-    fn show(&self, voice: Voice) {
-        voice.say("");
+    fn show(&self, voice: &Voice) {
         for (name, value) in &self.rows {
-            voice.say(&format!("{name:<20} {value}"));
+            voice.quote(&format!("{name:<20} {value}"));
         }
     }
 }

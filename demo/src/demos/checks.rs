@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use anyhow::{bail, ensure};
 use inventory::Change;
 use orders::Order;
-use starter::{follow::OrderHandle, submit::submit};
+use starter::{
+    follow::{self, Followed, OrderHandle, Unwatched},
+    submit::submit,
+};
 use temporalio_client::{
     WorkflowCountOptions, WorkflowDescribeOptions, WorkflowFetchHistoryOptions,
     WorkflowQueryOptions,
@@ -13,7 +16,7 @@ use temporalio_client::{
 use temporalio_common::protos::temporal::api::{
     enums::v1::EventType, history::v1::history_event::Attributes,
 };
-use workflows::{ORDER_STATUS, OrderProgress, OrderStatus, ProcessOrder};
+use workflows::{ORDER_STATUS, OrderOutcome, OrderProgress, OrderStatus, ProcessOrder};
 
 use crate::stage::{Stage, check_success};
 
@@ -28,6 +31,23 @@ pub async fn place(stage: &Stage, order: &Order) -> anyhow::Result<OrderHandle> 
         .voice
         .quote(&format!("{} is placed: {order}", order.order_id));
     Ok(submitted.into_handle())
+}
+
+/// Waits until an order is charged and shipped, without showing its steps.
+///
+/// # Errors
+/// Returns an error if it ends otherwise, or takes too long.
+pub async fn completed(stage: &Stage, order: &OrderHandle) -> anyhow::Result<()> {
+    let order_id = &order.info().workflow_id;
+    let mut unwatched = Unwatched;
+    let following = follow::follow(order, &mut unwatched);
+    match stage
+        .in_time(&format!("{order_id} to complete"), following)
+        .await?
+    {
+        Followed::Completed(result) if result.outcome == OrderOutcome::Managed => Ok(()),
+        other => bail!("{order_id} was not completed: {other:?}"),
+    }
 }
 
 /// Has a starter do something, and shows what it says.
@@ -126,10 +146,15 @@ pub async fn count_events(order: &OrderHandle, kind: EventType) -> anyhow::Resul
 ///
 /// # Errors
 /// Returns an error if the lines are different.
-pub fn check_effects(stage: &Stage, order_id: &str, expected: &[Change]) -> anyhow::Result<()> {
+pub async fn check_effects(
+    stage: &Stage,
+    order_id: &str,
+    expected: &[Change],
+) -> anyhow::Result<()> {
     let effects: Vec<Change> = stage
         .inventory()
-        .effects(order_id)?
+        .effects(order_id)
+        .await?
         .into_iter()
         .map(|entry| entry.change)
         .filter(|change| *change != Change::Restocked)
@@ -137,15 +162,15 @@ pub fn check_effects(stage: &Stage, order_id: &str, expected: &[Change]) -> anyh
     if effects != expected {
         bail!("{order_id} left {effects:?} in the ledger, and not {expected:?}");
     }
-    stage.check_audit()
+    stage.check_audit().await
 }
 
 /// Fails the demo unless all that an order shipped went to this address.
 ///
 /// # Errors
 /// Returns an error if it did not.
-pub fn check_address(stage: &Stage, order_id: &str, address: &str) -> anyhow::Result<()> {
-    for entry in stage.inventory().effects(order_id)? {
+pub async fn check_address(stage: &Stage, order_id: &str, address: &str) -> anyhow::Result<()> {
+    for entry in stage.inventory().effects(order_id).await? {
         let there = entry.address.as_deref() == Some(address);
         ensure!(
             entry.change != Change::Shipped || there,
@@ -185,8 +210,8 @@ pub async fn attempts(handle: &OrderHandle) -> anyhow::Result<HashMap<String, i3
 ///
 /// # Errors
 /// Returns an error that says how often each happened.
-pub fn check_once(stage: &Stage, order_id: &str) -> anyhow::Result<()> {
-    let entries = stage.inventory().effects(order_id)?;
+pub async fn check_once(stage: &Stage, order_id: &str) -> anyhow::Result<()> {
+    let entries = stage.inventory().effects(order_id).await?;
     for change in [Change::Reserved, Change::Charged, Change::Shipped] {
         let times = entries
             .iter()
@@ -194,5 +219,5 @@ pub fn check_once(stage: &Stage, order_id: &str) -> anyhow::Result<()> {
             .count();
         ensure!(times == 1, "{order_id} was {change} {times} times");
     }
-    stage.check_audit()
+    stage.check_audit().await
 }

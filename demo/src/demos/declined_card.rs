@@ -14,32 +14,32 @@ const ORDER_ID: &str = "order-3501";
 
 /// Plays it.
 pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
-    let voice = stage.voice;
+    let voice = stage.voice.clone();
     voice.title("declined-card", "the customer's card is declined");
     stage.free(ORDER_ID).await?;
-    let before = stage.inventory().stock(DEFAULT_PRODUCT)?;
+    let before = stage.inventory().stock(DEFAULT_PRODUCT).await?;
     let worker = stage.worker(&["--fault-rate", "0"]).await?;
 
     voice
-        .scene("An order is placed with a card that is declined. Retrying cannot help.")
+        .scene("Place an order with a card that is declined. No retry can help.")
         .await;
     let order = ["3501", "123456", "999", DECLINED];
     let reason = "failed: the payment for order-3501 was declined";
     refused(stage, &order, reason).await?;
 
     until_status(stage, ORDER_ID, OrderStatus::Failed).await?;
-    worker.stop().await?;
+    stage.stop(worker).await?;
 
     let attempts = attempts(&stage.find_order(ORDER_ID).await?).await?;
     let charges = attempts.get(Activity::Charge.name()).copied();
     ensure!(charges == Some(1), "the charge took {charges:?} attempts");
-    check_effects(stage, ORDER_ID, &[Change::Reserved, Change::Released])?;
-    let after = stage.inventory().stock(DEFAULT_PRODUCT)?;
+    check_effects(stage, ORDER_ID, &[Change::Reserved, Change::Released]).await?;
+    let after = stage.inventory().stock(DEFAULT_PRODUCT).await?;
     ensure!(after == before, "{before} units became {after}");
-    voice
-        .scene("The order has failed, and its units are back on the shelf.")
-        .await;
-    stage.show_books()?;
+    voice.checked(
+        "The charge was tried once, the order has failed, and its units are back on the shelf.",
+    );
+    stage.show_ledger(&[ORDER_ID]).await?;
     voice.shown("one attempt, a clear reason, and nothing left behind.");
     Ok(())
 }

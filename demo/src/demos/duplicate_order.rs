@@ -3,8 +3,8 @@
 use anyhow::ensure;
 
 use crate::{
-    demos::checks::check_once,
-    stage::{Stage, check_success},
+    demos::checks::{ask, check_once},
+    stage::Stage,
 };
 
 const ORDER: [&str; 4] = ["11235813", "123456", "999", "VISA-123456"];
@@ -12,32 +12,32 @@ const ORDER_ID: &str = "order-11235813";
 
 /// Plays it.
 pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
-    let voice = stage.voice;
+    let voice = stage.voice.clone();
     voice.title("duplicate-order", "the same order, placed twice");
     stage.free(ORDER_ID).await?;
     let worker = stage.worker(&[]).await?;
 
-    voice.scene("A customer places an order.").await;
-    check_success("the order", stage.starter(&ORDER)?.wait().await?)?;
-    voice.scene("Another customer orders something else.").await;
-    let another = ["11235814", "123456", "1", "VISA-654321"];
-    stage.free("order-11235814").await?;
-    check_success("the order", stage.starter(&another)?.wait().await?)?;
-    let before = stage.inventory().products()?;
+    voice.scene("Place an order.").await;
+    ask(stage, &ORDER).await?;
+    let before = stage.inventory().effects(ORDER_ID).await?;
 
     voice
-        .scene("The first customer clicks again: the same order number.")
+        .scene("The customer clicks again: place the same order number.")
         .await;
-    check_success("the order", stage.starter(&ORDER)?.wait().await?)?;
-
-    worker.stop().await?;
-    check_once(stage, ORDER_ID)?;
+    let said = ask(stage, &ORDER).await?;
+    stage.stop(worker).await?;
     ensure!(
-        stage.inventory().products()? == before,
-        "the second submission changed the stock"
+        said.contains("duplicate:"),
+        "the second submission was not recognised"
     );
-    voice.scene("Nothing was added to the ledger.").await;
-    stage.show_books()?;
+    ensure!(
+        stage.inventory().effects(ORDER_ID).await? == before,
+        "the second submission had an effect"
+    );
+    check_once(stage, ORDER_ID).await?;
+    voice.checked("Nothing was added to the ledger: one reservation, one charge, one shipment.");
+    stage.show_ledger(&[ORDER_ID]).await?;
+
     voice.shown("the second submission was recognised and changed nothing.");
     Ok(())
 }

@@ -17,7 +17,7 @@ const FIRST_NUMBER: usize = 1001;
 
 /// Plays it.
 pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
-    let voice = stage.voice;
+    let voice = stage.voice.clone();
     voice.title("errors", "many attempts fail, and every order completes");
     stage.fault_seed = SEED;
     let mut columns = Vec::new();
@@ -25,33 +25,35 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         let number = (FIRST_NUMBER + index).to_string();
         let order_id = format!("order-{number}");
         stage.free(&order_id).await?;
+        let percent = 100.0 * rate.parse::<f64>()?;
         voice
-            .scene(&format!("An order with a fault rate of {rate}."))
+            .scene(&format!(
+                "Place an order while {percent:.0} % of all attempts fail."
+            ))
             .await;
         let worker = stage.worker(&["--fault-rate", rate]).await?;
         let starter = stage.starter(&[&number, "123456", "10", "VISA-123456"])?;
         check_success("the order", starter.wait().await?)?;
-        worker.stop().await?;
+        stage.stop(worker).await?;
         columns.push(attempts(&stage.find_order(&order_id).await?).await?);
 
-        check_once(stage, &order_id)?;
+        check_once(stage, &order_id).await?;
     }
 
-    voice
-        .scene("This is how many attempts each step took.")
-        .await;
-    voice.say(&format!(
+    voice.scene("Count the attempts of each step.").await;
+    let mut table = vec![format!(
         "{:<16} {:>5} {:>5} {:>5}",
         "fault rate", RATES[0], RATES[1], RATES[2]
-    ));
+    )];
     let taken = |activity: &Activity| columns.iter().any(|it| it.contains_key(activity.name()));
     for activity in Activity::ALL.into_iter().filter(taken) {
         let cells: Vec<String> = columns
             .iter()
             .map(|column| format!("{:>5}", column.get(activity.name()).copied().unwrap_or(0)))
             .collect();
-        voice.say(&format!("{:<16} {}", activity.name(), cells.join(" ")));
+        table.push(format!("{:<16} {}", activity.name(), cells.join(" ")));
     }
+    voice.table(&table);
     voice.shown("more errors cost more attempts and nothing else.");
     Ok(())
 }

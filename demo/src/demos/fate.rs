@@ -120,7 +120,7 @@ fn is_duplicate(followed: &Followed) -> bool {
 fn end(followed: &Followed) -> End {
     match followed {
         Followed::Completed(_) => End::Completed,
-        Followed::Cancelled => End::Cancelled,
+        Followed::Cancelled(_) => End::Cancelled,
         Followed::NotCompleted(_) => End::Failed,
     }
 }

@@ -1,52 +1,48 @@
 //! The first order: it goes through its steps, and the inventory changes.
 
+use inventory::Change;
+
 use crate::{
-    demos::checks::check_once,
+    demos::checks::{check_effects, check_once},
     stage::{Stage, check_success},
 };
 
 const ORDER: [&str; 4] = ["11235", "123456", "999", "VISA-123456"];
+const ORDER_ID: &str = "order-11235";
 
 /// Plays it.
 pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
-    let voice = stage.voice;
+    let voice = stage.voice.clone();
     voice.title("first-order", "an order goes through its steps");
-    stage.free("order-11235").await?;
-
-    voice.scene("The inventory before the order.").await;
-    stage.show_inventory()?;
+    stage.free(ORDER_ID).await?;
 
     voice
-        .scene("A worker starts. One attempt in five fails, as in real life.")
+        .scene("Start a worker. One attempt in five fails, as in real life.")
         .await;
     let (worker, hold) = stage.worker_held_at("Charge:before", &[]).await?;
+    voice.checked(&format!("The worker, process {}, is ready.", worker.pid()));
+    stage.show_stock().await?;
 
     voice
-        .scene("A customer orders 999 units of product 123456.")
+        .scene("Order 999 units of product 123456, and hold the order before its charge.")
         .await;
     let starter = stage.starter(&ORDER)?;
     stage
         .until_held("the order to reach its charge", &hold)
         .await?;
-    voice
-        .scene("The units are reserved but not yet charged. This is the inventory in between.")
-        .await;
-    stage.show_inventory()?;
-    voice.scene("The order continues.").await;
+    check_effects(stage, ORDER_ID, &[Change::Reserved]).await?;
+    voice.checked("The units are reserved, and not charged yet.");
+    stage.show_stock().await?;
+
+    voice.scene("Let the order go on.").await;
     std::fs::remove_file(&hold)?;
     check_success("the order", starter.wait().await?)?;
+    stage.stop(worker).await?;
+    check_once(stage, ORDER_ID).await?;
+    voice.checked("The ledger has one line for each effect of the order.");
+    stage.show_ledger(&[ORDER_ID]).await?;
+    stage.show_stock().await?;
 
-    voice
-        .scene("The order is complete. This is the inventory after the supplier's delivery.")
-        .await;
-    stage.show_inventory()?;
-    voice
-        .scene("The ledger has a line for each effect that the order had.")
-        .await;
-    stage.show_ledger()?;
-    worker.stop().await?;
-
-    check_once(stage, "order-11235")?;
     voice.shown(
         "the order was reserved, charged and shipped once each, no matter what failed on the way.",
     );

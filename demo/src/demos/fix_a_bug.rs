@@ -5,27 +5,27 @@ use temporalio_client::{WorkflowDescribeOptions, WorkflowFetchHistoryOptions};
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 
 use crate::{
-    demos::checks::{check_once, place},
+    demos::checks::{check_once, completed, place},
     sample::numbered_order,
-    stage::{Stage, check_success},
+    stage::Stage,
 };
 
 const ORDERS: u32 = 3;
 
 /// Plays it.
 pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
-    let voice = stage.voice;
+    let voice = stage.voice.clone();
     voice.title(
         "fix-a-bug",
         "a bug is fixed while orders are running, and none of them fails",
     );
 
     voice
-        .scene("A new release has a bug: its activity Ship panics.")
+        .scene("Place three orders with a release that has a bug: its activity Ship panics.")
         .await;
     fixed(stage, "activity", 2001, in_an_activity).await?;
     voice
-        .scene("Another release has a bug in the workflow code, which panics.")
+        .scene("Place three orders with a release whose workflow code panics.")
         .await;
     fixed(stage, "workflow", 2101, in_the_workflow).await?;
 
@@ -43,22 +43,25 @@ async fn fixed(
     first: u32,
     hangs: impl AsyncFn(&OrderHandle) -> anyhow::Result<Option<String>>,
 ) -> anyhow::Result<()> {
-    let voice = stage.voice;
+    let voice = stage.voice.clone();
     let bad = stage.worker(&["--bug", bug, "--fault-rate", "0"]).await?;
     let orders = placed(stage, first).await?;
     for order in &orders {
         let error = stage
             .until_some("the order to be stuck", async || hangs(order).await)
             .await?;
-        voice.quote(&format!("{} is stuck: {error}", order.info().workflow_id));
+        voice.checked(&format!("{} is stuck: {error}", order.info().workflow_id));
     }
-    voice
-        .scene("The bug is fixed, and a worker with the fix starts.")
-        .await;
-    bad.stop().await?;
+    voice.scene("Replace the worker by one with the fix.").await;
+    stage.stop(bad).await?;
     let good = stage.worker(&["--fault-rate", "0"]).await?;
-    done(stage, &orders).await?;
-    good.stop().await
+    for order in &orders {
+        completed(stage, order).await?;
+        let order_id = &order.info().workflow_id;
+        check_once(stage, order_id).await?;
+        voice.checked(&format!("{order_id} is completed."));
+    }
+    stage.stop(good).await
 }
 
 /// Places the orders from this number on.
@@ -68,17 +71,6 @@ async fn placed(stage: &Stage, first: u32) -> anyhow::Result<Vec<OrderHandle>> {
         handles.push(place(stage, &numbered_order(number, 10)).await?);
     }
     Ok(handles)
-}
-
-/// Shows the orders go on to their ends.
-async fn done(stage: &Stage, handles: &[OrderHandle]) -> anyhow::Result<()> {
-    for handle in handles {
-        let order_id = &handle.info().workflow_id;
-        let starter = stage.starter(&["follow", order_id])?;
-        check_success(order_id, starter.wait().await?)?;
-        check_once(stage, order_id)?;
-    }
-    Ok(())
 }
 
 /// The last error of an activity that panics.

@@ -15,7 +15,7 @@ const ORDER_ID: &str = "order-3401";
 
 /// Plays it.
 pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
-    let voice = stage.voice;
+    let voice = stage.voice.clone();
     voice.title("payment-down", "the payment service is down for a while");
     stage.free(ORDER_ID).await?;
     let (worker, hold) = stage
@@ -23,27 +23,22 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         .await?;
 
     voice
-        .scene("An order is placed while the payment service is down.")
+        .scene("Place an order while the payment service is down.")
         .await;
     let starter = stage.starter(&["3401", "123456", "10", OUTAGE])?;
     stage
         .until_held("the payment service to be back", &hold)
         .await?;
-    voice
-        .scene("The service is back. While it works, the order is asked for its status.")
-        .await;
+    voice.checked("The service is back at the fifth attempt. The order says so itself:");
     let said = ask(stage, &["status", ORDER_ID]).await?;
     let attempt = format!("{BACK_AT_ATTEMPT} attempts");
     ensure!(
         said.contains("the payment service is down") && said.contains(&attempt),
         "the status does not mention the attempts"
     );
-    voice
-        .scene("The charge is confirmed, and the order continues.")
-        .await;
     std::fs::remove_file(&hold)?;
     check_success(ORDER_ID, starter.wait().await?)?;
-    worker.stop().await?;
+    stage.stop(worker).await?;
 
     let attempts = attempts(&stage.find_order(ORDER_ID).await?).await?;
     let charged = attempts.get(Activity::Charge.name()).copied();
@@ -51,7 +46,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         charged == Some(BACK_AT_ATTEMPT.cast_signed()),
         "the charge took {charged:?} attempts"
     );
-    check_once(stage, ORDER_ID)?;
+    check_once(stage, ORDER_ID).await?;
     voice.shown("four attempts failed and the fifth succeeded; nobody had to do anything.");
     Ok(())
 }

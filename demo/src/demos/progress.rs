@@ -15,14 +15,14 @@ const APPROVED: &str = "order-3002";
 
 /// Plays it.
 pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
-    let voice = stage.voice;
+    let voice = stage.voice.clone();
     voice.title("progress", "an order reports its status");
     let (worker, hold) = stage
         .worker_held_at("Charge:before", &["--fault-rate", "0"])
         .await?;
 
     voice
-        .scene("The payment service is slow with one order, and another waits for approval.")
+        .scene("Place an order that is held before its charge, and one that needs approval.")
         .await;
     place(stage, &numbered_order(3001, 10)).await?;
     stage
@@ -37,16 +37,19 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     };
     place(stage, &large).await?;
     until_status(stage, APPROVED, OrderStatus::AwaitingApproval).await?;
+    voice.checked(&format!(
+        "{CHARGED} is being charged, and {APPROVED} waits for approval."
+    ));
 
     voice
-        .scene("Each order is asked for its status. The workflow itself answers.")
+        .scene("Ask each order for its status. The workflow itself answers.")
         .await;
     let said = ask(stage, &["status", CHARGED]).await?;
     ensure!(said.contains("Charging, 40 %"), "{CHARGED} does not say so");
     ask(stage, &["status", APPROVED]).await?;
 
     voice
-        .scene("Orders are listed by their status, a search attribute on the server.")
+        .scene("List orders by their status, which is a search attribute on the server.")
         .await;
     until_listed(stage, APPROVED, OrderStatus::AwaitingApproval).await?;
     until_listed(stage, CHARGED, OrderStatus::Charging).await?;
@@ -54,15 +57,18 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     ensure!(said.contains(APPROVED), "{APPROVED} is not listed");
 
     voice
-        .scene("The charge goes through, and the other order is approved.")
+        .scene("Let the charge go through, and approve the other order.")
         .await;
     std::fs::remove_file(&hold)?;
     ask(stage, &["approve", APPROVED]).await?;
-    ask(stage, &["follow", CHARGED]).await?;
-    ask(stage, &["follow", APPROVED]).await?;
+    for order_id in [CHARGED, APPROVED] {
+        until_status(stage, order_id, OrderStatus::Completed).await?;
+        check_once(stage, order_id).await?;
+        voice.checked(&format!("{order_id} is completed."));
+    }
 
     voice
-        .scene("Finished orders still report their status and are still listed.")
+        .scene("Ask for the status of an order that is over, and list both.")
         .await;
     let said = ask(stage, &["status", CHARGED]).await?;
     ensure!(
@@ -72,11 +78,9 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     for order_id in [CHARGED, APPROVED] {
         until_listed(stage, order_id, OrderStatus::Completed).await?;
     }
-    ask(stage, &["list", "--limit", "5"]).await?;
-    worker.stop().await?;
+    ask(stage, &["list", "--limit", "2"]).await?;
+    stage.stop(worker).await?;
 
-    check_once(stage, CHARGED)?;
-    check_once(stage, APPROVED)?;
     voice.shown("an order reported its status while it was running and after it had finished.");
     Ok(())
 }

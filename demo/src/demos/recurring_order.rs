@@ -20,26 +20,25 @@ const MEANWHILE_ID: &str = "order-3801";
 
 /// Plays it.
 pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
-    let voice = stage.voice;
+    let voice = stage.voice.clone();
     voice.title("recurring-order", "an order that is placed again and again");
     stage.free(MEANWHILE_ID).await?;
     // On one server a name is given once.
-    let name = format!("standing-order-{:08x}", rand::random::<u32>());
+    let name = format!("standing-{:04x}", rand::random::<u16>());
     let worker = stage.worker(&["--fault-rate", "0"]).await?;
 
     voice
-        .scene("A customer orders something every second. Temporal keeps the schedule.")
+        .scene("Have Temporal place an order every second, by a schedule.")
         .await;
     let mut deletion = Deletion::of(stage, &name)?;
     let create = ["schedule", "create", &name, "--every", "1s"];
     ask(stage, &create).await?;
     until_completed(stage, &name, ORDERS).await?;
-    voice.quote(&format!("{ORDERS} orders were charged and shipped"));
-    ask(stage, &["schedule", "list"]).await?;
+    voice.checked(&format!("{ORDERS} orders were charged and shipped."));
     ask(stage, &["list", "--limit", "3"]).await?;
 
     voice
-        .scene("The schedule is paused while another customer's order takes 3 seconds.")
+        .scene("Pause the schedule while another order takes 3 seconds.")
         .await;
     ask(stage, &["schedule", "pause", &name]).await?;
     let schedule = stage.client.get_schedule_handle(&name);
@@ -50,8 +49,8 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         now == paused_at,
         "the schedule had placed {paused_at} orders, and in the pause it came to {now}"
     );
-    voice.quote(&format!(
-        "the schedule has placed {now} orders, none of them in the pause"
+    voice.checked(&format!(
+        "The schedule has placed {now} orders, none of them in the pause."
     ));
     let listed = ask(stage, &["schedule", "list"]).await?;
     let line = listed.lines().find(|line| line.starts_with(&name));
@@ -60,24 +59,24 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         "{name} is not listed as paused"
     );
 
-    voice.scene("The schedule is resumed.").await;
+    voice.scene("Resume the schedule.").await;
     ask(stage, &["schedule", "resume", &name]).await?;
     until_completed(stage, &name, now + 1).await?;
-    voice.quote(&format!("{} orders were charged and shipped", now + 1));
+    voice.checked(&format!("{} orders were charged and shipped.", now + 1));
 
     voice
-        .scene("The schedule is deleted. The orders that it placed stay.")
+        .scene("Delete the schedule. The orders that it placed stay.")
         .await;
     ask(stage, &["schedule", "delete", &name]).await?;
     deletion.done();
     let listed = ask(stage, &["schedule", "list"]).await?;
     ensure!(!listed.contains(&name), "{name} is still listed");
     until_ended(stage, &name).await?;
-    worker.stop().await?;
+    stage.stop(worker).await?;
 
-    check_once(stage, MEANWHILE_ID)?;
-    for order_id in completed(stage, &name)? {
-        check_once(stage, &order_id)?;
+    check_once(stage, MEANWHILE_ID).await?;
+    for order_id in completed(stage, &name).await? {
+        check_once(stage, &order_id).await?;
     }
     voice.shown("the schedule placed orders, paused, and resumed; each was an order of its own.");
     Ok(())
@@ -100,15 +99,15 @@ async fn until_paused(
         .until_some("the schedule to be paused", async || {
             let description = schedule.describe(Default::default()).await?;
             let placed = placed(schedule).await?;
-            let done = completed(stage, name)?.len() == placed;
+            let done = completed(stage, name).await?.len() == placed;
             Ok((description.paused() && done).then_some(placed))
         })
         .await
 }
 
 /// The IDs of the orders of a schedule that are done, by the ledger.
-fn completed(stage: &Stage, name: &str) -> anyhow::Result<Vec<String>> {
-    let audit = inventory::audit(stage.inventory().path())?;
+async fn completed(stage: &Stage, name: &str) -> anyhow::Result<Vec<String>> {
+    let audit = stage.inventory().audit().await?;
     let done = audit
         .orders
         .iter()
@@ -120,7 +119,7 @@ fn completed(stage: &Stage, name: &str) -> anyhow::Result<Vec<String>> {
 async fn until_completed(stage: &Stage, name: &str, orders: usize) -> anyhow::Result<()> {
     stage
         .until("the recurring order to be done", async || {
-            Ok(completed(stage, name)?.len() >= orders)
+            Ok(completed(stage, name).await?.len() >= orders)
         })
         .await
 }

@@ -2,10 +2,12 @@
 
 use anyhow::ensure;
 use inventory::Change;
+use orders::{Item, Order};
 use temporalio_common::protos::temporal::api::enums::v1::EventType;
 
 use crate::{
-    demos::checks::{ask, check_effects, count_events, refused},
+    demos::checks::{ask, check_effects, completed, count_events, place, refused},
+    sample::numbered_order,
     stage::Stage,
 };
 
@@ -28,67 +30,84 @@ const SHIPPED: [Change; 7] = [
 
 /// Plays it.
 pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
-    let voice = stage.voice;
+    let voice = stage.voice.clone();
     voice.title("several-items", "an order of three products");
-    stage.stock(&SHELVES)?;
-    for order_id in ["order-3601", "order-3602", "order-3603", "order-3604"] {
+    stage.stock(&SHELVES).await?;
+    for order_id in ["order-3601", "order-3603"] {
         stage.free(order_id).await?;
     }
-    voice.scene("The inventory holds three products.").await;
-    stage.show_inventory()?;
     let worker = stage.worker(&["--fault-rate", "0"]).await?;
+    stage.show_stock().await?;
 
     voice
-        .scene("Three items are reserved as a whole, charged once, and shipped in parallel.")
+        .scene("Place an order of three items: reserved as a whole, shipped side by side.")
         .await;
-    ask(stage, &order("3601", "345678:5", &[])).await?;
-    check_effects(stage, "order-3601", &SHIPPED)?;
+    ask(stage, &command("3601", "345678:5")).await?;
+    check_effects(stage, "order-3601", &SHIPPED).await?;
+    voice.checked("Three items were reserved together, charged once, and shipped.");
 
     voice
-        .scene("The same again, but each shipment is a child workflow of the order.")
+        .scene("Place the same again, with a child workflow for each shipment.")
         .await;
-    ask(stage, &order("3602", "345678:5", &["--ship-apart"])).await?;
-    check_effects(stage, "order-3602", &SHIPPED)?;
-    let children = children(stage, "order-3602").await?;
+    let apart = Order {
+        ship_apart: true,
+        ..order(3602, 5)
+    };
+    let handle = place(stage, &apart).await?;
+    completed(stage, &handle).await?;
+    check_effects(stage, "order-3602", &SHIPPED).await?;
+    let children = count_events(&handle, EventType::ChildWorkflowExecutionCompleted).await?;
     ensure!(children == 3, "{children} shipments were children");
+    voice.checked("Three child workflows shipped its items.");
 
-    voice.scene("One item of the next order is unknown.").await;
-    let before = stage.inventory().products()?;
-    let unknown = order("3603", "999999:1", &[]);
+    voice
+        .scene("Place an order in which one product is unknown.")
+        .await;
+    let before = stage.inventory().products().await?;
+    let unknown = command("3603", "999999:1");
     refused(stage, &unknown, "unknown product \"999999\"").await?;
-    check_effects(stage, "order-3603", &[])?;
+    check_effects(stage, "order-3603", &[]).await?;
     ensure!(
-        stage.inventory().products()? == before,
+        stage.inventory().products().await? == before,
         "order-3603 failed and changed the stock"
     );
-    voice.say("Nothing of the order was reserved.");
+    voice.checked("The whole order failed, and nothing of it was reserved.");
 
     voice
-        .scene("The next order asks for more of one item than is in stock.")
+        .scene("Place an order for more of one product than is in stock.")
         .await;
-    ask(stage, &order("3604", "345678:9000", &[])).await?;
-    check_effects(stage, "order-3604", &SHIPPED)?;
-    let first = stage.inventory().effects("order-3604")?.into_iter().next();
+    let handle = place(stage, &order(3604, 9_000)).await?;
+    completed(stage, &handle).await?;
+    check_effects(stage, "order-3604", &SHIPPED).await?;
+    let first = stage
+        .inventory()
+        .effects("order-3604")
+        .await?
+        .into_iter()
+        .next();
     ensure!(
         first.is_some_and(|entry| entry.change == Change::Restocked && entry.product_id == SHORT),
         "the supplier did not fill the shelf first"
     );
-    voice.say("The supplier filled the shelf first, and then the whole order was reserved.");
-    worker.stop().await?;
+    voice.checked("The supplier filled the shelf first, and then the whole order was reserved.");
+    stage.show_ledger(&["order-3604"]).await?;
+    stage.stop(worker).await?;
 
-    voice.scene("The inventory after the orders.").await;
-    stage.show_inventory()?;
     voice.shown("an order of several items is reserved as a whole or not at all.");
     Ok(())
 }
 
-fn order<'a>(number: &'a str, item: &'a str, further: &[&'a str]) -> Vec<&'a str> {
-    let order = [number, "123456", "100", "VISA-123456"];
-    let items = ["--item", "234567:20", "--item", item];
-    [&order[..], &items[..], further].concat()
+/// An order of three items, of which the last is for this many units.
+fn order(number: u32, last: u32) -> Order {
+    Order {
+        more_items: vec![Item::new(SHELVES[1].0, 20), Item::new(SHORT, last)],
+        ..numbered_order(number, 100)
+    }
 }
 
-async fn children(stage: &Stage, order_id: &str) -> anyhow::Result<usize> {
-    let order = stage.find_order(order_id).await?;
-    count_events(&order, EventType::ChildWorkflowExecutionCompleted).await
+/// The same as a command line.
+fn command<'a>(number: &'a str, last: &'a str) -> Vec<&'a str> {
+    let order = [number, "123456", "100", "VISA-123456"];
+    let items = ["--item", "234567:20", "--item", last];
+    [&order[..], &items[..]].concat()
 }

@@ -7,7 +7,6 @@ use std::{
 
 use activities::faults::FaultRate;
 use futures::{StreamExt, stream};
-use indicatif::{ProgressBar, ProgressStyle};
 use orders::Order;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -58,10 +57,7 @@ pub async fn run(stage: &mut Stage, storm: &Storm) -> anyhow::Result<(Vec<Placed
     for _ in 0..storm.workers {
         workers.push(worker(stage, storm.fault_rate).await?);
     }
-    let bar = ProgressBar::new(storm.orders.len() as u64);
-    bar.set_style(ProgressStyle::with_template(
-        "{bar:40} {pos} of {len} orders done",
-    )?);
+    let bar = stage.voice.bar(storm.orders.len() as u64, "orders done");
     let done = AtomicUsize::new(0);
     let (client, task_queue) = (stage.client.clone(), stage.task_queue().to_owned());
     let placing = async {
@@ -76,11 +72,11 @@ pub async fn run(stage: &mut Stage, storm: &Storm) -> anyhow::Result<(Vec<Placed
             .await;
         anyhow::Ok(placed)
     };
-    let killing = kill_all(stage, storm, &mut workers, &mut random, &done, &bar);
+    let killing = kill_all(stage, storm, &mut workers, &mut random, &done);
     let outcome = tokio::try_join!(placing, killing)?;
     bar.finish_and_clear();
     for worker in workers {
-        worker.stop().await?;
+        stage.stop(worker).await?;
     }
     Ok(outcome)
 }
@@ -98,10 +94,9 @@ async fn kill_all(
     workers: &mut [WorkerProcess],
     random: &mut StdRng,
     done: &AtomicUsize,
-    bar: &ProgressBar,
 ) -> anyhow::Result<Vec<Kill>> {
     const LOOK_EVERY: Duration = Duration::from_millis(20);
-    let voice = stage.voice;
+    let voice = stage.voice.clone();
     let mut kills = Vec::new();
     for number in 1..=storm.kills {
         let due = storm.orders.len() * (number as usize - 1) / storm.kills as usize;
@@ -129,7 +124,7 @@ async fn kill_all(
             "kill {number}: {what}; {done} of {} orders done",
             storm.orders.len()
         );
-        bar.suspend(|| voice.quote(&line));
+        voice.quote(&line);
         kills.push(Kill {
             of_server,
             at,

@@ -1,13 +1,12 @@
 //! Without Temporal: the same steps as plain function calls, beside the Temporal ones.
 
 use std::{
-    path::Path,
     process::Stdio,
     time::{Duration, SystemTime},
 };
 
 use anyhow::{Context, ensure};
-use inventory::{Audit, Inventory, Standing};
+use inventory::{Audit, Inventory, Location, Standing};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -56,7 +55,7 @@ impl Side {
 
 /// Plays it.
 pub async fn play(stage: &mut Stage, args: &WithoutTemporalArgs) -> anyhow::Result<()> {
-    let voice = stage.voice;
+    let voice = stage.voice.clone();
     voice.title(
         "without-temporal",
         "the same steps, the same faults, the same kills",
@@ -64,20 +63,20 @@ pub async fn play(stage: &mut Stage, args: &WithoutTemporalArgs) -> anyhow::Resu
 
     voice
         .scene(&format!(
-            "{} orders as plain function calls; fault rate {}; {} kills.",
+            "Run {} orders as plain function calls; fault rate {}; {} kills.",
             args.orders, args.fault_rate, args.kills
         ))
         .await;
-    let database = stage.path("plain").join("inventory.json");
-    let killed = plain(&database, args).await?;
-    voice.say(&format!(
-        "The process was killed {killed} times. It forgot what it was doing each time."
-    ));
-    let without = Side::new(&inventory::audit(&database)?);
+    let own = format!("plain_{:08x}", rand::random::<u32>());
+    let location = stage.inventory().location().apart(&own);
+    let plain_inventory = Inventory::open(&location, SystemTime::now).await?;
+    let killed = plain(stage, &location, args).await?;
+    voice.checked(&format!("The process was killed {killed} times."));
+    let without = Side::new(&plain_inventory.audit().await?);
 
     voice
         .scene(&format!(
-            "{} orders on Temporal; fault rate {}; {} kills.",
+            "Run {} orders on Temporal; fault rate {}; {} kills.",
             args.orders, args.fault_rate, args.kills
         ))
         .await;
@@ -92,20 +91,21 @@ pub async fn play(stage: &mut Stage, args: &WithoutTemporalArgs) -> anyhow::Resu
         seed: args.seed,
     };
     storm::run(stage, &storm).await?;
-    let with = Side::new(&inventory::audit(stage.inventory().path())?);
+    let with = Side::new(&stage.inventory().audit().await?);
 
-    voice.scene("Side by side.").await;
-    voice.say(&format!("{:<36} {:>10} {:>10}", "", "without", "with"));
+    voice.scene("Compare the two ledgers.").await;
+    let mut table = vec![format!("{:<36} {:>10} {:>10}", "", "without", "with")];
     for ((what, left), (_, right)) in without.rows().into_iter().zip(with.rows()) {
-        voice.say(&format!("{what:<36} {left:>10} {right:>10}"));
+        table.push(format!("{what:<36} {left:>10} {right:>10}"));
     }
+    voice.table(&table);
     if let Some(file) = &args.picture {
         std::fs::write(file, picture(args, &without, &with))
             .with_context(|| format!("cannot write {}", file.display()))?;
         voice.say(&format!("Drawn into {}.", file.display()));
     }
 
-    stage.check_audit()?;
+    stage.check_audit().await?;
     let all = args.orders as usize;
     ensure!(
         with.completed == all,
@@ -128,12 +128,14 @@ pub async fn play(stage: &mut Stage, args: &WithoutTemporalArgs) -> anyhow::Resu
 
 /// Processes the orders in processes that are killed, each going on with the order after the one
 /// that was under way. Returns how often one was killed.
-async fn plain(database: &Path, args: &WithoutTemporalArgs) -> anyhow::Result<u32> {
-    let folder = database.parent().context("a file in a folder")?;
-    std::fs::create_dir_all(folder)?;
-    Inventory::at(database, SystemTime::now).products()?;
+async fn plain(
+    stage: &Stage,
+    location: &Location,
+    args: &WithoutTemporalArgs,
+) -> anyhow::Result<u32> {
     let mut random = StdRng::seed_from_u64(args.seed);
     let (mut next, mut killed) = (1, 0);
+    let bar = stage.voice.bar(args.orders.into(), "orders begun");
     while next <= args.orders {
         let mut child = this_program(Part::Plain)?
             .args([
@@ -145,7 +147,7 @@ async fn plain(database: &Path, args: &WithoutTemporalArgs) -> anyhow::Result<u3
             .args(["--fault-rate", &args.fault_rate.to_string()])
             .args(["--seed", &args.seed.to_string()])
             .arg("--database")
-            .arg(database)
+            .arg(location.reveal())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -158,6 +160,7 @@ async fn plain(database: &Path, args: &WithoutTemporalArgs) -> anyhow::Result<u3
                 continue;
             };
             next = number.parse::<u32>()? + 1;
+            bar.set_position(next.into());
             if killed < args.kills && next > due {
                 // Somewhere in the order, which takes some 75 ms.
                 tokio::time::sleep(Duration::from_millis(random.random_range(5..70))).await;
@@ -168,6 +171,7 @@ async fn plain(database: &Path, args: &WithoutTemporalArgs) -> anyhow::Result<u3
         }
         child.wait().await?;
     }
+    bar.finish_and_clear();
     Ok(killed)
 }
 

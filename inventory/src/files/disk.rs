@@ -49,7 +49,10 @@ pub(crate) fn replace(path: &Path, text: &[u8]) -> Result<(), InventoryError> {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&next)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&next)?;
         file.set_permissions(permissions(path)?)?;
         file.write_all(text)?;
         file.sync_data()

@@ -33,8 +33,14 @@ pub(crate) fn convert(
     let mut entries: Vec<Entry> = Vec::new();
     let mut keys = HashSet::new();
     // What comes after the last line's end was being written when a crash came.
-    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    for (index, line) in text[..whole].split_inclusive(|byte| *byte == b'\n').enumerate() {
+    let whole = text
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |end| end + 1);
+    for (index, line) in text[..whole]
+        .split_inclusive(|byte| *byte == b'\n')
+        .enumerate()
+    {
         let entry: Entry = serde_json::from_slice(line)
             .map_err(|error| damaged(index + 1, without_position(&error)))?;
         if entry.seq != index as u64 + 1 || !keys.insert(entry.key.clone()) {

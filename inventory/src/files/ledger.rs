@@ -24,7 +24,8 @@ const LONGEST_LINE: u64 = 64 * 1024;
 const SUM: &str = r#","sum":""#;
 const SUM_AND_END: usize = SUM.len() + 8 + 2;
 
-const REMEDY: &str = "restore the ledger from a copy, or move the folder away to begin a new inventory,";
+const REMEDY: &str =
+    "restore the ledger from a copy, or move the folder away to begin a new inventory,";
 
 /// The ledger's first line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -184,7 +185,10 @@ impl Ledger {
 
     fn add(&mut self, entry: Entry, place: Place) -> Result<(), String> {
         if let Some(effect) = entry.change.effect_on_stock(entry.quantity) {
-            let before = self.stock.get(&entry.product_id).map_or(0, |it| it.in_stock);
+            let before = self
+                .stock
+                .get(&entry.product_id)
+                .map_or(0, |it| it.in_stock);
             let in_stock = entry.in_stock.unwrap_or_default();
             if i64::from(before) + effect != i64::from(in_stock) {
                 return Err(format!("inStock {in_stock} does not follow from {before}"));
@@ -200,7 +204,10 @@ impl Ledger {
             }
         }
         self.places.push(place);
-        self.orders.entry(entry.order_id).or_default().push(entry.seq);
+        self.orders
+            .entry(entry.order_id)
+            .or_default()
+            .push(entry.seq);
         self.seq = entry.seq;
         Ok(())
     }
@@ -212,7 +219,10 @@ impl Ledger {
 
     /// Takes away what a crash left behind.
     pub fn cut_tail(&mut self) -> Result<(), InventoryError> {
-        let cut = self.file.set_len(self.end).and_then(|()| self.file.sync_data());
+        let cut = self
+            .file
+            .set_len(self.end)
+            .and_then(|()| self.file.sync_data());
         cut.map_err(InventoryError::io("write", &self.path))?;
         self.has_tail = false;
         Ok(())
@@ -320,25 +330,37 @@ fn seal(text: &mut Vec<u8>, before: u32, value: &impl Serialize) -> u32 {
 }
 
 /// Reads a line, with its end, that follows a line with the checksum `before`. Returns its own too.
-pub(crate) fn unseal<'a, T: Deserialize<'a>>(before: u32, line: &'a [u8]) -> Result<(T, u32), String> {
+pub(crate) fn unseal<'a, T: Deserialize<'a>>(
+    before: u32,
+    line: &'a [u8],
+) -> Result<(T, u32), String> {
     let text = line.strip_suffix(b"\n").ok_or("the line has no end")?;
     let body = text.len().saturating_sub(SUM_AND_END);
     let sum = checksum(before, &text[..body]);
     if text[body..] != *format!("{SUM}{sum:08x}\"}}").as_bytes() {
-        return Err("the line, or one before it, has been changed or taken away: \
+        return Err(
+            "the line, or one before it, has been changed or taken away: \
                     the checksum at its end does not fit"
-            .to_owned());
+                .to_owned(),
+        );
     }
     match serde_json::from_slice(text) {
         Ok(value) => Ok((value, sum)),
-        Err(error) => Err(format!("column {}: {}", error.column(), without_position(&error))),
+        Err(error) => Err(format!(
+            "column {}: {}",
+            error.column(),
+            without_position(&error)
+        )),
     }
 }
 
 /// The checksum that a line states, right or wrong.
 pub(crate) fn stated_sum(line: &[u8]) -> Option<u32> {
     let text = line.strip_suffix(b"\"}\n")?;
-    let hex = text.len().checked_sub(8).and_then(|start| text.get(start..))?;
+    let hex = text
+        .len()
+        .checked_sub(8)
+        .and_then(|start| text.get(start..))?;
     u32::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()
 }
 

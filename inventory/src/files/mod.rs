@@ -92,7 +92,9 @@ impl Files {
 
     /// The inventory's identity.
     pub fn id(&self, now: SystemTime) -> Result<String, InventoryError> {
-        self.locked(now, Create::Yes, |known| Ok(known.ledger.header.inventory.clone()))
+        self.locked(now, Create::Yes, |known| {
+            Ok(known.ledger.header.inventory.clone())
+        })
     }
 
     pub fn change<R: Rule>(
@@ -223,7 +225,9 @@ impl Files {
                 after,
             } = edit;
             let seq = ledger.seq + 1;
-            ledger.append(vec![rules::adjusted(seq, now, &by, &product, before, after)])?;
+            ledger.append(vec![rules::adjusted(
+                seq, now, &by, &product, before, after,
+            )])?;
         }
         let current = file.clone().unwrap_or_else(StockFile::empty);
         let current = current.with(&ledger.stock, ledger.seq);
@@ -296,7 +300,10 @@ impl Files {
             && let Some(gone) = removed.first()
         {
             return Err(self.damaged(
-                format!("product {gone:?} is gone, and {:?} is new", record.product_id),
+                format!(
+                    "product {gone:?} is gone, and {:?} is new",
+                    record.product_id
+                ),
                 "correct the productID, or leave out ledgerLines if this is meant,",
             ));
         }
@@ -306,7 +313,10 @@ impl Files {
         }
         // A file that is behind was written by this program, unless it differs from what that wrote.
         let lines = file.ledger_lines();
-        let is_behind = file.records.iter().all(|record| record.ledger_lines == Some(lines));
+        let is_behind = file
+            .records
+            .iter()
+            .all(|record| record.ledger_lines == Some(lines));
         let then = if is_behind && lines < ledger.seq {
             Ledger::open(&self.ledger, lines)?
         } else {
@@ -381,7 +391,9 @@ impl Files {
         self.refuse_missing()?;
         let _lock = Lock::take_shared(&self.lock)?;
         let text = disk::read(&self.inventory)?;
-        let file = text.as_deref().map(|text| StockFile::parse(text, &self.inventory));
+        let file = text
+            .as_deref()
+            .map(|text| StockFile::parse(text, &self.inventory));
         let file = file.transpose();
         let ledger = match fs::File::open(&self.ledger) {
             Ok(ledger) => Some(ledger),

@@ -26,7 +26,9 @@ pub(crate) struct Settings {
 impl Address {
     /// Takes a text that looks like the address of a database.
     pub(crate) fn new(text: &str) -> Option<Self> {
-        let is_one = ["postgres://", "postgresql://"].iter().any(|it| text.starts_with(it));
+        let is_one = ["postgres://", "postgresql://"]
+            .iter()
+            .any(|it| text.starts_with(it));
         is_one.then(|| Self(text.to_owned()))
     }
 
@@ -50,13 +52,14 @@ impl Address {
         let text = format!("{base}?{}", rest.collect::<Vec<_>>().join("&"));
         let parsed = text.trim_end_matches('?').parse();
         // The driver's reason names the setting at fault, and quotes none of the address.
-        let mut config: tokio_postgres::Config = parsed.map_err(|error| InventoryError::Location {
-            location: "the database's address".to_owned(),
-            problem: format!(
-                "{}; write postgres://USER:PASSWORD@HOST:PORT/DATABASE",
-                super::reason(&error)
-            ),
-        })?;
+        let mut config: tokio_postgres::Config =
+            parsed.map_err(|error| InventoryError::Location {
+                location: "the database's address".to_owned(),
+                problem: format!(
+                    "{}; write postgres://USER:PASSWORD@HOST:PORT/DATABASE",
+                    super::reason(&error)
+                ),
+            })?;
         if config.get_hosts().is_empty() {
             config.host("localhost");
         }
@@ -73,7 +76,10 @@ impl Address {
     /// The same database, with tables in a schema of this name.
     pub(crate) fn with_schema(&self, name: &str) -> Self {
         let separator = if self.0.contains('?') { '&' } else { '?' };
-        Self(format!("{}{separator}options=-csearch_path%3D{name}", self.0))
+        Self(format!(
+            "{}{separator}options=-csearch_path%3D{name}",
+            self.0
+        ))
     }
 
     /// The whole address, with its password: for a program that starts another one.
@@ -130,7 +136,10 @@ mod tests {
             let address = address(text);
             let shown = format!("{address} {address:?}");
             assert!(!shown.contains("hunter2"), "{shown}");
-            assert!(shown.contains("shop@") && shown.contains("/orders"), "{shown}");
+            assert!(
+                shown.contains("shop@") && shown.contains("/orders"),
+                "{shown}"
+            );
         }
         for text in [
             "postgres://shop:hunter2@db.example:port/orders",

@@ -22,8 +22,8 @@ use std::{
 };
 
 use deadpool_postgres::{
-    Client, ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod,
-    Runtime,
+    Client, ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError,
+    RecyclingMethod, Runtime,
 };
 use futures::TryStreamExt;
 use tokio_postgres::{Error, Row, types::ToSql};
@@ -61,7 +61,8 @@ const CONNECTING: Duration = Duration::from_secs(5);
 const CHANGING: Duration = Duration::from_secs(20);
 
 /// The order's lock is its own: an order has no row before its first entry.
-const LOCK: &str = "select pg_advisory_xact_lock(hashtextextended($1, 0)), nextval('inventory_seq')";
+const LOCK: &str =
+    "select pg_advisory_xact_lock(hashtextextended($1, 0)), nextval('inventory_seq')";
 const PAST: &str = "select * from inventory_ledger where key >= $1 and key < $2 order by seq";
 const STOCK: &str = "select product, in_stock from inventory_stock where product = any($1) \
                      order by product for update";
@@ -130,7 +131,11 @@ impl Postgres {
     pub async fn id(&self) -> Result<String, InventoryError> {
         self.may_create.store(true, Ordering::Relaxed);
         self.connection().await?.done();
-        Ok(self.id.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        Ok(self
+            .id
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone())
     }
 
     pub async fn change<R: Rule>(
@@ -210,9 +215,8 @@ impl Postgres {
                 action: "connect to",
                 location: self.shown.clone(),
                 reason: match &error {
-                    PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
-                        reason(error)
-                    }
+                    PoolError::Backend(error)
+                    | PoolError::PostCreateHook(HookError::Backend(error)) => reason(error),
                     PoolError::PostCreateHook(HookError::Message(problem)) => problem.to_string(),
                     PoolError::Timeout(_) => format!(
                         "there is no connection within {} seconds; is the database running, and does it \
@@ -255,7 +259,9 @@ struct Connection(Option<Client>);
 
 impl Connection {
     fn client(&self) -> &Client {
-        self.0.as_ref().expect("a connection is there until it is dropped")
+        self.0
+            .as_ref()
+            .expect("a connection is there until it is dropped")
     }
 
     fn done(mut self) {
@@ -273,8 +279,13 @@ impl Drop for Connection {
 
 /// Makes a connection ready, and the schema if there is none. Returns the inventory's identity.
 async fn prepare(client: &mut ClientWrapper, may_create: bool) -> Result<String, HookError> {
-    client.batch_execute(SESSION).await.map_err(HookError::Backend)?;
-    let meta = client.query_opt("select version, id from inventory_meta", &[]).await;
+    client
+        .batch_execute(SESSION)
+        .await
+        .map_err(HookError::Backend)?;
+    let meta = client
+        .query_opt("select version, id from inventory_meta", &[])
+        .await;
     let meta = match meta {
         Ok(Some(meta)) => meta,
         Ok(None) => return Err(HookError::message("the table inventory_meta is empty")),
@@ -283,7 +294,9 @@ async fn prepare(client: &mut ClientWrapper, may_create: bool) -> Result<String,
         }
         Err(error) if is_undefined_table(&error) => {
             create(client).await.map_err(HookError::Backend)?;
-            let meta = client.query_one("select version, id from inventory_meta", &[]).await;
+            let meta = client
+                .query_one("select version, id from inventory_meta", &[])
+                .await;
             meta.map_err(HookError::Backend)?
         }
         Err(error) => return Err(HookError::Backend(error)),
@@ -370,7 +383,10 @@ async fn change<R: Rule>(
         )?;
         let level = |row: &Row| (row.get(0), row.get::<_, i32>(1).unsigned_abs());
         facts.stock = stock.iter().map(level).collect();
-        facts.numbers = numbers.iter().map(|row| row.get::<_, i64>(0).unsigned_abs()).collect();
+        facts.numbers = numbers
+            .iter()
+            .map(|row| row.get::<_, i64>(0).unsigned_abs())
+            .collect();
     }
     let decision = match rule.decide(&facts) {
         Ok(decision) if !decision.entries.is_empty() => decision,
@@ -401,7 +417,9 @@ async fn change<R: Rule>(
 }
 
 async fn audit(client: &Client) -> Result<Audit, Error> {
-    client.batch_execute("begin isolation level repeatable read read only").await?;
+    client
+        .batch_execute("begin isolation level repeatable read read only")
+        .await?;
     let none: [&(dyn ToSql + Sync); 0] = [];
     let mut auditor = Auditor::default();
     let ledger = "select * from inventory_ledger order by seq";
@@ -411,7 +429,9 @@ async fn audit(client: &Client) -> Result<Audit, Error> {
         std::future::ready(Ok(()))
     })
     .await?;
-    let stock = client.query("select product, in_stock from inventory_stock", &[]).await?;
+    let stock = client
+        .query("select product, in_stock from inventory_stock", &[])
+        .await?;
     for row in stock {
         auditor.found(row.get(0), row.get::<_, i32>(1).unsigned_abs());
     }
@@ -478,7 +498,9 @@ impl<'a> Rows<'a> {
     fn of(entries: &'a [Entry]) -> Self {
         let mut rows = Self::default();
         for entry in entries {
-            let in_stock = entry.in_stock.map(|units| i32::try_from(units).unwrap_or(i32::MAX));
+            let in_stock = entry
+                .in_stock
+                .map(|units| i32::try_from(units).unwrap_or(i32::MAX));
             rows.seq.push(signed(entry.seq));
             rows.at.push(entry.at);
             rows.order_id.push(&entry.order_id);

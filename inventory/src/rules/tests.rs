@@ -42,7 +42,10 @@ impl List {
         let decision = rule.decide(&facts)?;
         for entry in &decision.entries {
             if let Some(in_stock) = entry.in_stock {
-                assert!(products.contains(&entry.product_id), "{entry:?} was not asked for");
+                assert!(
+                    products.contains(&entry.product_id),
+                    "{entry:?} was not asked for"
+                );
                 self.stock.insert(entry.product_id.clone(), in_stock);
             }
         }
@@ -63,7 +66,12 @@ impl List {
         }
         auditor.compare();
         let audit = auditor.into_audit();
-        assert!(audit.is_clean(), "{:#?}\n{:#?}", audit.findings, self.entries);
+        assert!(
+            audit.is_clean(),
+            "{:#?}\n{:#?}",
+            audit.findings,
+            self.entries
+        );
     }
 }
 
@@ -73,7 +81,9 @@ fn reserve(quantities: [u32; 2]) -> Reserve {
     let items = PRODUCTS.iter().zip(quantities);
     let items = items.filter(|(_, quantity)| *quantity > 0);
     Reserve {
-        items: items.map(|((id, _), quantity)| Item::new(*id, quantity)).collect(),
+        items: items
+            .map(|((id, _), quantity)| Item::new(*id, quantity))
+            .collect(),
     }
 }
 

@@ -3,8 +3,7 @@
 mod json;
 mod lines;
 mod live;
-
-use std::io::IsTerminal;
+pub mod text;
 
 use json::Json;
 use lines::Lines;
@@ -15,8 +14,14 @@ use crate::{
     follow::{Followed, Watch},
     progress::OrderEvent,
 };
-pub(crate) use lines::{line, readable};
-use live::Live;
+
+pub use json::JsonLine;
+pub use live::{Live, Screen};
+
+/// How many columns a line of standard output may have: a terminal's width, or any number.
+pub fn columns() -> usize {
+    Screen::stdout().map_or(usize::MAX, |screen| screen.columns())
+}
 
 /// Shows an order in the way that was asked for.
 pub enum Show {
@@ -33,8 +38,8 @@ impl Show {
     pub fn new(output: &OutputArgs) -> Self {
         if output.json {
             Self::Json(Json)
-        } else if std::io::stdout().is_terminal() {
-            Self::Live(Live::new())
+        } else if let Some(screen) = Screen::stdout() {
+            Self::Live(Live::on(screen))
         } else {
             Self::Lines(Lines)
         }
@@ -42,44 +47,38 @@ impl Show {
 
     /// Says that the order goes on without this program.
     pub fn interrupted(&mut self, order_id: &str) {
-        let sentence = format!(
+        if let Self::Live(live) = self {
+            live.abandon();
+        }
+        self.say(&format!(
             "{order_id} goes on. Follow it again: cargo run -p starter -- follow {}",
             shell_word(order_id)
-        );
-        match self {
-            Self::Live(live) => {
-                live.abandon();
-                // Below the steps, which move no more.
-                Lines.say(&sentence);
-            }
-            _ => self.say(&sentence),
-        }
+        ));
     }
 
-    /// Shows how the order ended.
-    pub fn ended(&mut self, followed: &Followed) {
+    fn watch(&mut self) -> &mut dyn Watch {
         match self {
-            Self::Live(live) => live.ended(followed),
-            Self::Lines(lines) => lines.ended(followed),
-            Self::Json(json) => json.ended(followed),
+            Self::Live(live) => live,
+            Self::Lines(lines) => lines,
+            Self::Json(json) => json,
         }
     }
 }
 
 impl Watch for Show {
     fn event(&mut self, event: &OrderEvent) {
-        match self {
-            Self::Live(live) => live.event(event),
-            Self::Lines(lines) => lines.event(event),
-            Self::Json(json) => json.event(event),
-        }
+        self.watch().event(event);
     }
 
     fn say(&mut self, sentence: &str) {
-        match self {
-            Self::Live(live) => live.say(sentence),
-            Self::Lines(lines) => lines.say(sentence),
-            Self::Json(json) => json.say(sentence),
-        }
+        self.watch().say(sentence);
+    }
+
+    fn link(&mut self, url: &str) {
+        self.watch().link(url);
+    }
+
+    fn ended(&mut self, followed: &Followed) {
+        self.watch().ended(followed);
     }
 }

@@ -1,0 +1,165 @@
+//! A terminal with colours, and what a person sees on it.
+
+use std::{
+    ffi::OsString,
+    io::{Read, Write},
+    process::{Child, ExitStatus},
+    sync::{Arc, Mutex},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use pty_process::{
+    Size,
+    blocking::{Command, Pty},
+};
+use vt100::Parser;
+
+/// What is waited for has happened long before.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A program on a terminal. It is killed when this is dropped.
+pub struct Terminal {
+    child: Child,
+    pty: Arc<Pty>,
+    screen: Arc<Mutex<Parser>>,
+    reading: Option<JoinHandle<()>>,
+}
+
+impl Terminal {
+    /// Runs a program on a terminal of this many rows and columns.
+    pub fn run(
+        program: &str,
+        arguments: &[&str],
+        environment: Vec<(&'static str, OsString)>,
+        (rows, columns): (u16, u16),
+    ) -> Self {
+        let (pty, pts) = pty_process::blocking::open().unwrap();
+        pty.resize(Size::new(rows, columns)).unwrap();
+        let child = Command::new(program)
+            .args(arguments)
+            .env("TERM", "xterm-256color")
+            .env_remove("NO_COLOR")
+            .envs(environment)
+            .spawn(pts)
+            .unwrap();
+        let pty = Arc::new(pty);
+        let screen = Arc::new(Mutex::new(Parser::new(rows, columns, 100_000)));
+        let (output, shown) = (pty.clone(), screen.clone());
+        let reading = thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            // Reading fails when nobody has the terminal open any more.
+            while let Ok(read @ 1..) = (&*output).read(&mut bytes) {
+                shown.lock().unwrap().process(&bytes[..read]);
+            }
+        });
+        Self {
+            child,
+            pty,
+            screen,
+            reading: Some(reading),
+        }
+    }
+
+    /// The program's process ID.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Presses keys.
+    pub fn press(&self, keys: &str) {
+        (&*self.pty).write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Sends the program a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap());
+        kill(pid, signal).unwrap();
+    }
+
+    /// Waits until these words have been shown.
+    pub fn until(&self, words: &str) {
+        self.until_so(&format!("no {words:?}"), |text| text.contains(words));
+    }
+
+    /// Waits until these words have been taken away.
+    pub fn until_gone(&self, words: &str) {
+        self.until_so(&format!("{words:?} stays"), |text| !text.contains(words));
+    }
+
+    fn until_so(&self, otherwise: &str, is_so: impl Fn(&str) -> bool) {
+        let begun = Instant::now();
+        loop {
+            let text = joined(&self.rows());
+            if is_so(&text) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{otherwise}:\n{text}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until the program has ended.
+    pub fn wait(mut self) -> (ExitStatus, Vec<String>) {
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            let text = joined(&self.rows());
+            assert!(begun.elapsed() < PATIENCE, "it does not end:\n{text}");
+            thread::sleep(Duration::from_millis(20));
+        };
+        if let Some(reading) = self.reading.take() {
+            reading.join().unwrap();
+        }
+        (status, self.rows())
+    }
+
+    /// All rows from the first, with those that have left the screen.
+    pub fn rows(&self) -> Vec<String> {
+        let mut parser = self.screen.lock().unwrap();
+        let screen = parser.screen_mut();
+        let (height, width) = screen.size();
+        screen.set_scrollback(usize::MAX);
+        let above = screen.scrollback();
+        let row = |screen: &vt100::Screen, row: u16| {
+            let text = screen.rows(0, width).nth(row.into());
+            text.unwrap_or_default().trim_end().to_owned()
+        };
+        let mut rows = Vec::new();
+        for offset in (1..=above).rev() {
+            screen.set_scrollback(offset);
+            rows.push(row(screen, 0));
+        }
+        screen.set_scrollback(0);
+        rows.extend((0..height).map(|index| row(screen, index)));
+        while rows.last().is_some_and(|row| row.is_empty()) {
+            rows.pop();
+        }
+        rows
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // One that has ended already cannot be killed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The rows as one text, in which lines that were broken between words are whole again.
+pub fn joined(rows: &[String]) -> String {
+    let words: Vec<_> = rows.iter().flat_map(|row| row.split_whitespace()).collect();
+    words.join(" ")
+}
+
+/// The rows as they are.
+pub fn lines(rows: &[String]) -> String {
+    rows.join("\n") + "\n"
+}
