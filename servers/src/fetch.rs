@@ -225,3 +225,6 @@ async fn run_pip(mut command: Command) -> Result<(), String> {
     }
     Err(last_line(&output.stderr).unwrap_or_else(|| format!("ended with {}", output.status)))
 }
+
+#[cfg(all(test, unix))]
+mod tests;
