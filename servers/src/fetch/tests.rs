@@ -137,7 +137,7 @@ async fn no_setting_of_pip_brings_another_program_in() {
     let evil = bench.path("evil");
     // A package of another name whose program has the same name, and what would pin it.
     let arguments = [&bench.path("more"), "tool 6.6.6", "servers-test-other"];
-    let made = python(WHEEL, &arguments.map(|argument| argument.as_ref()));
+    let made = python(WHEEL, &arguments);
     let (other, hash) = made.trim().split_once(' ').unwrap();
     fs::write(
         bench.path("more.txt"),

@@ -98,9 +98,10 @@ impl Place {
     pub(super) fn cannot_run(&self, program: &Path, source: io::Error) -> PostgresError {
         let as_user = match (&self.user, source.kind()) {
             (Some(user), io::ErrorKind::PermissionDenied) => format!(
-                " as the user {}, because PostgreSQL refuses to run as root (that user must be \
-                 able to enter each folder of the path)",
-                user.name
+                " as the user {}, because PostgreSQL refuses to run as root. That user must be \
+                 able to enter each folder above it and above {}",
+                user.name,
+                self.folder.display()
             ),
             _ => String::new(),
         };
