@@ -122,6 +122,7 @@ mod tests {
     fn what_only_root_can_enter_is_not_used_for_programs_of_another_user() {
         let project = tempfile::tempdir().unwrap();
         let own = project.path().join(".temporal");
+        fs::set_permissions(project.path(), Permissions::from_mode(0o700)).unwrap();
         let (folder, note) = shared_tools_dir(project.path());
         if nix::unistd::geteuid().is_root() {
             assert!(folder.starts_with(ROOT_CACHE), "{folder:?}");

@@ -2,7 +2,7 @@
 
 use std::{
     env, fs, io,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, chown},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown},
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -35,7 +35,10 @@ impl Place {
         let (folder, temporary) = match given {
             Some(given) => (given.to_owned(), None),
             None => {
-                let made = tempfile::Builder::new().prefix("postgres-").tempdir();
+                let made = tempfile::Builder::new()
+                    .prefix("postgres-")
+                    .permissions(fs::Permissions::from_mode(0o700))
+                    .tempdir();
                 let made = made.map_err(|source| PostgresError::Folder {
                     folder: env::temp_dir(),
                     source,
