@@ -5,15 +5,17 @@
 //! ```
 #![allow(clippy::print_stdout, reason = "an example shows what it did")]
 
-use std::{fs, time::SystemTime};
+use std::time::SystemTime;
 
 use inventory::{Inventory, InventoryError, Placement, Reservation};
 use orders::Order;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // A folder that is deleted at the end. A real program passes the path that it was configured with.
     let folder = tempfile::tempdir()?;
-    let inventory = Inventory::open(folder.path().join("inventory.json"), SystemTime::now)?;
+    let location = folder.path().join("inventory.json").into();
+    let inventory = Inventory::open(&location, SystemTime::now).await?;
 
     // An order that a customer submitted. It is checked before anything is done for it.
     let order = Order::new("order-11235", "123456", 999, "VISA-12345");
@@ -25,7 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let placement = Placement::new(&order.order_id, "first-submission");
 
     // Step 1 takes the units out of stock, all of them or none.
-    match inventory.reserve(&placement, &order.items())? {
+    match inventory.reserve(&placement, &order.items()).await? {
         Reservation::Reserved { items, .. } => {
             for item in items {
                 println!("reserved: {} units, {} left", item.quantity, item.in_stock);
@@ -37,8 +39,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // Step 2 charges the customer. Suppose that the program is killed before the answer arrives: it
     // cannot know whether the charge was made, so it charges again. The retry finds the first charge.
-    let first = inventory.record_charge(&placement, "*******345")?;
-    let retry = inventory.record_charge(&placement, "*******345")?;
+    let first = inventory.record_charge(&placement, "*******345").await?;
+    let retry = inventory.record_charge(&placement, "*******345").await?;
     assert_eq!(first.number, retry.number);
     assert!(!first.already && retry.already);
     println!("charged:  {} (the retry found the same one)", retry.number);
@@ -46,15 +48,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Another submission of the same order has another key, so it is not taken for a retry. It holds
     // no reservation, and the inventory refuses to charge it.
     let again = Placement::new(&order.order_id, "second-submission");
-    let refused = inventory.record_charge(&again, "*******345");
+    let refused = inventory.record_charge(&again, "*******345").await;
     assert!(matches!(refused, Err(InventoryError::NotReserved { .. })));
 
     // The ledger has one line for each effect on the outside world: one charge, not two.
     println!("\nledger:");
-    print!("{}", fs::read_to_string(inventory.ledger_path())?);
+    for entry in inventory.effects(&order.order_id).await? {
+        println!("{}: {} {} units", entry.seq, entry.change, entry.quantity);
+    }
 
-    // The audit reads the ledger from its start and compares it with the inventory file.
-    let audit = inventory::audit(inventory.path())?;
+    // The audit reads the ledger from its start and compares it with the stock.
+    let audit = inventory.audit().await?;
     println!(
         "\naudit: {} lines, {} findings",
         audit.lines,

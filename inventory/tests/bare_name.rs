@@ -5,14 +5,15 @@ use std::time::SystemTime;
 use inventory::{Inventory, Placement, Reservation};
 use orders::Item;
 
-#[test]
-fn a_bare_file_name_is_in_the_current_folder() {
+#[tokio::test]
+async fn a_bare_file_name_is_in_the_current_folder() {
     let folder = tempfile::tempdir().unwrap();
     std::env::set_current_dir(folder.path()).unwrap();
-    let inventory = Inventory::open("inventory.json", SystemTime::now).unwrap();
-    let reserved = inventory
-        .reserve(&Placement::new("order-1", "run"), &[Item::new("123456", 1)])
-        .unwrap();
+    let location = "inventory.json".into();
+    let inventory = Inventory::open(&location, SystemTime::now).await.unwrap();
+    let placement = Placement::new("order-1", "run");
+    let items = [Item::new("123456", 1)];
+    let reserved = inventory.reserve(&placement, &items).await.unwrap();
     assert!(matches!(reserved, Reservation::Reserved { .. }));
     assert!(folder.path().join("ledger.jsonl").exists());
 }

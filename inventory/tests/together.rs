@@ -1,98 +1,111 @@
-//! Several threads, and several processes, on one inventory; processes that are
-//! killed.
+//! Several tasks, and several processes, on one inventory; processes that are killed. On both stores.
 
 mod common;
 
 use std::{
     io::{BufRead, BufReader},
-    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    thread,
 };
 
-use common::{PRODUCT, Shop, assert_clean, is_reserved, now, order, units};
-use inventory::{Inventory, Placement, Reservation, Standing};
+use common::{PRODUCT, Store, assert_clean, is_reserved, now, order, units};
+use futures::future::join_all;
+use inventory::{Inventory, Location, Placement, Reservation, Standing};
 
-/// The inventory file of a child process.
-const FILE: &str = "INVENTORY_TEST_FILE";
+on_both_stores! {
+    tasks_lose_nothing_of_each_other,
+    of_many_submissions_at_once_one_gets_the_order_and_the_last_unit,
+    orders_that_share_products_do_not_wait_for_each_other_for_ever,
+    processes_lose_nothing_of_each_other,
+    processes_that_start_at_once_make_one_inventory,
+    a_process_killed_at_any_time_leaves_an_inventory_that_adds_up,
+}
+
+/// The inventory of a child process.
+const LOCATION: &str = "INVENTORY_TEST_LOCATION";
 /// What it is to do there.
 const TASK: &str = "INVENTORY_TEST_TASK";
 
 /// Every step of an order of one unit.
-fn process(inventory: &Inventory, placement: &Placement) {
+async fn process(inventory: &Inventory, placement: &Placement) {
     let reservation = inventory.reserve(placement, &units(1)).await.unwrap();
     assert!(is_reserved(&reservation), "{reservation:?}");
     inventory.record_charge(placement, "VISA").await.unwrap();
-    inventory
-        .record_shipment(placement, &units(1)[0], None)
-        .await
-        .unwrap();
+    let item = &units(1)[0];
+    inventory.record_shipment(placement, item, None).await.unwrap();
     inventory.restock(placement, PRODUCT, 1, 0).await.unwrap();
 }
 
-#[tokio::test]
-async fn threads_lose_nothing_of_each_other() {
-    let shop = Shop::empty();
-    let inventory = shop.open().await;
-    thread::scope(|scope| {
-        for number in 0..32 {
-            // Two handles: the threads of each share a queue, and the two
-            // exclude each other as processes do.
-            let inventory = if number % 2 == 0 {
-                inventory.clone()
-            } else {
-                shop.open().await
-            };
-            scope.spawn(move || {
-                for index in 0..10 {
-                    process(&inventory, &order(number * 1000 + index)).await;
-                }
-            });
-        }
+async fn tasks_lose_nothing_of_each_other(store: Store) {
+    let (one, other) = (store.open().await, store.open().await);
+    let tasks = (0..16).map(|number| {
+        // Two handles: the tasks of each share what it knows, and the two exclude each other as
+        // processes do.
+        let inventory = if number % 2 == 0 { one.clone() } else { other.clone() };
+        tokio::spawn(async move {
+            for index in 0..10 {
+                process(&inventory, &order(number * 1000 + index)).await;
+            }
+        })
     });
-    let audit = shop.audit().await;
-    assert_eq!(audit.count(Standing::Completed), 320);
-    assert_eq!(audit.products[0].reserved, 320);
-    shop.assert_clean().await;
+    for task in join_all(tasks).await {
+        task.unwrap();
+    }
+    let audit = store.audit().await;
+    assert_eq!(audit.count(Standing::Completed), 160);
+    assert_eq!(audit.products[0].reserved, 160);
+    store.assert_clean().await;
 }
 
-#[tokio::test]
-async fn of_many_submissions_at_once_one_gets_the_order_and_the_last_unit() {
-    let shop = Shop::with(&[(PRODUCT, 10)]);
-    let inventory = shop.open().await;
-    let results: Vec<_> = thread::scope(|scope| {
-        let attempts = (0..16).map(|number| {
-            let inventory = inventory.clone();
-            let placement = Placement::new("order-1", format!("run-{number}"));
-            scope.spawn(move || inventory.reserve(&placement, &units(7)).await.unwrap())
-        });
-        let attempts: Vec<_> = attempts.collect();
-        attempts.into_iter().map(|it| it.join().unwrap()).collect()
+async fn of_many_submissions_at_once_one_gets_the_order_and_the_last_unit(store: Store) {
+    let inventory = store.with(&[(PRODUCT, 10)]).await;
+    let one_order = (0..16).map(|number| {
+        let placement = Placement::new("order-1", format!("run-{number}"));
+        let inventory = &inventory;
+        async move { inventory.reserve(&placement, &units(7)).await.unwrap() }
     });
+    let results = join_all(one_order).await;
     assert_eq!(results.iter().filter(|it| is_reserved(it)).count(), 1);
     let duplicate = |it: &&Reservation| matches!(it, Reservation::Duplicate { .. });
     assert_eq!(results.iter().filter(duplicate).count(), 15);
-    let others: Vec<_> = thread::scope(|scope| {
-        let attempts = (2..10).map(|number| {
-            let inventory = inventory.clone();
-            scope.spawn(move || inventory.reserve(&order(number), &units(2)).await.unwrap())
-        });
-        let attempts: Vec<_> = attempts.collect();
-        attempts.into_iter().map(|it| it.join().unwrap()).collect()
+    let others = (2..10).map(|number| {
+        let inventory = &inventory;
+        async move { inventory.reserve(&order(number), &units(2)).await.unwrap() }
     });
+    let others = join_all(others).await;
     assert_eq!(others.iter().filter(|it| is_reserved(it)).count(), 1);
     assert_eq!(inventory.stock(PRODUCT).await.unwrap(), 1);
-    shop.assert_clean().await;
+    store.assert_clean().await;
 }
 
-#[tokio::test]
-async fn processes_lose_nothing_of_each_other() {
-    let shop = Shop::empty();
+/// Each order names the same products in another order, and is undone while others are placed.
+async fn orders_that_share_products_do_not_wait_for_each_other_for_ever(store: Store) {
+    let inventory = store.with(&[("a", 10_000), ("b", 10_000), ("c", 10_000)]).await;
+    let tasks = (0..24).map(|number: u32| {
+        let inventory = inventory.clone();
+        tokio::spawn(async move {
+            let mut products = ["a", "b", "c"];
+            products.rotate_left(number as usize % 3);
+            if number % 2 == 0 {
+                products.reverse();
+            }
+            let items = products.map(|product| orders::Item::new(product, 1));
+            inventory.reserve(&order(number), &items).await.unwrap();
+            inventory.release(&order(number)).await.unwrap();
+        })
+    });
+    for task in join_all(tasks).await {
+        task.unwrap();
+    }
+    assert_eq!(inventory.stock("a").await.unwrap(), 10_000);
+    store.assert_clean().await;
+}
+
+async fn processes_lose_nothing_of_each_other(store: Store) {
     let children: Vec<_> = (0..4)
-        .map(|number| spawn(&shop.path, &format!("orders {number}")))
+        .map(|number| spawn(&store.location, &format!("orders {number}")))
         .collect();
     // This process takes part.
-    let inventory = shop.open().await;
+    let inventory = store.open().await;
     for index in 0..20 {
         process(&inventory, &order(900 + index)).await;
     }
@@ -100,32 +113,40 @@ async fn processes_lose_nothing_of_each_other() {
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{output:?}");
     }
-    let audit = shop.audit().await;
+    let audit = store.audit().await;
     assert_eq!(audit.count(Standing::Completed), 100);
     assert_eq!(audit.products[0].reserved, 100);
     // What others did counts here too.
-    assert!(matches!(
-        inventory
-            .reserve(&Placement::new("order-19", "again"), &units(1))
-            .await
-            .unwrap(),
-        Reservation::Duplicate { .. }
-    ));
-    shop.assert_clean().await;
+    let again = Placement::new("order-19", "again");
+    let again = inventory.reserve(&again, &units(1)).await.unwrap();
+    assert!(matches!(again, Reservation::Duplicate { .. }));
+    store.assert_clean().await;
 }
 
-#[tokio::test]
-async fn a_process_killed_at_any_time_leaves_an_inventory_that_adds_up() {
-    let shop = Shop::empty();
+async fn processes_that_start_at_once_make_one_inventory(store: Store) {
+    let children: Vec<_> = (0..8).map(|_| spawn(&store.location, "identity 0")).collect();
+    let identities = children.into_iter().map(|child| {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let output = String::from_utf8(output.stdout).unwrap();
+        let identity = output.lines().find_map(|line| line.strip_prefix("identity-"));
+        identity.unwrap().to_owned()
+    });
+    let mut identities: Vec<_> = identities.collect();
+    identities.dedup();
+    assert_eq!(identities.len(), 1, "{identities:?}");
+    store.assert_clean().await;
+}
+
+async fn a_process_killed_at_any_time_leaves_an_inventory_that_adds_up(store: Store) {
     for round in 0..12 {
-        let mut child = spawn(&shop.path, &format!("endless {round}"));
+        let mut child = spawn(&store.location, &format!("endless {round}"));
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut output = lines
             .map_while(Result::ok)
             .filter(|line| line.starts_with("order-"));
         let mut reported = Vec::new();
-        // Killed after some changes, at another moment of the next one each
-        // time.
+        // Killed after some changes, at another moment of the next one each time.
         for _ in 0..=(round * 3 % 7) {
             reported.push(output.next().unwrap());
         }
@@ -136,57 +157,54 @@ async fn a_process_killed_at_any_time_leaves_an_inventory_that_adds_up() {
         child.wait().unwrap();
         // What it reported is there.
         reported.extend(output);
-        let inventory = shop.open().await;
+        let inventory = store.open().await;
         for order in reported {
-            assert!(
-                !inventory.effects(&order).await.unwrap().is_empty(),
-                "{order} is lost"
-            );
+            let effects = inventory.effects(&order).await.unwrap();
+            assert!(!effects.is_empty(), "{order} is lost");
         }
-        shop.assert_clean().await;
+        store.assert_clean().await;
     }
-    assert!(shop.audit().await.orders.len() > 12);
+    assert!(store.audit().await.orders.len() > 12);
 }
 
-fn spawn(path: &Path, task: &str) -> Child {
+fn spawn(location: &Location, task: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child", "--ignored", "--nocapture", "--quiet"])
-        .env(FILE, path)
+        .env(LOCATION, location.reveal())
         .env(TASK, task)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap()
 }
 
-#[test]
+#[tokio::test]
 #[ignore = "not a test: what the tests above run in a process of its own"]
-fn child() {
-    let Some(path) = std::env::var_os(FILE).map(PathBuf::from) else {
+async fn child() {
+    let Some(location) = std::env::var_os(LOCATION).map(Location::from) else {
         return;
     };
     let task = std::env::var(TASK).unwrap();
     let (task, number) = task.split_once(' ').unwrap();
     let number: u32 = number.parse().unwrap();
-    let inventory = Inventory::open(path, now).unwrap();
+    let inventory = Inventory::open(&location, now).await.unwrap();
     match task {
         "orders" => {
-            (0..20).for_each(|index| process(&inventory, &order(number * 20 + index)).await)
+            for index in 0..20 {
+                process(&inventory, &order(number * 20 + index)).await;
+            }
         }
+        "identity" => println!("identity-{}", inventory.identity().await.unwrap().id),
         "endless" => {
-            thread::scope(|scope| {
-                for lane in 0..3 {
-                    let inventory = &inventory;
-                    scope.spawn(move || {
-                        for index in 0.. {
-                            let placement = order((number * 3 + lane) * 100_000 + index);
-                            process(inventory, &placement).await;
-                            println!("{}", placement.order_id);
-                        }
-                    });
+            let lanes = (0..3).map(async |lane| {
+                for index in 0.. {
+                    let placement = order((number * 3 + lane) * 100_000 + index);
+                    process(&inventory, &placement).await;
+                    println!("{}", placement.order_id);
                 }
             });
+            join_all(lanes).await;
         }
         other => panic!("unknown task {other}"),
     }
-    assert_clean(inventory.path()).await;
+    assert_clean(&location).await;
 }

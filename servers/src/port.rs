@@ -21,12 +21,15 @@ use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, Hasher},
     io,
-    net::{Ipv4Addr, TcpListener},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    time::Duration,
 };
 
 const FIRST_GUARD: u16 = 20_000;
 /// As far apart as the Temporal CLI puts its own two default ports.
 const DISTANCE: u16 = 1000;
+/// Whoever listens on this machine answers at once, unless too many wait for an answer already.
+const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 
 /// A port of the loopback interface that nobody else is given until this is dropped. The port
 /// 1000 above it is reserved too, for the Web UI.
@@ -87,8 +90,14 @@ impl ReservedPort {
 }
 
 /// Whether something listens on `port` already.
+///
+/// It connects and does not try to listen. A socket that listens, if only for a moment, is copied into
+/// every child process that another thread starts in that moment, and keeps the port until the child
+/// runs its own program.
 pub(crate) fn is_taken(port: u16) -> bool {
-    listen(port).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+    let address = (Ipv4Addr::LOCALHOST, port).into();
+    let connected = TcpStream::connect_timeout(&address, CONNECT_LIMIT);
+    connected.map_or_else(|error| error.kind() != io::ErrorKind::ConnectionRefused, |_| true)
 }
 
 fn listen(port: u16) -> io::Result<TcpListener> {
@@ -97,7 +106,32 @@ fn listen(port: u16) -> io::Result<TcpListener> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        process::Command,
+        sync::atomic::{AtomicBool, Ordering},
+        thread,
+    };
+
     use super::*;
+
+    /// Children that are started meanwhile hold copies of what listens at that moment.
+    #[test]
+    fn a_port_that_was_looked_at_is_free_at_once() {
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !done.load(Ordering::Relaxed) {
+                        Command::new("true").status().unwrap();
+                    }
+                });
+            }
+            let port = ReservedPort::new().unwrap().number();
+            let taken = (0..2_000).filter(|_| is_taken(port)).count();
+            done.store(true, Ordering::Relaxed);
+            assert_eq!(taken, 0);
+        });
+    }
 
     #[test]
     fn a_reserved_port_is_not_given_again() {

@@ -2,7 +2,9 @@
 
 #![cfg(unix)]
 
-use std::{env, net::Ipv4Addr, path::Path, process::Stdio, time::Duration};
+use std::{
+    env, net::Ipv4Addr, os::unix::fs::PermissionsExt, path::Path, process::Stdio, time::Duration,
+};
 
 use servers::{Postgres, PostgresError};
 use tokio::{
@@ -125,7 +127,8 @@ async fn a_kill_ends_every_connection_at_once() {
 async fn stopped_and_dropped_it_leaves_nothing() {
     let mut server = server().await;
     let folder = folder(&server).await;
-    assert!(Path::new(&folder).exists());
+    let mode = std::fs::metadata(&folder).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "only its owner can reach the socket");
     server.stop().await.unwrap();
     assert!(!runs(&folder));
     drop(server);
@@ -143,10 +146,7 @@ async fn dropped_while_it_runs_it_leaves_nothing() {
 
 #[tokio::test]
 async fn a_folder_that_was_given_keeps_the_database() {
-    let parent = tempfile::Builder::new()
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .tempdir()
-        .unwrap();
+    let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("a database");
     let start = || Postgres::builder().folder(&folder).start();
     let first = start().await.unwrap();

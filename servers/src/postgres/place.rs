@@ -2,7 +2,7 @@
 
 use std::{
     env, fs, io,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, chown},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown},
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -35,7 +35,10 @@ impl Place {
         let (folder, temporary) = match given {
             Some(given) => (given.to_owned(), None),
             None => {
-                let made = tempfile::Builder::new().prefix("postgres-").tempdir();
+                let made = tempfile::Builder::new()
+                    .prefix("postgres-")
+                    .permissions(fs::Permissions::from_mode(0o700))
+                    .tempdir();
                 let made = made.map_err(|source| PostgresError::Folder {
                     folder: env::temp_dir(),
                     source,
@@ -98,9 +101,10 @@ impl Place {
     pub(super) fn cannot_run(&self, program: &Path, source: io::Error) -> PostgresError {
         let as_user = match (&self.user, source.kind()) {
             (Some(user), io::ErrorKind::PermissionDenied) => format!(
-                " as the user {}, because PostgreSQL refuses to run as root (that user must be \
-                 able to enter each folder of the path)",
-                user.name
+                " as the user {}, because PostgreSQL refuses to run as root. That user must be \
+                 able to enter each folder above it and above {}",
+                user.name,
+                self.folder.display()
             ),
             _ => String::new(),
         };

@@ -12,6 +12,7 @@ use super::error::PostgresError;
 use crate::{
     fetch::{Package, pythons},
     program::{on_path, version},
+    project::shared_tools_dir,
 };
 
 /// The PostgreSQL that is fetched. One that is found may have another version.
@@ -45,17 +46,23 @@ pub struct PostgresSearch {
     path: Option<OsString>,
     debian: PathBuf,
     folder: PathBuf,
+    // Why the folder is not the one in the project.
+    note: Option<String>,
     pythons: Vec<PathBuf>,
 }
 
 impl PostgresSearch {
     /// A search with the `PATH` of this process's environment. PostgreSQL is fetched into the
-    /// folder `.temporal` in `project_dir`, where all fetched programs are.
+    /// folder `.temporal` in `project_dir`, where all fetched programs are, or into a folder in
+    /// the user's cache if others can write to that one, or if this user is root and nobody else
+    /// can enter it.
     pub fn from_env(project_dir: &Path) -> Self {
+        let (folder, note) = shared_tools_dir(project_dir);
         Self {
             path: env::var_os("PATH"),
             debian: DEBIAN.into(),
-            folder: project_dir.join(".temporal"),
+            folder,
+            note,
             pythons: pythons(),
         }
     }
@@ -93,8 +100,11 @@ impl PostgresSearch {
             }
         }
 
+        if let Some(note) = &self.note {
+            say(note);
+        }
         let installed = PACKAGE.installed_in(&self.folder);
-        match complete(&installed).await {
+        match self.complete_fetched(&installed).await {
             Ok((version, folder)) => {
                 say(&format!(
                     "Using PostgreSQL {version} that was fetched before, in {}",
@@ -105,7 +115,10 @@ impl PostgresSearch {
             Err(reason) => tried.push(format!("{}: {reason}", installed.display())),
         }
         let fetched = match PACKAGE.fetch(&self.folder, &self.pythons, &say).await {
-            Ok(initdb) => complete(&initdb).await.map_err(|reason| vec![reason]),
+            Ok(initdb) => self
+                .complete_fetched(&initdb)
+                .await
+                .map_err(|reason| vec![reason]),
             Err(failures) => Err(failures),
         };
         match fetched {
@@ -115,6 +128,11 @@ impl PostgresSearch {
                 Err(PostgresError::Nowhere { tried })
             }
         }
+    }
+
+    async fn complete_fetched(&self, initdb: &Path) -> Result<(String, PathBuf), String> {
+        PACKAGE.fetched_version(&self.folder).await?;
+        complete(initdb).await
     }
 
     /// The places of `initdb` outside of the project's folder, best first.

@@ -14,9 +14,10 @@ fn nothing_installed() -> PostgresSearch {
 
 #[tokio::test]
 async fn where_none_is_installed_one_is_fetched_that_runs() {
-    let programs = nothing_installed().find_or_fetch(|line| eprintln!("{line}"));
-    let programs = programs.await.unwrap();
-    assert!(programs.starts_with(project_dir().canonicalize().unwrap().join(".temporal")));
+    let search = nothing_installed();
+    let programs = search.find_or_fetch(|line| eprintln!("{line}")).await;
+    let programs = programs.unwrap();
+    assert!(programs.starts_with(search.folder.canonicalize().unwrap()));
     let server = Postgres::builder()
         .programs(programs)
         .start()
