@@ -36,38 +36,57 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, InventoryError> {
     }
 }
 
-/// Replaces a file, or creates it: other programs see the old content or the new one, and so does
-/// whoever looks after a power failure. The file keeps its permissions.
+/// Replaces a file, or creates it.
 pub(crate) fn replace(path: &Path, text: &[u8]) -> Result<(), InventoryError> {
-    let mut next = path.as_os_str().to_owned();
-    next.push(".tmp");
-    let next = PathBuf::from(next);
-    let write = || {
-        // Whatever is there was left behind by a crash. It is taken away rather than opened, because it
-        // may be a link to somewhere else.
-        match fs::remove_file(&next) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&next)?;
-        file.set_permissions(permissions(path)?)?;
-        file.write_all(text)?;
-        file.sync_data()
-    };
-    let written = write().map_err(InventoryError::io("write", &next));
-    let replaced = written.and_then(|()| {
-        fs::rename(&next, path).map_err(InventoryError::io("replace", path))?;
-        let folder = folder_of(path);
+    Next::write(path, text)?.put_in_place()
+}
+
+/// The next content of a file, beside it until it takes its place. Other programs see the old content or
+/// the new one, and so does whoever looks after a power failure.
+pub(crate) struct Next<'a> {
+    path: &'a Path,
+    next: PathBuf,
+}
+
+impl<'a> Next<'a> {
+    /// Writes and flushes it. It will have the permissions of the file whose place it takes.
+    pub fn write(path: &'a Path, text: &[u8]) -> Result<Self, InventoryError> {
+        let mut next = path.as_os_str().to_owned();
+        next.push(".tmp");
+        let next = Self {
+            path,
+            next: next.into(),
+        };
+        let write = || {
+            // Whatever is there was left behind by a crash. It is taken away rather than opened, because
+            // it may be a link to somewhere else.
+            match fs::remove_file(&next.next) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let mut options = OpenOptions::new();
+            let mut file = options.write(true).create_new(true).open(&next.next)?;
+            file.set_permissions(permissions(path)?)?;
+            file.write_all(text)?;
+            file.sync_data()
+        };
+        write().map_err(InventoryError::io("write", &next.next))?;
+        Ok(next)
+    }
+
+    pub fn put_in_place(self) -> Result<(), InventoryError> {
+        fs::rename(&self.next, self.path).map_err(InventoryError::io("replace", self.path))?;
+        let folder = folder_of(self.path);
         let synced = File::open(folder).and_then(|folder| folder.sync_all());
         synced.map_err(InventoryError::io("write", folder))
-    });
-    if replaced.is_err() {
-        let _ = fs::remove_file(&next);
     }
-    replaced
+}
+
+impl Drop for Next<'_> {
+    fn drop(&mut self) {
+        // There is nothing left once it is in its place.
+        let _ = fs::remove_file(&self.next);
+    }
 }
 
 /// Opens a file for locking, and creates it if there is none.

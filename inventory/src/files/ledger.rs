@@ -54,6 +54,9 @@ pub(crate) struct Level {
     pub order_id: String,
 }
 
+/// Every product, by its ID.
+pub(crate) type Levels = BTreeMap<String, Level>;
+
 /// Where an entry stands, and the checksum before it.
 #[derive(Debug, Clone, Copy)]
 struct Place {
@@ -69,8 +72,7 @@ pub(crate) struct Ledger {
     pub header: Header,
     /// How many entries there are.
     pub seq: u64,
-    /// Every product, by its ID.
-    pub stock: BTreeMap<String, Level>,
+    pub stock: Levels,
     /// Where the entries stand.
     places: Vec<Place>,
     /// The numbers of each order's entries.
@@ -184,25 +186,7 @@ impl Ledger {
     }
 
     fn add(&mut self, entry: Entry, place: Place) -> Result<(), String> {
-        if let Some(effect) = entry.change.effect_on_stock(entry.quantity) {
-            let before = self
-                .stock
-                .get(&entry.product_id)
-                .map_or(0, |it| it.in_stock);
-            let in_stock = entry.in_stock.unwrap_or_default();
-            if i64::from(before) + effect != i64::from(in_stock) {
-                return Err(format!("inStock {in_stock} does not follow from {before}"));
-            }
-            if entry.removed {
-                self.stock.remove(&entry.product_id);
-            } else {
-                let level = Level {
-                    in_stock,
-                    order_id: entry.order_id.clone(),
-                };
-                self.stock.insert(entry.product_id, level);
-            }
-        }
+        follow(&mut self.stock, &entry)?;
         self.places.push(place);
         self.orders
             .entry(entry.order_id)
@@ -210,6 +194,16 @@ impl Ledger {
             .push(entry.seq);
         self.seq = entry.seq;
         Ok(())
+    }
+
+    /// The stock as it will be after these entries.
+    pub fn stock_after(&self, entries: &[Entry]) -> Result<Levels, InventoryError> {
+        let mut stock = self.stock.clone();
+        for entry in entries {
+            let followed = follow(&mut stock, entry);
+            followed.map_err(|problem| damaged(&self.path, entry.seq + 1, problem))?;
+        }
+        Ok(stock)
     }
 
     /// Whether a crash left something behind the last whole change.
@@ -294,6 +288,25 @@ impl Ledger {
             ),
         )
     }
+}
+
+/// Takes an entry into the stock.
+fn follow(stock: &mut Levels, entry: &Entry) -> Result<(), String> {
+    let Some(effect) = entry.change.effect_on_stock(entry.quantity) else {
+        return Ok(());
+    };
+    let before = stock.get(&entry.product_id).map_or(0, |it| it.in_stock);
+    let in_stock = entry.in_stock.unwrap_or_default();
+    if i64::from(before) + effect != i64::from(in_stock) {
+        return Err(format!("inStock {in_stock} does not follow from {before}"));
+    }
+    if entry.removed {
+        stock.remove(&entry.product_id);
+    } else {
+        let order_id = entry.order_id.clone();
+        stock.insert(entry.product_id.clone(), Level { in_stock, order_id });
+    }
+    Ok(())
 }
 
 /// The error for a ledger that is gone although it had lines.

@@ -12,13 +12,14 @@
 //! 1. Catch up: read what other processes appended, cut what a crash left half written, enter what a
 //!    person edited as `adjusted`, bring `inventory.json` up if it is behind.
 //! 2. Decide.
-//! 3. Append the entries to the ledger and flush it: **now it is done**.
-//! 4. Replace `inventory.json`, which says how many entries the ledger has, and flush it too.
-//! 5. Answer.
+//! 3. Write and flush `inventory.json.tmp`. Up to here a failure leaves no trace.
+//! 4. Append the entries to the ledger and flush it: **now it is done**.
+//! 5. Put `inventory.json.tmp` in the place of `inventory.json`, and flush the folder.
+//! 6. Answer.
 //!
-//! So nothing is answered that `inventory.json` does not vouch for. If the ledger is shorter than it says,
-//! lines were lost, and everything is refused until a person has repaired it. If the ledger is longer, a
-//! crash came between 3 and 4, and step 1 puts it right.
+//! `inventory.json` says how many entries the ledger has, so nothing is answered that it does not vouch
+//! for. If the ledger is shorter than it says, lines were lost, and everything is refused until a person
+//! has repaired it. If the ledger is longer, a crash came between 4 and 5, and step 1 puts it right.
 
 mod disk;
 mod earlier;
@@ -120,9 +121,7 @@ impl Files {
                 now,
             };
             let decision = rule.decide(&facts)?;
-            if !decision.entries.is_empty() {
-                self.append(known, decision.entries)?;
-            }
+            self.append(known, decision.entries)?;
             Ok(decision.answer)
         })
     }
@@ -377,10 +376,16 @@ impl Files {
     }
 
     fn append(&self, known: &mut Known, entries: Vec<Entry>) -> Result<(), InventoryError> {
-        known.ledger.append(entries)?;
-        known.file = known.file.with(&known.ledger.stock, known.ledger.seq);
+        let Some(last) = entries.last() else {
+            return Ok(());
+        };
+        let stock = known.ledger.stock_after(&entries)?;
+        known.file = known.file.with(&stock, last.seq);
         known.text = known.file.render();
-        disk::replace(&self.inventory, &known.text)
+        // A full disk, or a folder that cannot be written to, shows here, where nothing is done yet.
+        let next = disk::Next::write(&self.inventory, &known.text)?;
+        known.ledger.append(entries)?;
+        next.put_in_place()
     }
 
     /// Reads the files from their start and changes nothing. Damage is a finding, not an error.

@@ -55,9 +55,10 @@ const SESSION: &str = "set idle_in_transaction_session_timeout = '5s'; set lock_
 
 /// Connections that one process opens at most.
 const CONNECTIONS: usize = 16;
-/// How long a change waits for a free connection, or for a new one.
-const CONNECTING: Duration = Duration::from_secs(5);
-/// How long a change may take. It is far below the time that an attempt at an activity has.
+/// How long a new connection may take.
+const CONNECTING: Duration = Duration::from_secs(10);
+/// How long a change may wait for a free connection, and how long it may then take. Both together are
+/// below the time that an attempt at an activity has.
 const CHANGING: Duration = Duration::from_secs(20);
 
 /// The order's lock is its own: an order has no row before its first entry.
@@ -114,7 +115,7 @@ impl Postgres {
         let pool = Pool::builder(manager)
             .max_size(CONNECTIONS)
             .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(CONNECTING))
+            .wait_timeout(Some(CHANGING))
             .create_timeout(Some(CONNECTING))
             .post_create(prepare)
             .build()
@@ -219,9 +220,8 @@ impl Postgres {
                     | PoolError::PostCreateHook(HookError::Backend(error)) => reason(error),
                     PoolError::PostCreateHook(HookError::Message(problem)) => problem.to_string(),
                     PoolError::Timeout(_) => format!(
-                        "there is no connection within {} seconds; is the database running, and does it \
-                         allow {CONNECTIONS} connections for each worker?",
-                        CONNECTING.as_secs()
+                        "there is no connection in time; is the database running, and does it allow \
+                         {CONNECTIONS} connections for each worker?"
                     ),
                     other => other.to_string(),
                 },
