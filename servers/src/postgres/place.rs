@@ -133,6 +133,10 @@ impl Place {
             .arg("--pwfile")
             .arg(password_file(&self.folder))
             .kill_on_drop(true);
+        if self.is_temporary() {
+            // Such a folder does not outlive a power failure anyway.
+            initdb.arg("--no-sync");
+        }
         let status = initdb
             .status()
             .await
