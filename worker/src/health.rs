@@ -79,6 +79,11 @@ impl Health {
         self.0.client.send_replace(Some(client));
     }
 
+    /// The client that the worker is connected with.
+    pub fn client(&self) -> Option<Client> {
+        self.0.client.borrow().clone()
+    }
+
     /// Notes that the worker was asked to stop.
     pub fn stopping(&self) {
         self.0.stopping.send_replace(true);
@@ -90,7 +95,7 @@ impl Health {
     /// # Errors
     /// Returns the reason if the worker is not ready.
     pub async fn ready(&self) -> Result<(), NotReady> {
-        let Some(client) = self.0.client.borrow().clone() else {
+        let Some(client) = self.client() else {
             return Err(NotReady::NotConnected);
         };
         self.not_stopping()?;
