@@ -66,8 +66,9 @@ impl Stage {
     /// # Errors
     /// Returns an error if there is no server and none can be started.
     pub async fn set(show: &ShowArgs, voice: &Voice) -> anyhow::Result<Self> {
+        let folder = folder()?;
         let (server, settings) = server(show, voice).await?;
-        Self::on(server, settings, folder()?, show, voice).await
+        Self::on(server, settings, folder, show, voice).await
     }
 
     /// Sets the stage with a server of its own, which keeps its state on disk and may be killed.

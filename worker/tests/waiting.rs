@@ -22,7 +22,8 @@ async fn current_details(scene: &Scene, handle: &OrderHandle) -> String {
         .await
         .unwrap();
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    metadata["currentDetails"].as_str().unwrap().to_owned()
+    let details = metadata["queryResult"][0]["currentDetails"].as_str();
+    details.unwrap_or_else(|| panic!("{metadata}")).to_owned()
 }
 
 #[tokio::test]

@@ -9,10 +9,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 use pty_process::{
     Size,
     blocking::{Command, Pty},
@@ -65,20 +61,9 @@ impl Terminal {
         }
     }
 
-    /// The program's process ID.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Presses keys.
     pub fn press(&self, keys: &str) {
         (&*self.pty).write_all(keys.as_bytes()).unwrap();
-    }
-
-    /// Sends the program a signal.
-    pub fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id().try_into().unwrap());
-        kill(pid, signal).unwrap();
     }
 
     /// Waits until these words have been shown.
@@ -94,10 +79,15 @@ impl Terminal {
     fn until_so(&self, otherwise: &str, is_so: impl Fn(&str) -> bool) {
         let begun = Instant::now();
         loop {
+            let has_ended = self.reading.as_ref().is_some_and(JoinHandle::is_finished);
             let text = joined(&self.rows());
             if is_so(&text) {
                 return;
             }
+            assert!(
+                !has_ended,
+                "{otherwise}, and the program has ended:\n{text}"
+            );
             assert!(begun.elapsed() < PATIENCE, "{otherwise}:\n{text}");
             thread::sleep(Duration::from_millis(20));
         }
