@@ -52,7 +52,10 @@ pub struct Stage {
     show: ShowArgs,
     database: PathBuf,
     task_queue: String,
+    /// What all demos on this stage have in common.
     folder: TempDir,
+    /// The folder of the demo that is being played.
+    own_folder: PathBuf,
     workers: usize,
     /// The orders of the demo, which are not to outlive it on a server that is not its own.
     orders: RefCell<Vec<String>>,
@@ -104,6 +107,7 @@ impl Stage {
             show: show.clone(),
             database: PathBuf::new(),
             task_queue: String::new(),
+            own_folder: PathBuf::new(),
             folder,
             workers: 0,
             orders: RefCell::default(),
@@ -120,9 +124,11 @@ impl Stage {
     /// Returns an error if the inventory cannot be written.
     pub fn clear(&mut self) -> anyhow::Result<()> {
         let own = rand::random::<u32>();
+        self.own_folder = self.folder.path().join(format!("{own:08x}"));
+        std::fs::create_dir(&self.own_folder)
+            .with_context(|| format!("cannot make {}", self.own_folder.display()))?;
         let chosen = self.show.database.clone();
-        self.database =
-            chosen.unwrap_or_else(|| self.path(&format!("{own:08x}")).join("inventory.json"));
+        self.database = chosen.unwrap_or_else(|| self.path("inventory.json"));
         let chosen = self.show.task_queue.clone();
         self.task_queue = chosen.unwrap_or_else(|| format!("{TASK_QUEUE_PREFIX}{own:08x}"));
         self.fault_seed = SEED;
@@ -213,7 +219,7 @@ impl Stage {
 
     /// A file of the demo's own.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.own_folder.join(name)
     }
 
     /// Starts a worker with these further arguments, and waits until it is ready.

@@ -100,6 +100,11 @@ fn two_demos_have_a_server_each() {
     let other = tempfile::tempdir().unwrap();
     let (status, rows) = on_terminal(&port, &["declined-card"], other.path()).wait();
     assert!(status.success(), "{}", lines(&rows));
+    assert!(
+        joined(&rows).contains("Started a Temporal dev server"),
+        "{}",
+        lines(&rows)
+    );
     first.press("\n");
     let (status, rows) = first.wait();
     assert!(status.success(), "{}", lines(&rows));

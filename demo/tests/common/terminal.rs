@@ -23,6 +23,7 @@ pub struct Terminal {
     child: Child,
     pty: Arc<Pty>,
     screen: Arc<Mutex<Parser>>,
+    longest_silence: Arc<Mutex<Duration>>,
     reading: Option<JoinHandle<()>>,
 }
 
@@ -46,17 +47,24 @@ impl Terminal {
         let pty = Arc::new(pty);
         let screen = Arc::new(Mutex::new(Parser::new(rows, columns, 100_000)));
         let (output, shown) = (pty.clone(), screen.clone());
+        let longest_silence = Arc::new(Mutex::new(Duration::ZERO));
+        let silence = longest_silence.clone();
         let reading = thread::spawn(move || {
             let mut bytes = [0; 4096];
+            let mut last = Instant::now();
             // Reading fails when nobody has the terminal open any more.
             while let Ok(read @ 1..) = (&*output).read(&mut bytes) {
                 shown.lock().unwrap().process(&bytes[..read]);
+                let mut longest = silence.lock().unwrap();
+                *longest = last.elapsed().max(*longest);
+                last = Instant::now();
             }
         });
         Self {
             child,
             pty,
             screen,
+            longest_silence,
             reading: Some(reading),
         }
     }
@@ -91,6 +99,11 @@ impl Terminal {
             assert!(begun.elapsed() < PATIENCE, "{otherwise}:\n{text}");
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// The longest time in which nothing moved.
+    pub fn longest_silence(&self) -> Arc<Mutex<Duration>> {
+        self.longest_silence.clone()
     }
 
     /// Waits until the program has ended.
