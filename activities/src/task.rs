@@ -4,7 +4,11 @@
 //! payment info.
 
 use inventory::{Confirmation, Delivery, Placement, Released, Stock};
-use orders::Item;
+use orders::{
+    InvalidOrder, Item,
+    limits::{MAX_ADDRESS, MAX_ORDER_ID, MAX_PRODUCT},
+    within,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::earlier::{AnyReserved, AnyReserving, AnyRestocking, AnyShipping, NoProduct};
@@ -43,6 +47,22 @@ pub struct Shipping {
     /// Where it goes, if the order or a person named an address.
     #[serde(default)]
     pub deliver_to: Option<String>,
+}
+
+impl Shipping {
+    /// Checks that no field is longer than its limit.
+    ///
+    /// # Errors
+    /// Returns an error for the first field that is.
+    pub fn check_limits(&self) -> Result<(), InvalidOrder> {
+        within("orderID", &self.placement.order_id, MAX_ORDER_ID)?;
+        within("parcel.product", &self.parcel.product, MAX_PRODUCT)?;
+        within(
+            "deliverTo",
+            self.deliver_to.as_deref().unwrap_or_default(),
+            MAX_ADDRESS,
+        )
+    }
 }
 
 /// The input of Supplier order.

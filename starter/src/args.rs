@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand};
 use inventory::DEFAULT_PRODUCT;
-use orders::{ADDRESS_RULE, ApprovalRule, Item, Order, is_address};
+use orders::{ADDRESS_RULE, ApprovalRule, Item, Order, is_address, quoted};
 use rand::{Rng, RngExt};
 use temporal::{ConnectArgs, UiArgs};
 use workflows::OrderStatus;
@@ -438,7 +438,8 @@ fn item(text: &str) -> Result<Item, String> {
     match quantity.parse() {
         Ok(quantity) if quantity > 0 => Ok(Item::new(product, quantity)),
         _ => Err(format!(
-            "{quantity:?} is not a quantity: expected a whole number of at least 1"
+            "{} is not a quantity: expected a whole number of at least 1",
+            quoted(quantity)
         )),
     }
 }

@@ -88,7 +88,7 @@ async fn waiting(client: &Client, order: &WorkflowExecution) -> Option<Waiting> 
     let handle: OrderHandle = client.get_workflow_handle(order.id());
     let rpc = RpcOptions::builder().timeout(ANSWER_WITHIN).build();
     let options = WorkflowQueryOptions::builder().rpc_options(rpc).build();
-    let progress = handle.query(ProcessOrder::status, (), options).await;
+    let progress = handle.query(ProcessOrder::status, ().into(), options).await;
     progress.ok()?.waiting
 }
 

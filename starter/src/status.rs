@@ -38,7 +38,7 @@ pub async fn status(args: &FollowArgs) -> anyhow::Result<ExitCode> {
     let order = follow::find(&client, &args.order_id).await?;
     let rpc = RpcOptions::builder().timeout(ANSWER_WITHIN).build();
     let options = WorkflowQueryOptions::builder().rpc_options(rpc).build();
-    let progress = match order.query(ProcessOrder::status, (), options).await {
+    let progress = match order.query(ProcessOrder::status, ().into(), options).await {
         Ok(progress) => progress,
         Err(WorkflowQueryError::Rpc(_)) => bail!("{}", unserved::no_answer(&order).await?),
         Err(error) => return Err(error).context("cannot ask the order"),
@@ -124,6 +124,9 @@ fn report(progress: &OrderProgress, steps: &[StepChange]) -> String {
     }
     if let Some(reason) = &progress.reason {
         report += &format!("reason: {reason}\n");
+    }
+    if progress.ignored_before > 0 {
+        report += &format!("ignored: {} earlier signals\n", progress.ignored_before);
     }
     for ignored in &progress.ignored {
         report += &format!("ignored: {ignored}\n");

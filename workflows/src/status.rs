@@ -3,6 +3,7 @@
 use std::{fmt, time::SystemTime};
 
 use activities::{Activity, Effect, StepAnswer};
+use orders::{MAX_MESSAGE, shortened};
 use serde::{Deserialize, Serialize};
 use temporalio_common::search_attributes::SearchAttributeKey;
 
@@ -11,6 +12,10 @@ use temporalio_common::search_attributes::SearchAttributeKey;
 /// An order keeps it up to date only if it was started with it. A namespace that does not know the
 /// attribute therefore refuses the start, and never an order in the middle of its way.
 pub const ORDER_STATUS: SearchAttributeKey<String> = SearchAttributeKey::keyword("OrderStatus");
+
+/// How many ignored signals an order lists. Their number has no limit, and the answer to a query
+/// has.
+const MAX_IGNORED: usize = 10;
 
 /// The status of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -165,9 +170,12 @@ pub struct OrderProgress {
     /// Why it was stopped, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Signals that were ignored, each with the reason.
+    /// The last signals that were ignored, each with the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<String>,
+    /// How many signals were ignored before those that are listed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ignored_before: u32,
     /// How many items it has.
     #[serde(skip)]
     pub(crate) items: u32,
@@ -184,6 +192,7 @@ impl OrderProgress {
             address,
             reason: None,
             ignored: Vec::new(),
+            ignored_before: 0,
             items: u32::try_from(items).unwrap_or(u32::MAX).max(1),
         }
     }
@@ -226,6 +235,15 @@ impl OrderProgress {
             .chain(waiting)
             .chain(reason)
             .collect()
+    }
+
+    /// Records that a signal was ignored, and why.
+    pub(crate) fn ignore(&mut self, note: &str) {
+        if self.ignored.len() == MAX_IGNORED {
+            self.ignored.remove(0);
+            self.ignored_before = self.ignored_before.saturating_add(1);
+        }
+        self.ignored.push(shortened(note, MAX_MESSAGE).into_owned());
     }
 
     /// Whether the whole order has been handed to the courier.
@@ -279,6 +297,11 @@ mod rfc3339 {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -304,6 +327,19 @@ mod tests {
         progress.status = OrderStatus::Cancelled;
         progress.reason = Some("found it cheaper".to_owned());
         assert_eq!(progress.details(), "Cancelled: found it cheaper");
+    }
+
+    #[test]
+    fn the_list_of_ignored_signals_stays_short() {
+        let mut progress = OrderProgress::new("order-1", 1, None);
+        for number in 0..1_000 {
+            progress.ignore(&format!("{number} {}", "x".repeat(10_000)));
+        }
+        assert_eq!(progress.ignored.len(), MAX_IGNORED);
+        assert!(progress.ignored[0].starts_with("990 "));
+        assert_eq!(progress.ignored_before, 990);
+        let answer = serde_json::to_string(&progress).unwrap();
+        assert!(answer.len() < 10_000, "{}", answer.len());
     }
 
     #[test]

@@ -31,6 +31,11 @@ pub enum JsonLine {
         /// Its error.
         error: String,
     },
+    /// The server did not take a worker's decision, and asks for another.
+    DecidedAgain {
+        /// Why.
+        reason: String,
+    },
     /// Something is worth a sentence.
     Note {
         /// The sentence.
@@ -64,6 +69,7 @@ impl From<&OrderEvent> for JsonLine {
         match event.clone() {
             OrderEvent::PickedUp => Self::PickedUp,
             OrderEvent::CodeFailed(error) => Self::CodeFailed { error },
+            OrderEvent::DecidedAgain(reason) => Self::DecidedAgain { reason },
             OrderEvent::Asked(what) => Self::Asked { what },
             OrderEvent::Step(step) => Self::Step(step),
         }
@@ -95,6 +101,7 @@ impl JsonLine {
             Self::Step(step) => watch.event(&OrderEvent::Step(step)),
             Self::Asked { what } => watch.event(&OrderEvent::Asked(what)),
             Self::CodeFailed { error } => watch.event(&OrderEvent::CodeFailed(error)),
+            Self::DecidedAgain { reason } => watch.event(&OrderEvent::DecidedAgain(reason)),
             Self::Note { text } => watch.say(&text),
             Self::Link { url } => watch.link(&url),
             Self::Completed { result } => watch.ended(&Followed::Completed(result)),

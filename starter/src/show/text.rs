@@ -33,6 +33,10 @@ pub fn event(event: &OrderEvent, columns: usize) -> Option<String> {
     Some(match event {
         OrderEvent::PickedUp => return None,
         OrderEvent::CodeFailed(error) => wrapped(&code_failed(error), columns),
+        OrderEvent::DecidedAgain(reason) => wrapped(
+            &format!("    {reason}; a worker decides again what comes next"),
+            columns,
+        ),
         OrderEvent::Asked(what) => format!("    the order is told: {what}"),
         OrderEvent::Step(change) => step(change, columns),
     })
