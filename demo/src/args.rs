@@ -41,7 +41,7 @@ pub enum Command {
 pub enum Demo {
     /// An order goes through its steps, and the inventory changes
     FirstOrder,
-    /// The worker is killed in the middle of an order, and a new worker continues it
+    /// Workers are killed in the middle of an order, and it completes
     KillWorker,
     /// Another order number, product, quantity or payment info
     Order(OrderArgs),
@@ -49,29 +49,29 @@ pub enum Demo {
     Errors,
     /// An order that is placed twice is processed once
     DuplicateOrder,
-    /// A running order reports its status, and orders are listed by their status
+    /// Orders report their status, and are listed by it
     Progress,
-    /// A running order waits for another delivery address and gets it
+    /// A running order waits for another address and gets it
     ChangeAddress,
     /// A large order waits for a person's approval
     Approval,
-    /// A cancelled order is undone, although the worker dies in the middle
+    /// A cancelled order is undone, although its worker dies
     Cancel,
-    /// The payment service is down, and the order waits until it is back
+    /// The order waits while the payment service is down
     PaymentDown,
     /// A declined card is not retried, and the stock is released
     DeclinedCard,
-    /// An order of three products is reserved as a whole and shipped in parallel
+    /// An order of three products is reserved as a whole or not at all
     SeveralItems,
-    /// An order is placed every second until its schedule is paused and deleted
+    /// An order is placed every second, by a schedule
     RecurringOrder,
-    /// Orders are stuck on a bug, and a worker with the fix completes them
+    /// Orders are stuck on a bug until a worker with the fix starts
     FixABug,
-    /// Replayed histories show whether running orders work with changed code
+    /// Replays show whether running orders work with changed code
     ChangeCode,
     /// The same steps as plain function calls, compared with Temporal
     WithoutTemporal(WithoutTemporalArgs),
-    /// Many orders while workers and the server are killed at random; then everything is checked
+    /// Many orders, while workers and the server are killed at random
     Chaos(ChaosArgs),
     /// All of these, one after the other
     All,

@@ -1,10 +1,17 @@
 //! The dev server in the foreground.
 
-use anyhow::bail;
+use std::io::Write;
+
+use anyhow::{Context, bail};
 use servers::{CliSearch, DevServer, Ended, project_dir};
 use temporal::{Listener, Settings, UI_PORT_OFFSET, what_listens};
 
 use crate::args::{DEFAULT_PORT, ServerArgs};
+
+/// Says a line. A pipe that nobody reads any more is no reason to end a server that others use.
+macro_rules! say {
+    ($($words:tt)*) => { drop(writeln!(std::io::stdout(), $($words)*)) };
+}
 
 /// Runs the dev server until Ctrl-C. Its state is on disk, so that it outlives the server.
 ///
@@ -30,22 +37,28 @@ pub async fn run(args: ServerArgs) -> anyhow::Result<()> {
     };
     let project = project_dir();
     let cli = CliSearch::from_env(&project)
-        .find_or_fetch(|line| println!("{line}"))
+        .find_or_fetch(|line| say!("{line}"))
         .await?;
     let mut builder = DevServer::builder(cli).port(args.port).ui_port(ui_port);
     if !args.in_memory {
         let state = args
             .state
             .unwrap_or_else(|| project.join(state_file(args.port)));
-        println!("State:  {}", state.display());
+        say!("State:  {}", state.display());
         builder = builder.db_file(state);
     }
-    let mut server = builder.inherit_output().start().await?;
-    println!("Server: {}", server.address());
-    println!("Web UI: {}", server.ui_address().unwrap_or_default());
-    println!("Ctrl-C stops it.");
+    let server = builder.inherit_output().start().await;
+    let mut server = server.with_context(|| {
+        format!(
+            "cannot start a server with --port {} and its Web UI on port {ui_port}",
+            args.port
+        )
+    })?;
+    say!("Server: {}", server.address());
+    say!("Web UI: {}", server.ui_address().unwrap_or_default());
+    say!("Ctrl-C stops it.");
     match server.run_until_stopped().await? {
-        Ended::Asked => println!("Stopped."),
+        Ended::Asked => say!("Stopped."),
         Ended::ByItself(status) => bail!("the server ended unexpectedly ({status})"),
     }
     Ok(())

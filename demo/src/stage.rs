@@ -52,7 +52,10 @@ pub struct Stage {
     show: ShowArgs,
     inventory: Inventory,
     task_queue: String,
+    /// What all demos on this stage have in common.
     folder: TempDir,
+    /// The folder of the demo that is being played.
+    own_folder: PathBuf,
     workers: usize,
     /// The orders of the demo, which are not to outlive it on a server that is not its own.
     orders: RefCell<Vec<String>>,
@@ -66,8 +69,9 @@ impl Stage {
     /// # Errors
     /// Returns an error if there is no server and none can be started.
     pub async fn set(show: &ShowArgs, voice: &Voice) -> anyhow::Result<Self> {
+        let folder = folder()?;
         let (server, settings) = server(show, voice).await?;
-        Self::on(server, settings, folder()?, show, voice).await
+        Self::on(server, settings, folder, show, voice).await
     }
 
     /// Sets the stage with a server of its own, which keeps its state on disk and may be killed.
@@ -94,7 +98,7 @@ impl Stage {
         settings.encryption = show.connect.encryption.keys()?;
         let client = temporal::connect(&settings, "order-management-demo").await?;
         let own_ui = server.as_ref().and_then(DevServer::ui_address);
-        let (location, task_queue) = places(show, &folder);
+        let (own_folder, location, task_queue) = places(show, &folder)?;
         let inventory = Inventory::open(&location, SystemTime::now).await?;
         let stage = Self {
             voice: voice.clone(),
@@ -105,6 +109,7 @@ impl Stage {
             show: show.clone(),
             inventory,
             task_queue,
+            own_folder,
             folder,
             workers: 0,
             orders: RefCell::default(),
@@ -119,8 +124,9 @@ impl Stage {
     /// # Errors
     /// Returns an error if the inventory cannot be written.
     pub async fn clear(&mut self) -> anyhow::Result<()> {
-        let (location, task_queue) = places(&self.show, &self.folder);
+        let (own_folder, location, task_queue) = places(&self.show, &self.folder)?;
         self.inventory = Inventory::open(&location, SystemTime::now).await?;
+        self.own_folder = own_folder;
         self.task_queue = task_queue;
         self.fault_seed = SEED;
         self.shown_stock.borrow_mut().clear();
@@ -190,8 +196,10 @@ impl Stage {
     /// # Errors
     /// Returns an error if it cannot be written.
     pub async fn stock(&mut self, shelves: &[(&str, u32)]) -> anyhow::Result<()> {
-        let (location, _) = places(&self.show, &self.folder);
-        let location = location.apart(&format!("demo_{:08x}", rand::random::<u32>()));
+        let location = self
+            .inventory
+            .location()
+            .apart(&format!("demo_{:08x}", rand::random::<u32>()));
         self.inventory = Inventory::open(&location, SystemTime::now).await?;
         for (product, units) in shelves {
             self.inventory.set_stock(product, *units, "000").await?;
@@ -202,7 +210,7 @@ impl Stage {
 
     /// A file of the demo's own.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.own_folder.join(name)
     }
 
     /// Starts a worker with these further arguments, and waits until it is ready.
@@ -484,19 +492,18 @@ async fn terminate(order: &OrderHandle) -> anyhow::Result<()> {
     Ok(order.terminate(options).await?)
 }
 
-/// The inventory and the task queue of a demo: its own, unless the settings name others.
-fn places(show: &ShowArgs, folder: &TempDir) -> (Location, String) {
+/// A folder of its own for a demo, and the inventory and the task queue that it uses: its own too, unless
+/// the settings name others.
+fn places(show: &ShowArgs, folder: &TempDir) -> anyhow::Result<(PathBuf, Location, String)> {
     let own = rand::random::<u32>();
-    let file = || {
-        folder
-            .path()
-            .join(format!("{own:08x}"))
-            .join("inventory.json")
-    };
-    let location = show.database.clone().unwrap_or_else(|| file().into());
+    let own_folder = folder.path().join(format!("{own:08x}"));
+    std::fs::create_dir(&own_folder)
+        .with_context(|| format!("cannot make {}", own_folder.display()))?;
+    let location = show.database.clone();
+    let location = location.unwrap_or_else(|| own_folder.join("inventory.json").into());
     let task_queue = show.task_queue.clone();
     let task_queue = task_queue.unwrap_or_else(|| format!("{TASK_QUEUE_PREFIX}{own:08x}"));
-    (location, task_queue)
+    Ok((own_folder, location, task_queue))
 }
 
 /// Fails the demo if a starter's order did not end well.

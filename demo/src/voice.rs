@@ -33,6 +33,10 @@ const COLUMNS: usize = 79;
 /// What takes longer than this is shown to be under way.
 const NOTICED_AFTER: Duration = Duration::from_millis(400);
 
+/// What turns while something is under way, and how often.
+const TURNING: &str = "|/-\\ ";
+const TICK: Duration = Duration::from_millis(100);
+
 /// Tells a demo's story, at the presenter's pace: a *scene* says what comes next, and what is
 /// *checked* has happened. Colours show on a terminal only, and where `NO_COLOR` is not set.
 #[derive(Clone, Debug)]
@@ -157,10 +161,10 @@ impl Voice {
         let screen = self.screen.as_ref()?;
         let style = ProgressStyle::with_template(template).expect("a valid template");
         let line = screen.add(ProgressBar::new_spinner());
-        line.set_style(style.tick_chars("|/-\\ "));
+        line.set_style(style.tick_chars(TURNING));
         let room = self.columns().saturating_sub(6);
         line.set_prefix(what.chars().take(room).collect::<String>());
-        line.enable_steady_tick(Duration::from_millis(100));
+        line.enable_steady_tick(TICK);
         Some(Moving(line))
     }
 
@@ -170,9 +174,10 @@ impl Voice {
             return ProgressBar::hidden();
         };
         let bar = screen.add(ProgressBar::new(length));
-        let style = ProgressStyle::with_template("{bar:40} {pos} of {len} {prefix}");
-        bar.set_style(style.expect("a valid template"));
+        let style = ProgressStyle::with_template("{spinner} {bar:40} {pos} of {len} {prefix}");
+        bar.set_style(style.expect("a valid template").tick_chars(TURNING));
         bar.set_prefix(what.to_owned());
+        bar.enable_steady_tick(TICK);
         bar
     }
 

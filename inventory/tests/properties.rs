@@ -40,8 +40,13 @@ fn step() -> impl Strategy<Value = Step> {
 async fn take(inventory: &Inventory, who: &Placement, step: &Step) -> String {
     let answer = match step {
         Step::Reserve(quantities) => {
-            let items = PRODUCTS.iter().zip(quantities).filter(|(_, quantity)| **quantity > 0);
-            let items: Vec<_> = items.map(|(id, quantity)| Item::new(*id, *quantity)).collect();
+            let items = PRODUCTS
+                .iter()
+                .zip(quantities)
+                .filter(|(_, quantity)| **quantity > 0);
+            let items: Vec<_> = items
+                .map(|(id, quantity)| Item::new(*id, *quantity))
+                .collect();
             format!("{:?}", inventory.reserve(who, &items).await)
         }
         Step::Charge => format!("{:?}", inventory.record_charge(who, "VISA").await),
@@ -54,15 +59,26 @@ async fn take(inventory: &Inventory, who: &Placement, step: &Step) -> String {
             format!("{:?}", inventory.record_shipment(who, &item, None).await)
         }
         Step::Recall(product) => {
-            format!("{:?}", inventory.record_recall(who, PRODUCTS[*product]).await)
+            format!(
+                "{:?}",
+                inventory.record_recall(who, PRODUCTS[*product]).await
+            )
         }
         Step::Refund => format!("{:?}", inventory.record_refund(who).await),
         Step::Release => format!("{:?}", inventory.release(who).await),
         Step::Restock(product, round) => {
-            format!("{:?}", inventory.restock(who, PRODUCTS[*product], *round, 0).await)
+            format!(
+                "{:?}",
+                inventory.restock(who, PRODUCTS[*product], *round, 0).await
+            )
         }
         Step::SetStock(product, units) => {
-            format!("{:?}", inventory.set_stock(PRODUCTS[*product], *units, "a person").await)
+            format!(
+                "{:?}",
+                inventory
+                    .set_stock(PRODUCTS[*product], *units, "a person")
+                    .await
+            )
         }
         Step::Reopen => String::new(),
     };

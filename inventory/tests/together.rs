@@ -31,7 +31,10 @@ async fn process(inventory: &Inventory, placement: &Placement) {
     assert!(is_reserved(&reservation), "{reservation:?}");
     inventory.record_charge(placement, "VISA").await.unwrap();
     let item = &units(1)[0];
-    inventory.record_shipment(placement, item, None).await.unwrap();
+    inventory
+        .record_shipment(placement, item, None)
+        .await
+        .unwrap();
     inventory.restock(placement, PRODUCT, 1, 0).await.unwrap();
 }
 
@@ -40,7 +43,11 @@ async fn tasks_lose_nothing_of_each_other(store: Store) {
     let tasks = (0..16).map(|number| {
         // Two handles: the tasks of each share what it knows, and the two exclude each other as
         // processes do.
-        let inventory = if number % 2 == 0 { one.clone() } else { other.clone() };
+        let inventory = if number % 2 == 0 {
+            one.clone()
+        } else {
+            other.clone()
+        };
         tokio::spawn(async move {
             for index in 0..10 {
                 process(&inventory, &order(number * 1000 + index)).await;
@@ -79,7 +86,9 @@ async fn of_many_submissions_at_once_one_gets_the_order_and_the_last_unit(store:
 
 /// Each order names the same products in another order, and is undone while others are placed.
 async fn orders_that_share_products_do_not_wait_for_each_other_for_ever(store: Store) {
-    let inventory = store.with(&[("a", 10_000), ("b", 10_000), ("c", 10_000)]).await;
+    let inventory = store
+        .with(&[("a", 10_000), ("b", 10_000), ("c", 10_000)])
+        .await;
     let tasks = (0..24).map(|number: u32| {
         let inventory = inventory.clone();
         tokio::spawn(async move {
@@ -124,12 +133,16 @@ async fn processes_lose_nothing_of_each_other(store: Store) {
 }
 
 async fn processes_that_start_at_once_make_one_inventory(store: Store) {
-    let children: Vec<_> = (0..8).map(|_| spawn(&store.location, "identity 0")).collect();
+    let children: Vec<_> = (0..8)
+        .map(|_| spawn(&store.location, "identity 0"))
+        .collect();
     let identities = children.into_iter().map(|child| {
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{output:?}");
         let output = String::from_utf8(output.stdout).unwrap();
-        let identity = output.lines().find_map(|line| line.strip_prefix("identity-"));
+        let identity = output
+            .lines()
+            .find_map(|line| line.strip_prefix("identity-"));
         identity.unwrap().to_owned()
     });
     let mut identities: Vec<_> = identities.collect();

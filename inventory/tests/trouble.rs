@@ -40,7 +40,9 @@ async fn a_path_in_the_way_is_an_error_until_it_is_gone() {
     assert_eq!(shop.text(), text);
     assert_eq!(inventory.stock(PRODUCT).await.unwrap(), 999);
     fs::remove_dir(shop.next()).unwrap();
-    assert!(is_reserved(&inventory.reserve(&order(2), &units(1)).await.unwrap()));
+    assert!(is_reserved(
+        &inventory.reserve(&order(2), &units(1)).await.unwrap()
+    ));
     shop.assert_clean().await;
 
     let away = shop.path.with_file_name("away");
@@ -149,7 +151,10 @@ async fn child() {
                 assert!(!path.with_file_name("inventory.json.tmp").exists());
                 assert_eq!(inventory.stock("a").await.unwrap(), 1000 - number);
                 // A retry while it is still full fails in the same way.
-                inventory.reserve(&order(number), &both()).await.unwrap_err();
+                inventory
+                    .reserve(&order(number), &both())
+                    .await
+                    .unwrap_err();
                 assert_clean(&location).await;
                 return;
             }
@@ -184,7 +189,13 @@ async fn special_files_are_refused_at_once_and_links_are_not_followed() {
     for file in [shop.path.clone(), shop.ledger(), shop.lock()] {
         let away = file.with_extension("away");
         fs::rename(&file, &away).unwrap();
-        assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+        assert!(
+            Command::new("mkfifo")
+                .arg(&file)
+                .status()
+                .unwrap()
+                .success()
+        );
         let error = inventory.stock(PRODUCT).await.unwrap_err();
         let name = file.file_name().unwrap().to_str().unwrap();
         assert!(error.to_string().contains(name), "{error}");
@@ -194,7 +205,13 @@ async fn special_files_are_refused_at_once_and_links_are_not_followed() {
         fs::rename(&away, &file).unwrap();
     }
     let full = Inventory::at(&"/dev/full".into(), now).unwrap();
-    assert!(full.identity().await.unwrap_err().to_string().contains("not a regular file"));
+    assert!(
+        full.identity()
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("not a regular file")
+    );
     assert!(!std::path::Path::new("/dev/ledger.jsonl").exists());
     for location in ["", "mysql://localhost/shop"] {
         let error = Inventory::at(&location.into(), now).unwrap_err();
@@ -224,6 +241,10 @@ async fn files_are_for_all_who_may_use_their_folder() {
     }
     // A person's own choice is kept.
     fs::set_permissions(&shop.path, fs::Permissions::from_mode(0o640)).unwrap();
-    shop.open().await.reserve(&order(9), &units(1)).await.unwrap();
+    shop.open()
+        .await
+        .reserve(&order(9), &units(1))
+        .await
+        .unwrap();
     assert_eq!(mode(shop.path.clone()), 0o640);
 }

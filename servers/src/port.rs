@@ -97,7 +97,10 @@ impl ReservedPort {
 pub(crate) fn is_taken(port: u16) -> bool {
     let address = (Ipv4Addr::LOCALHOST, port).into();
     let connected = TcpStream::connect_timeout(&address, CONNECT_LIMIT);
-    connected.map_or_else(|error| error.kind() != io::ErrorKind::ConnectionRefused, |_| true)
+    connected.map_or_else(
+        |error| error.kind() != io::ErrorKind::ConnectionRefused,
+        |_| true,
+    )
 }
 
 fn listen(port: u16) -> io::Result<TcpListener> {

@@ -212,7 +212,10 @@ async fn pause(args: &ScheduleNameArgs, paused: bool) -> anyhow::Result<()> {
         .map_err(|error| named(error, &args.name))?;
     let word = if paused { "paused" } else { "not paused" };
     if now.paused() == paused {
-        println!("{} is already {word}; nothing was changed", args.name);
+        say(&format!(
+            "{} is already {word}; nothing was changed",
+            args.name
+        ));
         return Ok(());
     }
     let note = Some("by the starter");
@@ -222,7 +225,7 @@ async fn pause(args: &ScheduleNameArgs, paused: bool) -> anyhow::Result<()> {
         schedule.unpause(note, Default::default()).await
     };
     done.map_err(|error| named(error, &args.name))?;
-    println!("{} is {word} now", args.name);
+    say(&format!("{} is {word} now", args.name));
     Ok(())
 }
 
@@ -230,8 +233,16 @@ async fn delete(args: &ScheduleNameArgs) -> anyhow::Result<()> {
     let schedule = find(args).await?;
     let deleted = schedule.delete(Default::default()).await;
     deleted.map_err(|error| named(error, &args.name))?;
-    println!("{} is deleted; the orders that it placed remain", args.name);
+    say(&format!(
+        "{} is deleted; the orders that it placed remain",
+        args.name
+    ));
     Ok(())
+}
+
+/// Says a sentence. A pipe that nobody reads any more is no reason to fail.
+fn say(sentence: &str) {
+    let _ = writeln!(anstream::stdout(), "{sentence}");
 }
 
 async fn find(args: &ScheduleNameArgs) -> anyhow::Result<ScheduleHandle<Client>> {

@@ -148,6 +148,14 @@ impl ConnectError {
         matches!(self, Self::Settings(_))
     }
 
+    /// Returns whether no server answers at the moment.
+    pub fn is_outage(&self) -> bool {
+        matches!(
+            self,
+            Self::NoServer { .. } | Self::NoAnswer { .. } | Self::NotReady { .. }
+        )
+    }
+
     /// Returns whether an API key or a certificate was rejected.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::PermissionDenied { .. } | Self::Tls { .. })

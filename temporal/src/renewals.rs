@@ -60,13 +60,13 @@ impl ConnectArgs {
 }
 
 impl Renewals {
-    /// Connects once more with the credentials in use, and returns the error if the server rejects
-    /// them: an API key or a certificate that has expired or was revoked.
+    /// Connects once more with the credentials in use, and returns the error if the server is away, or
+    /// rejects them: an API key or a certificate that has expired or was revoked.
     pub async fn refusal(&self) -> Option<ConnectError> {
         connect(&self.settings, &self.client_name)
             .await
             .err()
-            .filter(ConnectError::is_refusal)
+            .filter(|error| error.is_refusal() || error.is_outage())
     }
 
     /// Keeps trying to connect again, with the credentials that the files hold by then, until it

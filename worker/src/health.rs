@@ -99,6 +99,11 @@ impl Health {
         self.0.inventory.send_replace(Some(inventory));
     }
 
+    /// The client that the worker is connected with.
+    pub fn client(&self) -> Option<Client> {
+        self.0.client.borrow().clone()
+    }
+
     /// Notes that the worker was asked to stop.
     pub fn stopping(&self) {
         self.0.stopping.send_replace(true);
@@ -111,7 +116,7 @@ impl Health {
     /// Returns the reason if the worker is not ready.
     pub async fn ready(&self) -> Result<(), NotReady> {
         self.not_stopping()?;
-        let Some(client) = self.0.client.borrow().clone() else {
+        let Some(client) = self.client() else {
             return Err(NotReady::NotConnected);
         };
         self.inventory().await?;

@@ -19,6 +19,7 @@ pub mod health;
 pub mod log;
 pub mod order_events;
 pub mod order_metrics;
+mod outages;
 pub mod run;
 mod shifts;
 pub mod tuning;

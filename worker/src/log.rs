@@ -13,9 +13,9 @@ use tracing_subscriber::{
 };
 
 /// What is logged if `RUST_LOG` is not set: every event of an order, and the SDK's warnings and
-/// errors.
-const DEFAULT_FILTER: &str =
-    "info,temporalio_sdk=warn,temporalio_sdk_core=warn,temporalio_client=warn";
+/// errors. Of a server that is away, its client would warn again and again.
+const DEFAULT_FILTER: &str = "info,temporalio_sdk=warn,temporalio_sdk_core=warn,\
+    temporalio_sdk_core::worker::heartbeat=error,temporalio_client=error";
 
 /// How a log line is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

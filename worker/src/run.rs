@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use workflows::{ORDER_STATUS, ProcessOrder, ShipItem};
 
 use crate::{
-    args::Args, health::Health, order_events, order_metrics::OrderMetrics, shifts::Shifts,
+    args::Args, health::Health, order_events, order_metrics::OrderMetrics, outages, shifts::Shifts,
 };
 
 /// How long an order that this worker knew may wait for it before another worker gets it. It is
@@ -150,11 +150,13 @@ async fn run_until(stop: &mut Stop, args: &Args, register: Register) -> anyhow::
         build_id = args.version.build_id,
         "{READY}"
     );
+    tokio::spawn(outages::watch(health.clone()));
     loop {
         tokio::select! {
             ended = shifts.ended() => {
                 let Err(error) = ended else { break };
-                // The SDK gives up on a server that refuses an API key for a minute.
+                // The SDK gives up on a server that is away when a worker begins, or that refuses
+                // an API key for a minute.
                 let Some(refusal) = renewals.refusal().await else {
                     return Err(error);
                 };

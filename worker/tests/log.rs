@@ -2,8 +2,12 @@
 
 mod common;
 
+use std::fs::File;
+
 use common::{Scene, WorkerProcess, ended, order, result, until};
 use serde_json::Value;
+use starter::submit::submit;
+use tokio::process::Command;
 
 const JSON: [&str; 2] = ["--log-format", "json"];
 
@@ -104,4 +108,52 @@ async fn a_part_of_an_order_is_logged_under_the_orders_id() {
             "{event} is not in {said:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_logged_once_and_that_it_is_back_once() {
+    let mut scene = Scene::on_disk().await;
+    let worker = scene.worker(&[]);
+    // Logs all that the SDK warns of, and so tells when a worker could have repeated itself.
+    let talkative = scene.path("talkative.log");
+    let _talkative = Command::new(env!("CARGO_BIN_EXE_worker"))
+        .args([
+            "--address",
+            &scene.server.address(),
+            "--task-queue",
+            "other",
+        ])
+        .arg("--database")
+        .arg(scene.path("other.json"))
+        .env("RUST_LOG", "info")
+        .stdout(File::create(&talkative).unwrap())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let has_said = |words: &'static str| {
+        let log = std::fs::read_to_string(&talkative).unwrap();
+        log.contains(words).then_some(())
+    };
+    result(scene.process(&order("order-1", 10)).await);
+    submit(&scene.client, "other", &order("order-2", 10))
+        .await
+        .unwrap();
+    until("the second order", async || has_said("order ended")).await;
+    scene.server.kill().await.unwrap();
+    worker.says("the Temporal server does not answer").await;
+    until("the SDK's warning", async || {
+        has_said("poll_workflow_task_queue retried")
+    })
+    .await;
+    scene.server.restart().await.unwrap();
+    worker.says("the Temporal server is back").await;
+    result(scene.process(&order("order-3", 10)).await);
+    let log = worker.log();
+    let warnings: Vec<_> = log.lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warnings.len(), 1, "{warnings:#?}");
+    assert_eq!(
+        log.matches("the Temporal server is back").count(),
+        1,
+        "{log}"
+    );
 }

@@ -79,7 +79,7 @@ impl OrderRun {
                 ctx.info().first_execution_run_id(),
             ))),
             order,
-            stop: ctx.state(|workflow| workflow.stop.clone()),
+            stop: WorkflowCancellationToken::new(),
             to_undo: Rc::default(),
         }
     }

@@ -226,15 +226,6 @@ impl OrderProgress {
         self.steps[place].status = StepStatus::Failed;
     }
 
-    /// Records that a signal was ignored, and why.
-    pub(crate) fn ignore(&mut self, note: &str) {
-        if self.ignored.len() == MAX_IGNORED {
-            self.ignored.remove(0);
-            self.ignored_before = self.ignored_before.saturating_add(1);
-        }
-        self.ignored.push(shortened(note, MAX_MESSAGE).into_owned());
-    }
-
     /// The status in a sentence, which the Web UI shows as the workflow's current details.
     pub(crate) fn details(&self) -> String {
         let waiting = self.waiting.iter().map(|it| format!(", {it}"));
@@ -244,6 +235,15 @@ impl OrderProgress {
             .chain(waiting)
             .chain(reason)
             .collect()
+    }
+
+    /// Records that a signal was ignored, and why.
+    pub(crate) fn ignore(&mut self, note: &str) {
+        if self.ignored.len() == MAX_IGNORED {
+            self.ignored.remove(0);
+            self.ignored_before = self.ignored_before.saturating_add(1);
+        }
+        self.ignored.push(shortened(note, MAX_MESSAGE).into_owned());
     }
 
     /// Whether the whole order has been handed to the courier.
@@ -277,11 +277,6 @@ impl OrderProgress {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
-fn is_zero(count: &u32) -> bool {
-    *count == 0
-}
-
 mod rfc3339 {
     use std::time::SystemTime;
 
@@ -302,24 +297,16 @@ mod rfc3339 {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
-
-    #[test]
-    fn the_list_of_ignored_signals_stays_short() {
-        let mut progress = OrderProgress::new("order-1", 1, None);
-        for number in 0..1_000 {
-            progress.ignore(&format!("{number} {}", "x".repeat(10_000)));
-        }
-        assert_eq!(progress.ignored.len(), MAX_IGNORED);
-        assert!(progress.ignored[0].starts_with("990 "));
-        assert_eq!(progress.ignored_before, 990);
-        let answer = serde_json::to_string(&progress).unwrap();
-        assert!(answer.len() < 10_000, "{}", answer.len());
-    }
 
     #[test]
     fn the_details_say_what_is_waited_for_until_when_and_why_it_stopped() {
@@ -340,6 +327,19 @@ mod tests {
         progress.status = OrderStatus::Cancelled;
         progress.reason = Some("found it cheaper".to_owned());
         assert_eq!(progress.details(), "Cancelled: found it cheaper");
+    }
+
+    #[test]
+    fn the_list_of_ignored_signals_stays_short() {
+        let mut progress = OrderProgress::new("order-1", 1, None);
+        for number in 0..1_000 {
+            progress.ignore(&format!("{number} {}", "x".repeat(10_000)));
+        }
+        assert_eq!(progress.ignored.len(), MAX_IGNORED);
+        assert!(progress.ignored[0].starts_with("990 "));
+        assert_eq!(progress.ignored_before, 990);
+        let answer = serde_json::to_string(&progress).unwrap();
+        assert!(answer.len() < 10_000, "{}", answer.len());
     }
 
     #[test]

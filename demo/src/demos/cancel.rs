@@ -90,7 +90,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     completed(stage, &order).await?;
     check_once(stage, TOO_LATE).await?;
     voice.checked(&format!(
-        "{TOO_LATE} was refused to be cancelled, and is completed."
+        "The cancellation of {TOO_LATE} was refused, and the order is completed."
     ));
     stage.stop(worker).await?;
 

@@ -9,10 +9,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 use pty_process::{
     Size,
     blocking::{Command, Pty},
@@ -27,6 +23,7 @@ pub struct Terminal {
     child: Child,
     pty: Arc<Pty>,
     screen: Arc<Mutex<Parser>>,
+    longest_silence: Arc<Mutex<Duration>>,
     reading: Option<JoinHandle<()>>,
 }
 
@@ -50,35 +47,31 @@ impl Terminal {
         let pty = Arc::new(pty);
         let screen = Arc::new(Mutex::new(Parser::new(rows, columns, 100_000)));
         let (output, shown) = (pty.clone(), screen.clone());
+        let longest_silence = Arc::new(Mutex::new(Duration::ZERO));
+        let silence = longest_silence.clone();
         let reading = thread::spawn(move || {
             let mut bytes = [0; 4096];
+            let mut last = Instant::now();
             // Reading fails when nobody has the terminal open any more.
             while let Ok(read @ 1..) = (&*output).read(&mut bytes) {
                 shown.lock().unwrap().process(&bytes[..read]);
+                let mut longest = silence.lock().unwrap();
+                *longest = last.elapsed().max(*longest);
+                last = Instant::now();
             }
         });
         Self {
             child,
             pty,
             screen,
+            longest_silence,
             reading: Some(reading),
         }
-    }
-
-    /// The program's process ID.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     /// Presses keys.
     pub fn press(&self, keys: &str) {
         (&*self.pty).write_all(keys.as_bytes()).unwrap();
-    }
-
-    /// Sends the program a signal.
-    pub fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id().try_into().unwrap());
-        kill(pid, signal).unwrap();
     }
 
     /// Waits until these words have been shown.
@@ -94,13 +87,23 @@ impl Terminal {
     fn until_so(&self, otherwise: &str, is_so: impl Fn(&str) -> bool) {
         let begun = Instant::now();
         loop {
+            let has_ended = self.reading.as_ref().is_some_and(JoinHandle::is_finished);
             let text = joined(&self.rows());
             if is_so(&text) {
                 return;
             }
+            assert!(
+                !has_ended,
+                "{otherwise}, and the program has ended:\n{text}"
+            );
             assert!(begun.elapsed() < PATIENCE, "{otherwise}:\n{text}");
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// The longest time in which nothing moved.
+    pub fn longest_silence(&self) -> Arc<Mutex<Duration>> {
+        self.longest_silence.clone()
     }
 
     /// Waits until the program has ended.

@@ -17,7 +17,8 @@ use tonic_prost::ProstCodec;
 /// How long one check may take to connect.
 const CONNECT_LIMIT: Duration = Duration::from_secs(4);
 
-const DESCRIBE_NAMESPACE: &str = "/temporal.api.workflowservice.v1.WorkflowService/DescribeNamespace";
+const DESCRIBE_NAMESPACE: &str =
+    "/temporal.api.workflowservice.v1.WorkflowService/DescribeNamespace";
 const LIST_SEARCH_ATTRIBUTES: &str =
     "/temporal.api.operatorservice.v1.OperatorService/ListSearchAttributes";
 

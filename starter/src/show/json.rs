@@ -31,7 +31,7 @@ pub enum JsonLine {
         /// Its error.
         error: String,
     },
-    /// A worker decides once more what comes next.
+    /// The server did not take a worker's decision, and asks for another.
     DecidedAgain {
         /// Why.
         reason: String,

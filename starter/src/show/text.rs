@@ -35,9 +35,10 @@ pub fn event(event: &OrderEvent, columns: usize) -> Option<String> {
         OrderEvent::PickedUp => return None,
         OrderEvent::CodeFailed(error) => wrapped(&code_failed(error), columns),
         OrderEvent::DecidedAgain(reason) => {
-            format!(
-                "    {}; a worker decides again what comes next",
-                printable(reason)
+            let reason = printable(reason);
+            wrapped(
+                &format!("    {reason}; a worker decides again what comes next"),
+                columns,
             )
         }
         OrderEvent::Asked(what) => format!("    the order is told: {}", printable(what)),
