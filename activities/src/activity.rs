@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use orders::quoted;
 use serde::{Deserialize, Serialize};
 
 /// One of the activities. It is written as its type's name on the Temporal server.
@@ -113,7 +114,7 @@ impl Activity {
 
 /// The error for a name that belongs to no activity.
 #[derive(Debug, thiserror::Error)]
-#[error("no activity is called {0:?}; there are {names}", names = Activity::ALL.map(Activity::name).join(", "))]
+#[error("no activity is called {}; there are {names}", quoted(.0), names = Activity::ALL.map(Activity::name).join(", "))]
 pub struct UnknownActivity(String);
 
 impl FromStr for Activity {

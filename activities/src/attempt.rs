@@ -63,7 +63,8 @@ impl Attempts {
             }
             Err(error) => {
                 let permanent = error.is_permanent();
-                tracing::warn!(order_id, activity, attempt, permanent, %error, "failed");
+                let message = error.message();
+                tracing::warn!(order_id, activity, attempt, permanent, error = %message, "failed");
                 Err(error.into_activity_error())
             }
         }

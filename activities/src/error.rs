@@ -1,6 +1,7 @@
 //! Why an attempt at an activity failed, and whether another one can help.
 
 use inventory::InventoryError;
+use orders::{MAX_MESSAGE, shortened};
 use temporalio_sdk::{ApplicationFailure, activities::ActivityError};
 
 /// A refusal that stays the same however often the step is tried.
@@ -66,10 +67,15 @@ impl StepError {
         }
     }
 
+    /// What went wrong, shortened: it is logged and stored in the order's history.
+    pub(crate) fn message(&self) -> String {
+        shortened(&self.to_string(), MAX_MESSAGE).into_owned()
+    }
+
     /// The failure as Temporal records it.
     pub(crate) fn into_activity_error(self) -> ActivityError {
         ActivityError::application(
-            ApplicationFailure::builder(self.to_string())
+            ApplicationFailure::builder(self.message())
                 .type_name(self.type_name().to_owned())
                 .non_retryable(self.is_permanent())
                 .build(),

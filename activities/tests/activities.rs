@@ -117,6 +117,7 @@ async fn check_fraud_refuses_what_is_no_payment_info_for_good() {
             message.contains("order-1") && message.contains(word),
             "{message}"
         );
+        assert!(!message.contains("666666"), "{message}");
         assert_eq!((kind.as_str(), is_final), ("PaymentRefused", true));
     }
     assert_eq!(scene.effects(), [""; 0]);

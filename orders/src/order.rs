@@ -9,6 +9,8 @@ use crate::{
     address::{ADDRESS_RULE, is_address},
     approval::ApprovalRule,
     item::{Item, merged},
+    json::{DecodeError, from_json},
+    limits::{MAX_ADDRESS, MAX_ITEMS, MAX_ORDER_ID, MAX_PAYMENT_INFO, MAX_PRODUCT, MAX_WAIT},
 };
 
 /// The number of the one order that pauses without being asked to.
@@ -20,6 +22,10 @@ pub const PAUSING_ORDER: &str = "37005";
 pub const DEFAULT_PAUSE: Duration = Duration::from_secs(15);
 
 /// An order as a customer submits it. It is the input of the workflow.
+///
+/// What may be said of an order in logs, traces and errors is decided here: what it is paid with and
+/// where it goes may not. `Debug` hides both, `Display` names the items only, and no error quotes a
+/// value. Types that take these fields over hide them too.
 ///
 /// [`Order::new`] builds an order that asks for nothing special; every other field is set afterwards:
 ///
@@ -55,7 +61,7 @@ pub const DEFAULT_PAUSE: Duration = Duration::from_secs(15);
 /// assert!(error.to_string().starts_with("quantity: invalid value"));
 /// # Ok::<(), orders::InvalidOrder>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(derive_more::Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     /// Identifies the order, for example `order-11235`. Two orders with the same ID are the same order.
     ///
@@ -76,6 +82,7 @@ pub struct Order {
     pub quantity: u32,
     /// What the order is paid with, for example `VISA-12345`.
     #[serde(rename = "paymentInfo", alias = "PaymentInfo")]
+    #[debug("***")]
     pub payment_info: String,
     /// How many seconds to pause before the shipment is prepared. With `None`, [`Order::pause`]
     /// decides.
@@ -106,6 +113,7 @@ pub struct Order {
     pub local_check: bool,
     /// The delivery address, for example `12 Main Street`. With `None`, the warehouse decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[debug("***")]
     pub address: Option<String>,
     /// How many seconds to wait, at most, for a new delivery address before the order ships.
     #[serde(
@@ -130,9 +138,29 @@ pub enum InvalidOrder {
         /// What is wrong with the content, and what would be right.
         problem: &'static str,
     },
+    /// A text is longer than its limit.
+    #[error("{field}: longer than {most} characters")]
+    TooLong {
+        /// The field's name in JSON.
+        field: &'static str,
+        /// The limit, in characters.
+        most: usize,
+    },
+    /// The order has more items than [`MAX_ITEMS`].
+    #[error("moreItems: an order has at most {MAX_ITEMS} items, and this one has {items}")]
+    TooManyItems {
+        /// How many it has.
+        items: usize,
+    },
+    /// A pause or a wait is longer than [`MAX_WAIT`].
+    #[error("{field}: longer than {} seconds, which are four weeks", MAX_WAIT.as_secs())]
+    TooLongAWait {
+        /// The field's name in JSON.
+        field: &'static str,
+    },
     /// The text is not the JSON of an order. The message names the field at fault if there is one.
-    #[error("{0}")]
-    Decode(String),
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
 }
 
 impl Order {
@@ -164,29 +192,28 @@ impl Order {
     /// Returns [`InvalidOrder::Decode`] if a field is missing or of the wrong type, or if anything
     /// follows the order. The rules that [`Order::validate`] checks are not applied.
     pub fn from_json(json: &[u8]) -> Result<Self, InvalidOrder> {
-        let mut deserializer = serde_json::Deserializer::from_slice(json);
-        let order = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-            let path = error.path().to_string();
-            let inner = error.into_inner();
-            InvalidOrder::Decode(match path.as_str() {
-                "." => inner.to_string(),
-                field => format!("{field}: {inner}"),
-            })
-        })?;
-        deserializer
-            .end()
-            .map_err(|error| InvalidOrder::Decode(error.to_string()))?;
-        Ok(order)
+        Ok(from_json(json)?)
     }
 
-    /// Checks everything that can be checked without asking a service.
+    /// Checks everything that can be checked without asking a service: [`Order::check_content`] and
+    /// [`Order::check_limits`].
     ///
-    /// Whether there is enough stock is left to the inventory, and the payment info to the fraud check.
+    /// Whether there is enough stock is left to the inventory, and whether the payment info is good to
+    /// the fraud check.
+    ///
+    /// # Errors
+    /// Returns an error for the first field that breaks a rule.
+    pub fn validate(&self) -> Result<(), InvalidOrder> {
+        self.check_content()?;
+        self.check_limits()
+    }
+
+    /// Checks that the order says all that is needed to process it.
     ///
     /// # Errors
     /// Returns [`InvalidOrder::Field`] for the first field that breaks a rule: an empty order ID or
     /// product, a quantity of 0, or an address that [`is_address`] rejects.
-    pub fn validate(&self) -> Result<(), InvalidOrder> {
+    pub fn check_content(&self) -> Result<(), InvalidOrder> {
         let invalid = |field, problem| Err(InvalidOrder::Field { field, problem });
         if self.order_id.trim().is_empty() {
             return invalid("orderID", "empty; give the order an ID such as order-11235");
@@ -209,6 +236,52 @@ impl Order {
         }
         if self.address.as_deref().is_some_and(|it| !is_address(it)) {
             return invalid("address", ADDRESS_RULE);
+        }
+        Ok(())
+    }
+
+    /// Checks that no field is longer than its limit, and that the payment info consists of
+    /// characters that can be seen.
+    ///
+    /// A payment info is compared with those that are known to be bad. A letter of another alphabet
+    /// that looks the same, or a space of no width, would let a bad one pass, so only the printable
+    /// characters of ASCII are accepted. Card numbers, IBANs and tokens have no others.
+    ///
+    /// # Errors
+    /// Returns an error for the first field that breaks a limit.
+    pub fn check_limits(&self) -> Result<(), InvalidOrder> {
+        within("orderID", &self.order_id, MAX_ORDER_ID)?;
+        within("item", &self.item, MAX_PRODUCT)?;
+        within("paymentInfo", &self.payment_info, MAX_PAYMENT_INFO)?;
+        if !self
+            .payment_info
+            .chars()
+            .all(|c| c.is_ascii_graphic() || c == ' ')
+        {
+            return Err(InvalidOrder::Field {
+                field: "paymentInfo",
+                problem: "contains a character that is not one of the printable ones of ASCII",
+            });
+        }
+        let items = self.more_items.len() + 1;
+        if items > MAX_ITEMS {
+            return Err(InvalidOrder::TooManyItems { items });
+        }
+        for item in &self.more_items {
+            within("moreItems", &item.product, MAX_PRODUCT)?;
+        }
+        if let Some(address) = &self.address {
+            within("address", address, MAX_ADDRESS)?;
+        }
+        let approval = self.approval.map(|rule| rule.within_seconds);
+        for (field, seconds) in [
+            ("pauseSeconds", self.pause_seconds),
+            ("awaitAddressSeconds", self.await_address_seconds),
+            ("approval.withinSeconds", approval),
+        ] {
+            if seconds.is_some_and(|seconds| seconds > MAX_WAIT.as_secs()) {
+                return Err(InvalidOrder::TooLongAWait { field });
+            }
         }
         Ok(())
     }
@@ -266,6 +339,17 @@ impl Order {
     }
 }
 
+/// Checks that a text is not longer than its limit, in characters.
+///
+/// # Errors
+/// Returns [`InvalidOrder::TooLong`] with the field's name.
+pub fn within(field: &'static str, text: &str, most: usize) -> Result<(), InvalidOrder> {
+    if text.chars().count() > most {
+        return Err(InvalidOrder::TooLong { field, most });
+    }
+    Ok(())
+}
+
 impl fmt::Display for Order {
     /// Writes what is ordered in words, as in "999 units of product 123456".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -291,11 +375,34 @@ mod tests {
     }
 
     #[test]
+    fn neither_payment_nor_address_is_ever_printed() {
+        let mut order = Order::from_json(ORDER.as_bytes()).unwrap();
+        order.address = Some("12 Main Street".to_owned());
+        for text in [
+            format!("{order:?}"),
+            format!("{order:#?}"),
+            order.to_string(),
+        ] {
+            assert!(!text.contains("VISA"), "{text}");
+            assert!(!text.contains("Main Street"), "{text}");
+        }
+        let card = ORDER.replace("\"VISA-12345\"", "4111111111111111");
+        let quoted = serde_json::to_string(ORDER).unwrap();
+        let in_list = format!("[{ORDER}]");
+        let misplaced = ORDER.replace("999", "\"VISA-12345\"");
+        for json in [card, quoted, in_list, misplaced] {
+            let error = Order::from_json(json.as_bytes()).unwrap_err().to_string();
+            assert!(!error.contains("4111"), "{error}");
+            assert!(!error.contains("VISA"), "{error}");
+        }
+    }
+
+    #[test]
     fn decoding_errors_name_the_field() {
         let error = |json: &str| Order::from_json(json.as_bytes()).unwrap_err().to_string();
         let wrong = error(&ORDER.replace("999", r#""abc""#));
         assert!(
-            wrong.starts_with(r#"quantity: invalid type: string "abc", expected u32"#),
+            wrong.starts_with("quantity: invalid type: string, expected u32"),
             "{wrong}"
         );
         let negative = error(&ORDER.replace("999", "-1"));
@@ -372,6 +479,81 @@ mod tests {
         );
         order.address = Some("12 Main Street".into());
         assert_eq!(order.validate(), Ok(()));
+    }
+
+    #[test]
+    fn each_field_has_a_limit() {
+        let text = |length| "1".repeat(length);
+        let with = |change: &dyn Fn(&mut Order, usize)| {
+            // At the limit, and one above it.
+            [0, 1].map(|more| {
+                let mut order = Order::from_json(ORDER.as_bytes()).unwrap();
+                change(&mut order, more);
+                order.validate().map_err(|error| error.to_string())
+            })
+        };
+        let wait = MAX_WAIT.as_secs();
+        let seconds = |more: usize| wait + u64::try_from(more).unwrap();
+        for (field, [at, above]) in [
+            (
+                "orderID",
+                with(&|it, more| it.order_id = text(MAX_ORDER_ID + more)),
+            ),
+            ("item", with(&|it, more| it.item = text(MAX_PRODUCT + more))),
+            (
+                "paymentInfo",
+                with(&|it, more| it.payment_info = text(MAX_PAYMENT_INFO + more)),
+            ),
+            (
+                "address",
+                with(&|it, more| it.address = Some(format!("1 {}", text(MAX_ADDRESS - 2 + more)))),
+            ),
+            (
+                "moreItems",
+                with(&|it, more| it.more_items = vec![Item::new(text(MAX_PRODUCT + more), 1)]),
+            ),
+            (
+                "moreItems",
+                with(&|it, more| it.more_items = vec![Item::new("1", 1); MAX_ITEMS - 1 + more]),
+            ),
+            (
+                "pauseSeconds",
+                with(&|it, more| it.pause_seconds = Some(seconds(more))),
+            ),
+            (
+                "awaitAddressSeconds",
+                with(&|it, more| it.await_address_seconds = Some(seconds(more))),
+            ),
+            (
+                "approval.withinSeconds",
+                with(&|it, more| {
+                    it.approval = Some(ApprovalRule {
+                        above_quantity: 1,
+                        within_seconds: seconds(more),
+                    });
+                }),
+            ),
+        ] {
+            assert_eq!(at, Ok(()), "{field}");
+            let refused = above.expect_err(field);
+            assert!(refused.starts_with(&format!("{field}: ")), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_payment_info_with_characters_that_cannot_be_seen_is_refused() {
+        for bad in [
+            "VISA\u{200b}-000000",
+            "VISA-000000\u{feff}",
+            "VISA\t1",
+            "VІSA-000000",
+        ] {
+            let mut order = Order::from_json(ORDER.as_bytes()).unwrap();
+            order.payment_info = bad.into();
+            let refused = order.validate().unwrap_err().to_string();
+            assert!(refused.starts_with("paymentInfo: "), "{refused}");
+            assert!(!refused.contains("000000"), "{refused}");
+        }
     }
 
     #[test]

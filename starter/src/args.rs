@@ -6,7 +6,7 @@ use clap::{
     Args as ClapArgs, CommandFactory, Parser, Subcommand, builder::NonEmptyStringValueParser,
 };
 use inventory::DEFAULT_PRODUCT;
-use orders::{ADDRESS_RULE, ApprovalRule, Item, Order, is_address};
+use orders::{ADDRESS_RULE, ApprovalRule, Item, Order, is_address, quoted};
 use rand::{Rng, RngExt};
 use temporal::{ConnectArgs, UiArgs, names::check_name};
 use workflows::OrderStatus;
@@ -401,7 +401,8 @@ fn item(text: &str) -> Result<Item, String> {
     match quantity.parse() {
         Ok(quantity) if quantity > 0 => Ok(Item::new(product, quantity)),
         _ => Err(format!(
-            "{quantity:?} is not a quantity: expected a whole number of at least 1"
+            "{} is not a quantity: expected a whole number of at least 1",
+            quoted(quantity)
         )),
     }
 }

@@ -83,6 +83,7 @@ async fn dispatch(args: Args) -> anyhow::Result<ExitCode> {
 
 async fn place(args: OrderArgs) -> anyhow::Result<ExitCode> {
     let order = args.order(&mut rand::rng());
+    submit::check(&order)?;
     let mut show = Show::new(&args.common.output);
     let client = connect(&args.common.connect).await?;
     let submitted = submit::submit(&client, &args.common.task_queue, &order).await?;

@@ -3,7 +3,7 @@
 use std::{process::ExitCode, time::Duration};
 
 use anyhow::{anyhow, bail};
-use orders::{ADDRESS_RULE, is_address};
+use orders::{ADDRESS_RULE, is_address, limits::MAX_ADDRESS, quoted, within};
 use temporal::shell_word;
 use temporalio_client::{
     WorkflowDescribeOptions, WorkflowExecuteUpdateOptions, WorkflowSignalOptions,
@@ -29,15 +29,19 @@ const NO_WORKER_AFTER: Duration = Duration::from_secs(3);
 pub async fn change_address(args: &ChangeAddressArgs) -> anyhow::Result<ExitCode> {
     let order_id = &args.order_id;
     if !is_address(&args.deliver_to) {
-        bail!("{:?} is not an address: {ADDRESS_RULE}", args.deliver_to);
+        bail!(
+            "{} is not an address: {ADDRESS_RULE}",
+            quoted(&args.deliver_to)
+        );
     }
+    within("address", &args.deliver_to, MAX_ADDRESS)?;
     let told = Told::begin(&args.common, order_id).await?;
     let address = args.deliver_to.clone();
     if args.no_reply {
         let options = WorkflowSignalOptions::default();
         let sent = told
             .order
-            .signal(ProcessOrder::new_address, address, options);
+            .signal(ProcessOrder::new_address, address.into(), options);
         return match sent.await {
             Ok(()) => told.done(&format!(
                 "{order_id} was sent the address {}; `starter status {}` shows whether it was accepted",
@@ -51,7 +55,7 @@ pub async fn change_address(args: &ChangeAddressArgs) -> anyhow::Result<ExitCode
     let options = WorkflowExecuteUpdateOptions::default();
     let update = told
         .order
-        .execute_update(ProcessOrder::change_address, address, options);
+        .execute_update(ProcessOrder::change_address, address.into(), options);
     let change = told.answer(update).await?;
     let before = change
         .before
@@ -69,7 +73,7 @@ pub async fn approve(args: &MessageArgs) -> anyhow::Result<ExitCode> {
     let options = WorkflowExecuteUpdateOptions::default();
     let update = told
         .order
-        .execute_update(ProcessOrder::approve, (), options);
+        .execute_update(ProcessOrder::approve, ().into(), options);
     told.answer(update).await?;
     told.done(&format!("{} is approved and continues", args.order_id))
 }
@@ -84,7 +88,7 @@ pub async fn reject(args: &ReasonArgs) -> anyhow::Result<ExitCode> {
     let reason = args.reason.clone();
     let update = told
         .order
-        .execute_update(ProcessOrder::reject, reason, options);
+        .execute_update(ProcessOrder::reject, reason.into(), options);
     told.answer(update).await?;
     told.done(&format!("{} is rejected", args.order_id))
 }
@@ -99,7 +103,7 @@ pub async fn cancel(args: &ReasonArgs) -> anyhow::Result<ExitCode> {
     let reason = args.reason.clone();
     let update = told
         .order
-        .execute_update(ProcessOrder::cancel, reason, options);
+        .execute_update(ProcessOrder::cancel, reason.into(), options);
     told.answer(update).await?;
     told.show
         .say(&format!("{} is being cancelled", args.order_id));

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use orders::{MAX_MESSAGE, shortened};
 use serde::Serialize;
 use temporalio_common::protos::temporal::api::{
     common::v1::Payloads,
@@ -116,6 +117,9 @@ pub enum OrderEvent {
     Step(StepChange),
     /// The workflow's own code failed; the order waits for a worker with the fix.
     CodeFailed(String),
+    /// The server did not take a worker's decision, and asks for another at once: why. Nothing is
+    /// wrong.
+    DecidedAgain(&'static str),
     /// A worker has taken the order up.
     PickedUp,
     /// Somebody told the order something: the name of the signal or update.
@@ -155,17 +159,13 @@ impl Progress {
                 self.picked_up = true;
                 vec![OrderEvent::PickedUp]
             }
-            // A reset is written down as a failed task too, and nothing is wrong with the code.
-            Attributes::WorkflowTaskFailedEventAttributes(failed)
-                if failed.cause() == WorkflowTaskFailedCause::ResetWorkflow =>
-            {
-                Vec::new()
+            Attributes::WorkflowTaskFailedEventAttributes(failed) => {
+                match (not_the_codes_fault(failed.cause()), &failed.failure) {
+                    (Some(reason), _) => vec![OrderEvent::DecidedAgain(reason)],
+                    (None, Some(failure)) => vec![OrderEvent::CodeFailed(innermost(failure))],
+                    (None, None) => Vec::new(),
+                }
             }
-            Attributes::WorkflowTaskFailedEventAttributes(failed) => failed
-                .failure
-                .iter()
-                .map(|failure| OrderEvent::CodeFailed(innermost(failure)))
-                .collect(),
             Attributes::ActivityTaskScheduledEventAttributes(scheduled) => {
                 let name = scheduled
                     .activity_type
@@ -385,6 +385,23 @@ impl Step {
     }
 }
 
+/// Why a workflow task failed, if there is nothing wrong with the workflow's code.
+fn not_the_codes_fault(cause: WorkflowTaskFailedCause) -> Option<&'static str> {
+    match cause {
+        WorkflowTaskFailedCause::UnhandledCommand | WorkflowTaskFailedCause::UnhandledUpdate => {
+            Some("something new reached the order meanwhile")
+        }
+        WorkflowTaskFailedCause::ResetWorkflow => Some("somebody reset the order"),
+        WorkflowTaskFailedCause::ResetStickyTaskQueue
+        | WorkflowTaskFailedCause::ForceCloseCommand
+        | WorkflowTaskFailedCause::FailoverCloseCommand
+        | WorkflowTaskFailedCause::WorkflowPauseRequestedBeforeTaskStarted => {
+            Some("the server moved the order")
+        }
+        _ => None,
+    }
+}
+
 /// What a step is about, as its summary tells in the Web UI too. Where summaries are encrypted it is
 /// left out.
 fn summary(event: &HistoryEvent) -> Option<String> {
@@ -401,13 +418,13 @@ fn local_activity(marker: &MarkerRecordedEventAttributes) -> Option<String> {
     Some(data.get("activity_type")?.as_str()?.to_owned())
 }
 
-/// The message at the bottom of a failure: those above it say only that something failed.
+/// The message at the bottom of a failure, shortened: those above it say only that something failed.
 pub fn innermost(failure: &Failure) -> String {
     let mut failure = failure;
     while let Some(cause) = &failure.cause {
         failure = cause;
     }
-    temporal::failure_message(failure)
+    shortened(&temporal::failure_message(failure), MAX_MESSAGE).into_owned()
 }
 
 mod milliseconds {
@@ -536,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn failing_code_is_told_and_a_reset_is_not_taken_for_it() {
+    fn failing_code_is_told_and_a_decision_that_is_repeated_is_not_taken_for_it() {
         let failed = |cause: WorkflowTaskFailedCause| {
             let attributes = WorkflowTaskFailedEventAttributes {
                 cause: cause.into(),
@@ -558,7 +575,25 @@ mod tests {
             progress.event(&broken),
             [OrderEvent::CodeFailed("panicked".to_owned())]
         );
-        let reset = failed(WorkflowTaskFailedCause::ResetWorkflow);
-        assert_eq!(progress.event(&reset), []);
+        for repeated in [
+            WorkflowTaskFailedCause::ResetWorkflow,
+            WorkflowTaskFailedCause::UnhandledCommand,
+            WorkflowTaskFailedCause::ForceCloseCommand,
+        ] {
+            let told = progress.event(&failed(repeated));
+            assert!(
+                matches!(told.as_slice(), [OrderEvent::DecidedAgain(_)]),
+                "{repeated:?}: {told:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_failure_is_not_told_at_length() {
+        let failure = Failure {
+            message: "x".repeat(1_000_000),
+            ..Failure::default()
+        };
+        assert!(innermost(&failure).chars().count() < 2 * MAX_MESSAGE);
     }
 }

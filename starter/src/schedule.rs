@@ -3,7 +3,11 @@
 //! Each run is an order of its own: its ID is the schedule's with the time, for the order that the
 //! schedule holds has none.
 
-use std::{io::Write, process::ExitCode, time::Duration};
+use std::{
+    io::Write,
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::{Context, anyhow, bail};
 use futures::TryStreamExt;
@@ -40,6 +44,7 @@ use crate::{
     follow::Watch,
     list::rfc3339,
     show::Show,
+    submit,
 };
 
 /// Orders that fell due while the server was not there are placed if they are no older than this. A
@@ -62,14 +67,17 @@ pub async fn run(command: &ScheduleCommand) -> anyhow::Result<ExitCode> {
 }
 
 async fn create(args: &ScheduleCreateArgs) -> anyhow::Result<()> {
-    let client = connect(&args.common.connect).await?;
-    let mut show = Show::new(&args.common.output);
     let order = args.wishes.add_to(Order::new(
         "",
         &args.product,
         args.quantity,
         &args.payment_info,
     ));
+    // The server names each order after the schedule and the time.
+    let name = format!("{}-{}", args.name, rfc3339(SystemTime::now()));
+    submit::check(&order.clone().named(&name))?;
+    let client = connect(&args.common.connect).await?;
+    let mut show = Show::new(&args.common.output);
     let listed = match ensure_keyword(&client, ORDER_STATUS.name()).await {
         Ok(()) => true,
         Err(reason) => {

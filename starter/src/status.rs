@@ -34,7 +34,7 @@ pub async fn status(args: &FollowArgs) -> anyhow::Result<ExitCode> {
     let order = follow::find(&client, &args.order_id).await?;
     let rpc = RpcOptions::builder().timeout(ANSWER_WITHIN).build();
     let options = WorkflowQueryOptions::builder().rpc_options(rpc).build();
-    let progress = match order.query(ProcessOrder::status, (), options).await {
+    let progress = match order.query(ProcessOrder::status, ().into(), options).await {
         Ok(progress) => progress,
         Err(WorkflowQueryError::Rpc(error)) => bail!(
             "{} does not answer: {}. It takes a worker that runs its code: cargo run -p worker",
@@ -123,6 +123,9 @@ fn report(progress: &OrderProgress, steps: &[StepChange]) -> String {
     if let Some(reason) = &progress.reason {
         text += &printed("reason: ", reason);
         text += "\n";
+    }
+    if progress.ignored_before > 0 {
+        text += &format!("ignored: {} earlier signals\n", progress.ignored_before);
     }
     for ignored in &progress.ignored {
         text += &printed("ignored: ", ignored);

@@ -35,6 +35,16 @@ impl Submitted {
     }
 }
 
+/// Checks an order before anything is sent, as the workflow does when it starts.
+///
+/// # Errors
+/// Returns the first rule that the order breaks.
+pub fn check(order: &Order) -> anyhow::Result<()> {
+    order
+        .validate()
+        .context("the order is invalid, and nothing was sent")
+}
+
 /// Places an order. An order that ended may be placed again: whether it is a duplicate then, or a
 /// new try of one that failed, is for the worker to find from the ledger.
 ///

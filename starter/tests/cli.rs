@@ -45,6 +45,42 @@ fn what_makes_no_sense_is_refused_with_the_usage_before_anything_is_sent() {
 }
 
 #[test]
+fn an_order_above_a_limit_is_refused_before_anything_is_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let long = "1".repeat(100_000);
+    let road = format!("1 {long}");
+    let fields: Vec<_> = (1..=100).map(|number| format!("{number}:1")).collect();
+    let many: Vec<_> = fields.iter().flat_map(|item| ["--item", item]).collect();
+    let recurring = &["schedule", "create", "--every", "1h"];
+    for (words, field) in [
+        (&["1", &long, "1", "VISA-1"][..], "item"),
+        (&["1", "123456", "1", &long], "paymentInfo"),
+        (&["1", "123456", "1", "VISA\u{200b}-000000"], "paymentInfo"),
+        (&["--deliver-to", &road], "address"),
+        (&many, "moreItems"),
+        (&["--pause", "29days"], "pauseSeconds"),
+        (&["--await-address", "500000000000y"], "awaitAddressSeconds"),
+        (
+            &["--approval-above", "1", "--approval-within", "29days"],
+            "approval.withinSeconds",
+        ),
+        (&[&recurring[..], &[&long[..100]]].concat(), "orderID"),
+        (&["change-address", "order-1", &road], "address"),
+    ] {
+        let server = ["--address", &address];
+        // Options of an order come before a subcommand, those of a subcommand after it.
+        let output = starter(&[words, &server].concat());
+        assert_eq!(output.status.code(), Some(1), "{field}");
+        let text = stderr(&output);
+        assert!(text.contains(&format!("{field}: ")), "{field}: {text}");
+        assert!(text.chars().count() < 1_000, "{text}");
+    }
+    assert!(listener.accept().is_err(), "something was sent");
+}
+
+#[test]
 fn without_a_server_it_says_so_soon_and_how_to_start_one() {
     // A port on which nothing listens: one that was free a moment ago.
     let port = TcpListener::bind("127.0.0.1:0")

@@ -255,7 +255,7 @@ async fn killed_while_a_person_is_waited_for() {
     // The message waits on the server for a worker.
     let told = handle.signal(
         ProcessOrder::new_address,
-        "12 Main Street".to_owned(),
+        "12 Main Street".to_owned().into(),
         WorkflowSignalOptions::default(),
     );
     told.await.unwrap();

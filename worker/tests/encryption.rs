@@ -184,7 +184,7 @@ async fn the_server_does_not_read_what_each_step_is_about() {
 
 #[tokio::test]
 async fn the_server_does_not_read_why_an_order_failed() {
-    const REASON: [&str; 2] = ["VISA-000000", "known-bad"];
+    const REASON: [&str; 2] = ["*********00", "known-bad"];
     let refused = Order {
         payment_info: "VISA-000000".to_owned(),
         ..order("order-1", 10)

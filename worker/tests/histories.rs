@@ -98,7 +98,7 @@ async fn of_every_kind_of_order() {
     until_status(&handle, OrderStatus::AwaitingApproval).await;
     keep(&handle, "under-way-awaiting-approval").await;
     let options = WorkflowExecuteUpdateOptions::default();
-    let approved = handle.execute_update(ProcessOrder::approve, (), options);
+    let approved = handle.execute_update(ProcessOrder::approve, ().into(), options);
     approved.await.unwrap();
     ended(&handle).await;
     keep(&handle, "approved").await;
@@ -112,7 +112,7 @@ async fn of_every_kind_of_order() {
     keep(&handle, "under-way-awaiting-address").await;
     let options = WorkflowExecuteUpdateOptions::default();
     let address = "12 Main Street".to_owned();
-    let changed = handle.execute_update(ProcessOrder::change_address, address, options);
+    let changed = handle.execute_update(ProcessOrder::change_address, address.into(), options);
     changed.await.unwrap();
     ended(&handle).await;
     keep(&handle, "address-by-update").await;
@@ -120,7 +120,11 @@ async fn of_every_kind_of_order() {
     until_status(&handle, OrderStatus::AwaitingAddress).await;
     for address in ["no number", "7 Low Road"] {
         let options = WorkflowSignalOptions::default();
-        let told = handle.signal(ProcessOrder::new_address, address.to_owned(), options);
+        let told = handle.signal(
+            ProcessOrder::new_address,
+            address.to_owned().into(),
+            options,
+        );
         told.await.unwrap();
     }
     ended(&handle).await;

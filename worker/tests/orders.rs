@@ -225,7 +225,7 @@ async fn input_that_is_no_order_fails_with_the_fields_name() {
             "quantity",
         ),
         (Some(r#""an order""#), "an order"),
-        (None, "without an order"),
+        (None, "without input"),
     ]
     .into_iter()
     .enumerate()

@@ -42,14 +42,14 @@ async fn change_address(
     let options = WorkflowExecuteUpdateOptions::default();
     let address = address.to_owned();
     handle
-        .execute_update(ProcessOrder::change_address, address, options)
+        .execute_update(ProcessOrder::change_address, address.into(), options)
         .await
 }
 
 async fn approve(handle: &OrderHandle) -> Result<(), WorkflowUpdateError> {
     let options = WorkflowExecuteUpdateOptions::default();
     handle
-        .execute_update(ProcessOrder::approve, (), options)
+        .execute_update(ProcessOrder::approve, ().into(), options)
         .await
 }
 
@@ -168,7 +168,7 @@ async fn an_address_is_changed_by_update_and_by_signal_until_the_order_ships() {
         by_signal
             .signal(
                 ProcessOrder::new_address,
-                address.to_owned(),
+                address.to_owned().into(),
                 WorkflowSignalOptions::default(),
             )
             .await
@@ -209,7 +209,7 @@ async fn an_address_that_is_changed_before_it_is_waited_for_is_not_waited_for() 
     handle
         .signal(
             ProcessOrder::new_address,
-            "12 Main Street".to_owned(),
+            "12 Main Street".to_owned().into(),
             WorkflowSignalOptions::default(),
         )
         .await
@@ -255,7 +255,7 @@ async fn an_order_that_asks_for_approval_waits_for_a_decision() {
     until_status(&rejected, OrderStatus::AwaitingApproval).await;
     let options = WorkflowExecuteUpdateOptions::default();
     rejected
-        .execute_update(ProcessOrder::reject, "too many".to_owned(), options)
+        .execute_update(ProcessOrder::reject, "too many".to_owned().into(), options)
         .await
         .unwrap();
     let rejected = result(ended(&rejected).await);

@@ -1,6 +1,7 @@
-//! The workflow's input: an order, or the reason why it cannot be read.
+//! What comes from outside: the workflow's input, signals and updates, each readable or not.
 
-use orders::Order;
+use orders::{DecodeError, MAX_QUOTE, Order, from_json, shortened};
+use serde::{Serialize, de::DeserializeOwned};
 use temporalio_common::{
     data_converters::{
         GenericPayloadConverter, PayloadConversionError, SerializationContext,
@@ -8,73 +9,115 @@ use temporalio_common::{
     },
     protos::temporal::api::common::v1::Payload,
 };
+use thiserror::Error;
+
+/// A value from outside, or the reason why it cannot be read.
+///
+/// If an input does not decode, the SDK blames the worker and retries the workflow task for ever: one
+/// bad signal would stop an order for good. But what does not decode today never will. This type
+/// therefore decodes from anything, and the workflow itself decides what to do about it.
+#[derive(Clone, Debug)]
+pub struct Lenient<T>(Result<T, Unreadable>);
+
+/// Why an input cannot be read. The message quotes nothing at length.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Unreadable {
+    /// Nothing was sent.
+    #[error("it was sent without input")]
+    Nothing,
+    /// More than one value was sent.
+    #[error("it takes one input, and was given {0}")]
+    Several(usize),
+    /// The value is not JSON.
+    #[error("the input is not JSON but {0}")]
+    Encoding(String),
+    /// The value is the JSON of something else.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
+
+impl<T> Lenient<T> {
+    /// Returns the value.
+    ///
+    /// # Errors
+    /// Returns the reason why it cannot be read.
+    pub fn read(self) -> Result<T, Unreadable> {
+        self.0
+    }
+
+    /// Returns a reference to the value.
+    ///
+    /// # Errors
+    /// Returns the reason why it cannot be read.
+    pub fn get(&self) -> Result<&T, Unreadable> {
+        self.0.as_ref().map_err(Clone::clone)
+    }
+}
 
 /// The workflow's input.
-///
-/// If input does not decode, the SDK blames the worker and retries the workflow task for ever. But
-/// an invalid order stays invalid. This type therefore decodes from anything, and the workflow itself
-/// fails with the reason.
-#[derive(Clone, Debug)]
-pub struct OrderInput(Result<Order, String>);
+pub type OrderInput = Lenient<Order>;
 
 impl OrderInput {
     /// Returns the order. An order without an ID takes the workflow's, as the runs of a recurring
     /// order do.
     ///
     /// # Errors
-    /// Returns the reason why the order cannot be read or is invalid, with the field's name.
+    /// Returns the reason why the order cannot be read, or which field lacks its content
+    /// ([`Order::check_content`]).
     pub fn order(self, workflow_id: &str) -> Result<Order, String> {
-        let order = self.0?.named(workflow_id);
-        order.validate().map_err(|error| error.to_string())?;
+        let order = self.read().map_err(|error| error.to_string())?;
+        let order = order.named(workflow_id);
+        order.check_content().map_err(|error| error.to_string())?;
         Ok(order)
     }
 }
 
-impl From<Order> for OrderInput {
-    fn from(order: Order) -> Self {
-        Self(Ok(order))
+impl<T> From<T> for Lenient<T> {
+    fn from(value: T) -> Self {
+        Self(Ok(value))
     }
 }
 
-impl TemporalSerializable for OrderInput {
-    fn to_payload(
+impl<T: Serialize + 'static> TemporalSerializable for Lenient<T> {
+    fn to_payloads(
         &self,
         ctx: &SerializationContext<'_>,
-    ) -> Result<Payload, PayloadConversionError> {
+    ) -> Result<Vec<Payload>, PayloadConversionError> {
         match &self.0 {
-            Ok(order) => ctx.converter.to_payload(ctx, order),
-            Err(reason) => Err(PayloadConversionError::EncodingError(reason.clone().into())),
+            Ok(value) => ctx.converter.to_payloads(ctx, value),
+            Err(error) => Err(PayloadConversionError::EncodingError(error.clone().into())),
         }
     }
 }
 
-impl TemporalDeserializable for OrderInput {
+impl<T: DeserializeOwned> TemporalDeserializable for Lenient<T> {
     fn from_payloads(
         _: &SerializationContext<'_>,
         payloads: Vec<Payload>,
     ) -> Result<Self, PayloadConversionError> {
         Ok(Self(match payloads.as_slice() {
             [payload] => decode(payload),
-            [] => Err("the workflow was started without an order".to_owned()),
-            many => Err(format!(
-                "the workflow takes one order, and was given {} inputs",
-                many.len()
-            )),
+            // Only a type that needs no input reads it from nothing.
+            [] => from_json(NULL).map_err(|_| Unreadable::Nothing),
+            many => Err(Unreadable::Several(many.len())),
         }))
     }
 }
 
-fn decode(payload: &Payload) -> Result<Order, String> {
+const NULL: &[u8] = b"null";
+
+fn decode<T: DeserializeOwned>(payload: &Payload) -> Result<T, Unreadable> {
     let encoding = payload
         .metadata
         .get("encoding")
         .map(|name| String::from_utf8_lossy(name));
     match encoding.as_deref() {
-        Some("json/plain") => Order::from_json(&payload.data).map_err(|error| error.to_string()),
-        other => Err(format!(
-            "the order is not JSON but {}",
-            other.unwrap_or("of no encoding")
+        Some("json/plain") => Ok(from_json(&payload.data)?),
+        Some("binary/null") => Ok(from_json(NULL)?),
+        Some(other) => Err(Unreadable::Encoding(
+            shortened(other, MAX_QUOTE).into_owned(),
         )),
+        None => Err(Unreadable::Encoding("of no encoding".to_owned())),
     }
 }
 
@@ -129,7 +172,7 @@ mod tests {
             let reason = received(Some(json)).unwrap_err();
             assert!(reason.contains(field), "{reason}");
         }
-        assert!(received(None).unwrap_err().contains("without an order"));
+        assert!(received(None).unwrap_err().contains("without input"));
         assert!(received(Some("null")).is_err());
     }
 
@@ -152,5 +195,49 @@ mod tests {
     fn an_order_without_an_id_takes_the_workflows() {
         let order = received(Some(r#"{"item":"1","quantity":3,"paymentInfo":"V"}"#)).unwrap();
         assert_eq!(order.order_id, "order-of-the-workflow");
+    }
+
+    fn read<T: DeserializeOwned + 'static>(payloads: Vec<Payload>) -> Result<T, Unreadable> {
+        let converter = PayloadConverter::default();
+        let context = SerializationContext::new(&SerializationContextData::None, &converter);
+        let input: Lenient<T> = converter.from_payloads(&context, payloads).unwrap();
+        input.read()
+    }
+
+    fn payload(encoding: Option<&str>, data: impl Into<Vec<u8>>) -> Payload {
+        let named = encoding.map(|name| ("encoding".to_owned(), name.as_bytes().to_vec()));
+        Payload {
+            metadata: named.into_iter().collect(),
+            data: data.into(),
+            ..Payload::default()
+        }
+    }
+
+    #[test]
+    fn anything_decodes_and_what_cannot_be_read_says_why() {
+        let json = Some("json/plain");
+        let long = format!("\"{}\"", "x".repeat(1_000_000));
+        for (payloads, reason) in [
+            (vec![], "without input"),
+            (vec![payload(json, "1"); 2], "given 2"),
+            (vec![payload(json, "7")], "expected a string"),
+            (vec![payload(json, "null")], "expected a string"),
+            (vec![payload(json, "\"a")], "EOF"),
+            (vec![payload(json, [0xff, 0x22])], "expected value"),
+            (vec![payload(Some("binary/null"), "")], "expected a string"),
+            (vec![payload(Some("binary/plain"), "x")], "binary/plain"),
+            (vec![payload(Some(&"y".repeat(5_000)), "x")], "yyy"),
+            (vec![payload(None, long.as_str())], "no encoding"),
+        ] {
+            let error = read::<String>(payloads).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+            assert!(error.chars().count() < 300, "{error}");
+        }
+        assert_eq!(read::<String>(vec![payload(json, "\"a\"")]).unwrap(), "a");
+        for nothing in [vec![], vec![payload(Some("binary/null"), "")]] {
+            assert_eq!(read::<()>(nothing), Ok(()));
+        }
+        let error = read::<()>(vec![payload(json, long)]).unwrap_err();
+        assert!(error.to_string().chars().count() < 500, "{error}");
     }
 }

@@ -13,7 +13,7 @@
 //! | [`status`] | the status of an order: the answer to the query `status` |
 //! | [`policies`] | every timeout and retry policy, with the reason for each figure |
 //! | [`patches`] | changes to the code, each behind a patch, so that running orders are not affected |
-//! | [`input`] | the workflow's input: an order, or the reason why it cannot be read |
+//! | [`input`] | what comes from outside: a value, or the reason why it cannot be read |
 //! | [`outcome`] | the result of an order |
 //!
 //! Workflow code runs again, from the top, whenever a worker takes over an order that another worker
@@ -35,7 +35,7 @@ mod stopped;
 mod undo;
 mod waits;
 
-pub use input::OrderInput;
+pub use input::{Lenient, OrderInput};
 pub use outcome::{OrderOutcome, OrderResult, Shipment};
 pub use process_order::ProcessOrder;
 pub use ship_item::ShipItem;

@@ -11,3 +11,8 @@
 /// An order that stops before it has shipped undoes its steps. Without this patch, an order that was
 /// refused kept what it had reserved.
 pub const UNDO: &str = "undo-what-was-done";
+
+/// An order with a field above its limit is refused, and so is a signal with such an address.
+/// Without this patch there were no limits. Only where a limit is broken is the patch asked for, so
+/// that the history of every other order stays free of its mark.
+pub const LIMITS: &str = "limits";

@@ -16,6 +16,10 @@ pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(2);
 /// milliseconds; a minute leaves room for a disk that stalls, and ends an attempt that hangs.
 pub const START_TO_CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The longest that a local activity may take with all its attempts: for ever. Left out, it would be
+/// 100 seconds, after which the order would fail because something was slow.
+pub const LOCAL_SCHEDULE_TO_CLOSE_TIMEOUT: Duration = Duration::from_hours(10 * 365 * 24);
+
 /// The first pause after a failed attempt: long enough for a passing fault to pass, and short
 /// enough not to be noticed.
 pub const FIRST_RETRY: Duration = Duration::from_millis(200);
@@ -57,6 +61,7 @@ pub fn activity_options(
 pub fn local_activity_options(stop: &WorkflowCancellationToken) -> LocalActivityOptions {
     LocalActivityOptions::builder()
         .start_to_close_timeout(START_TO_CLOSE_TIMEOUT)
+        .schedule_to_close_timeout(LOCAL_SCHEDULE_TO_CLOSE_TIMEOUT)
         .retry_policy(retry_policy())
         .cancellation_token(stop.clone())
         .build()
@@ -68,4 +73,23 @@ fn retry_policy() -> RetryPolicy {
         .backoff_coefficient(BACKOFF)
         .maximum_interval(LONGEST_RETRY)
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_activity_is_given_up_because_it_takes_long() {
+        let stop = WorkflowCancellationToken::new();
+        let options = activity_options(&stop, None);
+        assert_eq!(options.schedule_to_start_timeout, None);
+        let local = local_activity_options(&stop);
+        let decades = Duration::from_hours(5 * 365 * 24);
+        assert!(local.schedule_to_close_timeout > Some(decades));
+        assert_eq!(local.schedule_to_start_timeout, None);
+        for policy in [options.retry_policy.unwrap(), local.retry_policy] {
+            assert_eq!(policy, retry_policy());
+        }
+    }
 }

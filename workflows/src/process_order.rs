@@ -3,15 +3,12 @@
     missing_docs,
     reason = "the macro writes a constant for each method and gives it no words"
 )]
-#![allow(
-    clippy::ptr_arg,
-    reason = "the macro hands a validator its update's input as it is"
-)]
 
 use std::error::Error;
 
 use activities::Preparation;
 use futures::FutureExt;
+use orders::{Order, limits::MAX_REASON, quoted, shortened};
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_sdk::{
     ApplicationFailure, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext,
@@ -19,9 +16,10 @@ use temporalio_sdk::{
 };
 
 use crate::{
-    OrderInput, OrderResult,
+    Lenient, OrderInput, OrderResult,
     context::{OrderRun, enter},
-    requests::{AddressChange, Decision, Requests},
+    patches,
+    requests::{AddressChange, Decision, Refused, Requests, check_reason},
     status::{OrderProgress, OrderStatus},
     stopped::Stopped,
 };
@@ -50,7 +48,7 @@ async fn process(order: &OrderRun) -> Result<OrderResult, Stopped> {
 /// The workflow `ProcessOrder`, with its query, signal and updates.
 #[workflow]
 pub struct ProcessOrder {
-    order: Result<orders::Order, String>,
+    order: Result<Order, String>,
     pub(crate) progress: OrderProgress,
     pub(crate) requests: Requests,
     pub(crate) stop: WorkflowCancellationToken,
@@ -79,11 +77,16 @@ impl ProcessOrder {
     /// Processes the order. If the order stops on its way, its steps are undone.
     #[run(name = "ProcessOrder")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<OrderResult> {
-        let order = match ctx.state(|workflow| workflow.order.clone()) {
+        let order = ctx.state(|workflow| workflow.order.clone());
+        let order = match order.and_then(|order| within_limits(ctx, order)) {
             Ok(order) => OrderRun::new(ctx, order),
             Err(reason) => {
+                ctx.state_mut(|workflow| {
+                    workflow.progress = OrderProgress::new(ctx.workflow_id(), 1, None);
+                    workflow.progress.reason = Some(reason.clone());
+                    workflow.order = Err(reason.clone());
+                });
                 enter(ctx, OrderStatus::Failed);
-                ctx.state_mut(|workflow| workflow.progress.reason = Some(reason.clone()));
                 return Err(invalid_order(&reason).into());
             }
         };
@@ -105,7 +108,7 @@ impl ProcessOrder {
 
     /// Returns the order's status, during the run and after it.
     #[query(name = "status")]
-    pub fn status(&self, _: &WorkflowContextView) -> OrderProgress {
+    pub fn status(&self, _: &WorkflowContextView, _nothing: Lenient<()>) -> OrderProgress {
         OrderProgress {
             address: self.address(),
             ..self.progress.clone()
@@ -116,8 +119,9 @@ impl ProcessOrder {
     fn may_change_address(
         &self,
         _: &WorkflowContextView,
-        address: &String,
+        address: &Lenient<String>,
     ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let address = address.get()?;
         Ok(self.requests.may_change_address(&self.progress, address)?)
     }
 
@@ -126,9 +130,10 @@ impl ProcessOrder {
     pub fn change_address(
         &mut self,
         _: &mut SyncWorkflowContext<Self>,
-        address: String,
+        address: Lenient<String>,
     ) -> AddressChange {
         let before = self.address();
+        let address = validated(address);
         self.requests.address = Some(address.clone());
         AddressChange { before, address }
     }
@@ -136,28 +141,35 @@ impl ProcessOrder {
     /// Changes the delivery address without an answer. If that is not possible, the signal is ignored,
     /// and `status` says why.
     #[signal(name = "changeAddress")]
-    pub fn new_address(&mut self, _: &mut SyncWorkflowContext<Self>, address: String) {
+    pub fn new_address(&mut self, ctx: &mut SyncWorkflowContext<Self>, address: Lenient<String>) {
+        let address = match address.read() {
+            Ok(address) => address,
+            Err(error) => return self.progress.ignore(&format!("changeAddress: {error}")),
+        };
         match self.requests.may_change_address(&self.progress, &address) {
-            Ok(()) => self.requests.address = Some(address),
-            Err(refused) => self
-                .progress
-                .ignored
-                .push(format!("address {address:?}: {refused}")),
+            Err(Refused::TooLong(_)) if !ctx.patched(patches::LIMITS) => {}
+            Ok(()) => {}
+            Err(refused) => {
+                let note = format!("address {}: {refused}", quoted(&address));
+                return self.progress.ignore(&note);
+            }
         }
+        self.requests.address = Some(address);
     }
 
     #[update_validator(approve)]
     fn may_approve(
         &self,
         _: &WorkflowContextView,
-        (): &(),
+        nothing: &Lenient<()>,
     ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        nothing.get()?;
         Ok(self.requests.may_decide(&self.progress)?)
     }
 
     /// Approves an order that is waiting for approval.
     #[update(name = "approve")]
-    pub fn approve(&mut self, _: &mut SyncWorkflowContext<Self>, (): ()) {
+    pub fn approve(&mut self, _: &mut SyncWorkflowContext<Self>, _nothing: Lenient<()>) {
         self.requests.decision = Some(Decision::Approved);
     }
 
@@ -165,14 +177,16 @@ impl ProcessOrder {
     fn may_reject(
         &self,
         _: &WorkflowContextView,
-        _reason: &String,
+        reason: &Lenient<String>,
     ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        check_reason(reason.get()?)?;
         Ok(self.requests.may_decide(&self.progress)?)
     }
 
     /// Rejects an order that is waiting for approval, with a reason.
     #[update(name = "reject")]
-    pub fn reject(&mut self, _: &mut SyncWorkflowContext<Self>, reason: String) {
+    pub fn reject(&mut self, _: &mut SyncWorkflowContext<Self>, reason: Lenient<String>) {
+        let reason = validated(reason);
         self.requests.decision = Some(Decision::Rejected(reason));
     }
 
@@ -180,15 +194,17 @@ impl ProcessOrder {
     fn may_cancel(
         &self,
         _: &WorkflowContextView,
-        _reason: &String,
+        reason: &Lenient<String>,
     ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        check_reason(reason.get()?)?;
         Ok(self.requests.may_cancel(&self.progress)?)
     }
 
     /// Cancels the order, with a reason, and undoes its steps. Refused once the whole order has
     /// shipped.
     #[update(name = "cancel")]
-    pub fn cancel(&mut self, _: &mut SyncWorkflowContext<Self>, reason: String) {
+    pub fn cancel(&mut self, _: &mut SyncWorkflowContext<Self>, reason: Lenient<String>) {
+        let reason = validated(reason);
         self.requests.cancellation = Some(reason.clone());
         self.stop.cancel_with_reason(reason);
     }
@@ -219,12 +235,26 @@ async fn unless_cancelled<T>(order: &OrderRun, work: impl Future<Output = T>) ->
         reason = order.ctx.cancelled() => order.ctx.state_mut(|workflow| {
             if workflow.requests.may_cancel(&workflow.progress).is_ok() {
                 let reason = reason.unwrap_or_default();
+                let reason = shortened(&reason, MAX_REASON).into_owned();
                 workflow.requests.cancellation = Some(reason.clone());
                 workflow.stop.cancel_with_reason(reason);
             }
         }),
     }
     work.await
+}
+
+/// The order, unless one of its fields is above its limit.
+fn within_limits(ctx: &WorkflowContext<ProcessOrder>, order: Order) -> Result<Order, String> {
+    match order.check_limits() {
+        Err(error) if ctx.patched(patches::LIMITS) => Err(error.to_string()),
+        _ => Ok(order),
+    }
+}
+
+/// The input of an update, which its validator has read before.
+fn validated(input: Lenient<String>) -> String {
+    input.read().unwrap_or_default()
 }
 
 fn end(order: &OrderRun, stopped: Stopped) -> WorkflowTermination {

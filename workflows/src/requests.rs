@@ -2,19 +2,25 @@
 //!
 //! A decision counts once: whoever repeats it is told so, and nothing changes.
 
-use orders::{ADDRESS_RULE, is_address};
+use orders::{
+    ADDRESS_RULE, InvalidOrder, is_address,
+    limits::{MAX_ADDRESS, MAX_REASON},
+    quoted, within,
+};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::status::{OrderProgress, OrderStatus};
 
 /// The answer to the update `changeAddress`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, derive_more::Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AddressChange {
     /// The address before, if there was one.
+    #[debug("***")]
     pub before: Option<String>,
     /// The address now.
+    #[debug("***")]
     pub address: String,
 }
 
@@ -31,11 +37,14 @@ pub enum Decision {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refused {
     /// The text is not an address.
-    #[error("{address:?} is not an address: {ADDRESS_RULE}")]
+    #[error("{address} is not an address: {ADDRESS_RULE}")]
     NoAddress {
-        /// What was given.
+        /// What was given, in quotes and shortened.
         address: String,
     },
+    /// The text is above its limit.
+    #[error(transparent)]
+    TooLong(#[from] InvalidOrder),
     /// The parcels are addressed already.
     #[error("it is too late: the order is being shipped already, or has been")]
     Shipping,
@@ -57,9 +66,10 @@ pub enum Refused {
 }
 
 /// What people have asked of an order so far.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, derive_more::Debug, Default)]
 pub struct Requests {
     /// A new delivery address, which replaces the one that the order was placed with.
+    #[debug("***")]
     pub address: Option<String>,
     /// The decision, if approval was needed and somebody decided.
     pub decision: Option<Decision>,
@@ -76,13 +86,13 @@ impl Requests {
     ) -> Result<(), Refused> {
         if !is_address(address) {
             return Err(Refused::NoAddress {
-                address: address.to_owned(),
+                address: quoted(address),
             });
         }
         self.under_way(progress)?;
         match progress.status {
             OrderStatus::Shipping | OrderStatus::Resupplying => Err(Refused::Shipping),
-            _ => Ok(()),
+            _ => Ok(within("address", address, MAX_ADDRESS)?),
         }
     }
 
@@ -117,6 +127,14 @@ impl Requests {
         }
         Ok(())
     }
+}
+
+/// Checks that a reason is not above its limit.
+///
+/// # Errors
+/// Returns [`Refused::TooLong`].
+pub fn check_reason(reason: &str) -> Result<(), Refused> {
+    Ok(within("reason", reason, MAX_REASON)?)
 }
 
 #[cfg(test)]
@@ -158,6 +176,26 @@ mod tests {
             .may_change_address(&progress(OrderStatus::Charging), "Main Street")
             .unwrap_err();
         assert!(refused.to_string().contains("house number"), "{refused}");
+    }
+
+    #[test]
+    fn a_refusal_quotes_little_of_what_was_sent() {
+        let charging = progress(OrderStatus::Charging);
+        let asked = |address: &str| Requests::default().may_change_address(&charging, address);
+        let long = "x".repeat(1_000_000);
+        for refused in [
+            asked(&long).unwrap_err(),
+            asked(&format!("12 {long}")).unwrap_err(),
+            check_reason(&long).unwrap_err(),
+        ] {
+            let text = refused.to_string();
+            assert!(text.chars().count() < 300, "{text}");
+        }
+        assert_eq!(
+            asked(&format!("12 {}", "x".repeat(MAX_ADDRESS - 3))),
+            Ok(())
+        );
+        assert_eq!(check_reason(&"x".repeat(MAX_REASON)), Ok(()));
     }
 
     #[test]

@@ -4,14 +4,17 @@
     reason = "the macro writes a constant for each method and gives it no words"
 )]
 
+use std::fmt::Display;
+
 use activities::{Attempted, OrderActivities, Shipping};
 use inventory::Confirmation;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_sdk::{
-    ActivityExecutionError, WorkflowContext, WorkflowResult, WorkflowTermination,
+    ActivityExecutionError, ApplicationFailure, WorkflowContext, WorkflowResult,
+    WorkflowTermination,
 };
 
-use crate::{policies, stopped::Stopped};
+use crate::{Lenient, patches, policies, stopped::Stopped};
 
 /// Ships one item of an order. It has a history of its own, so a part of a large order can be
 /// inspected, and retried, on its own.
@@ -22,12 +25,17 @@ pub struct ShipItem;
 /// The methods a client names.
 #[workflow_methods]
 impl ShipItem {
-    /// Ships the item.
+    /// Ships the item. Fails if the input cannot be read or a field is above its limit.
     #[run(name = "ShipItem")]
     pub async fn run(
         ctx: &mut WorkflowContext<Self>,
-        shipping: Shipping,
+        shipping: Lenient<Shipping>,
     ) -> WorkflowResult<Attempted<Confirmation>> {
+        let shipping = shipping.read().map_err(|error| invalid_shipment(&error))?;
+        match shipping.check_limits() {
+            Err(error) if ctx.patched(patches::LIMITS) => Err(invalid_shipment(&error))?,
+            _ => {}
+        }
         let options = policies::activity_options(&ctx.cancellation_token(), None);
         let shipped = ctx
             .execute_activity(OrderActivities::ship, shipping, options)
@@ -37,4 +45,11 @@ impl ShipItem {
             error => Stopped::from(error).into_failure().into(),
         })
     }
+}
+
+fn invalid_shipment(reason: &impl Display) -> ApplicationFailure {
+    ApplicationFailure::builder(format!("invalid shipment: {reason}"))
+        .type_name("InvalidShipment".to_owned())
+        .non_retryable(true)
+        .build()
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use activities::{Activity, Effect, StepAnswer};
+use orders::{MAX_MESSAGE, shortened};
 use serde::{Deserialize, Serialize};
 use temporalio_common::search_attributes::SearchAttributeKey;
 
@@ -11,6 +12,10 @@ use temporalio_common::search_attributes::SearchAttributeKey;
 /// An order keeps it up to date only if it was started with it. A namespace that does not know the
 /// attribute therefore refuses the start, and never an order in the middle of its way.
 pub const ORDER_STATUS: SearchAttributeKey<String> = SearchAttributeKey::keyword("OrderStatus");
+
+/// How many ignored signals an order lists. Their number has no limit, and the answer to a query
+/// has.
+const MAX_IGNORED: usize = 10;
 
 /// The status of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -119,7 +124,7 @@ pub struct StepProgress {
 }
 
 /// The answer to the query `status`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, derive_more::Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderProgress {
     /// The order's ID.
@@ -133,13 +138,18 @@ pub struct OrderProgress {
     pub steps: Vec<StepProgress>,
     /// The delivery address, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[debug("***")]
     pub address: Option<String>,
     /// Why it was stopped, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Signals that were ignored, each with the reason.
+    /// The last signals that were ignored, each with the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[debug("{} of them", ignored.len())]
     pub ignored: Vec<String>,
+    /// How many signals were ignored before those that are listed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ignored_before: u32,
     /// How many items it has.
     #[serde(skip)]
     pub(crate) items: u32,
@@ -155,6 +165,7 @@ impl OrderProgress {
             address,
             reason: None,
             ignored: Vec::new(),
+            ignored_before: 0,
             items: u32::try_from(items).unwrap_or(u32::MAX).max(1),
         }
     }
@@ -188,6 +199,15 @@ impl OrderProgress {
         self.steps[place].status = StepStatus::Failed;
     }
 
+    /// Records that a signal was ignored, and why.
+    pub(crate) fn ignore(&mut self, note: &str) {
+        if self.ignored.len() == MAX_IGNORED {
+            self.ignored.remove(0);
+            self.ignored_before = self.ignored_before.saturating_add(1);
+        }
+        self.ignored.push(shortened(note, MAX_MESSAGE).into_owned());
+    }
+
     /// Whether the whole order has been handed to the courier.
     pub fn has_shipped(&self) -> bool {
         self.done_of(Activity::Ship) >= self.items
@@ -219,9 +239,27 @@ impl OrderProgress {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_list_of_ignored_signals_stays_short() {
+        let mut progress = OrderProgress::new("order-1", 1, None);
+        for number in 0..1_000 {
+            progress.ignore(&format!("{number} {}", "x".repeat(10_000)));
+        }
+        assert_eq!(progress.ignored.len(), MAX_IGNORED);
+        assert!(progress.ignored[0].starts_with("990 "));
+        assert_eq!(progress.ignored_before, 990);
+        let answer = serde_json::to_string(&progress).unwrap();
+        assert!(answer.len() < 10_000, "{}", answer.len());
+    }
 
     #[test]
     fn the_percentage_follows_the_steps_and_the_items() {

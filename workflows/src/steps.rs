@@ -21,6 +21,10 @@ use crate::{
 /// that follows the shipment.
 const AFTER_SHIPMENT: u32 = 0;
 
+/// The longest workflow ID that a Temporal server accepts by default, in bytes
+/// (`limit.maxIDLength`).
+const MAX_WORKFLOW_ID: usize = 1_000;
+
 impl OrderRun {
     pub(crate) async fn check_fraud(&self) -> Result<(), Stopped> {
         self.enter(OrderStatus::CheckingFraud);
@@ -122,7 +126,11 @@ impl OrderRun {
     async fn ship_apart(&self, shipping: Shipping) -> Result<Attempted<Confirmation>, Stopped> {
         let Item { product, .. } = &shipping.parcel;
         let options = ChildWorkflowOptions::builder()
-            .workflow_id(format!("{}-ship-{product}", self.ctx.workflow_id()))
+            .workflow_id(shipment_id(
+                self.ctx.workflow_id(),
+                &self.placement.submission,
+                product,
+            ))
             .cancellation_token(self.stop.clone())
             .task_timeout(policies::WORKFLOW_TASK_TIMEOUT)
             .static_summary(shipping.parcel.to_string())
@@ -185,5 +193,47 @@ impl OrderRun {
             placement: self.placement.clone(),
             items: self.order.items(),
         }
+    }
+}
+
+/// The ID of the workflow that ships a product: named for the order's workflow, or, if that would be
+/// too long, for the submission.
+fn shipment_id(workflow_id: &str, submission: &str, product: &str) -> String {
+    let id = format!("{workflow_id}-ship-{product}");
+    if id.len() <= MAX_WORKFLOW_ID {
+        id
+    } else {
+        format!("{submission}-ship-{product}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use orders::limits::{MAX_ORDER_ID, MAX_PRODUCT};
+
+    use super::*;
+
+    #[test]
+    fn a_shipment_is_named_for_its_order_where_the_name_fits() {
+        assert_eq!(
+            shipment_id("order-1", "run", "123456"),
+            "order-1-ship-123456"
+        );
+        let suffix = "-ship-123456";
+        let fits = "a".repeat(MAX_WORKFLOW_ID - suffix.len());
+        assert_eq!(
+            shipment_id(&fits, "run", "123456"),
+            format!("{fits}{suffix}")
+        );
+        let too_long = format!("{fits}a");
+        assert_eq!(shipment_id(&too_long, "run", "123456"), "run-ship-123456");
+    }
+
+    #[test]
+    fn a_shipment_of_an_order_within_the_limits_is_always_named_for_it() {
+        let longest = |length| "\u{10ffff}".repeat(length);
+        let order_id = longest(MAX_ORDER_ID);
+        let id = shipment_id(&order_id, "run", &longest(MAX_PRODUCT));
+        assert!(id.starts_with(&order_id));
     }
 }

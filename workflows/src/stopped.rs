@@ -2,6 +2,7 @@
 
 use std::{fmt::Display, iter};
 
+use orders::{MAX_MESSAGE, shortened};
 use temporalio_common::{error::IncomingError, protos::temporal::api::failure::v1::Failure};
 use temporalio_sdk::{
     ActivityExecutionError, ApplicationFailure, ChildWorkflowExecutionError,
@@ -48,12 +49,12 @@ fn failed(
     let innermost = iter::successors(cause, |cause| cause.cause()).last();
     let Some(failure) = innermost.map(IncomingError::failure).or(failure) else {
         return Stopped::Failed {
-            message: error.to_string(),
+            message: shortened(&error.to_string(), MAX_MESSAGE).into_owned(),
             type_name: String::new(),
         };
     };
     Stopped::Failed {
-        message: failure.message.clone(),
+        message: shortened(&failure.message, MAX_MESSAGE).into_owned(),
         type_name: failure
             .maybe_application_failure()
             .map(|info| info.r#type.clone())

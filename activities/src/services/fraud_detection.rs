@@ -1,5 +1,7 @@
 //! Knows which payment info is bad.
 
+use orders::masked;
+
 use crate::{
     error::{Refusal, StepError},
     task::{Checked, Payment},
@@ -23,7 +25,10 @@ impl FraudDetection {
         let reason = if info.is_empty() {
             "there is no payment info".to_owned()
         } else if KNOWN_BAD.iter().any(|bad| bad.eq_ignore_ascii_case(info)) {
-            format!("payment info {info:?} is on the list of known-bad ones")
+            format!(
+                "payment info {} is on the list of known-bad ones",
+                masked(info)
+            )
         } else {
             return Ok(Checked {});
         };

@@ -1,6 +1,7 @@
 //! Takes the money, and gives it back.
 
 use inventory::{Confirmation, Inventory, Placement};
+use orders::masked;
 
 use crate::{
     error::{Refusal, StepError},
@@ -15,9 +16,6 @@ pub const OUTAGE: &str = "VISA-OUTAGE";
 
 /// The attempt at which the service is back for [`OUTAGE`].
 pub const BACK_AT_ATTEMPT: u32 = 5;
-
-/// Characters of the payment info that a record may show.
-const SHOWN: usize = 2;
 
 /// The payment service.
 #[derive(Clone)]
@@ -59,27 +57,5 @@ impl Payments {
     pub fn refund(&self, placement: &Placement) -> Result<Undone, StepError> {
         let confirmation = self.ledger.record_refund(placement)?;
         Ok(Undone { confirmation })
-    }
-}
-
-/// The payment info with all but its end hidden: a ledger is read by many.
-fn masked(payment_info: &str) -> String {
-    let hidden = payment_info.chars().count().saturating_sub(SHOWN);
-    payment_info
-        .chars()
-        .enumerate()
-        .map(|(i, c)| if i < hidden { '*' } else { c })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::masked;
-
-    #[test]
-    fn only_the_end_of_the_payment_info_is_recorded() {
-        assert_eq!(masked("VISA-123456"), "*********56");
-        assert_eq!(masked("56"), "56");
-        assert_eq!(masked("Überweisung"), "*********ng");
     }
 }

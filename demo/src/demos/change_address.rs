@@ -56,8 +56,11 @@ async fn by_update(stage: &Stage) -> anyhow::Result<()> {
         .await;
     let handle = stage.find_order(ORDER_ID).await?;
     let options = WorkflowExecuteUpdateOptions::default();
-    let update =
-        handle.execute_update(ProcessOrder::change_address, NO_ADDRESS.to_owned(), options);
+    let update = handle.execute_update(
+        ProcessOrder::change_address,
+        NO_ADDRESS.to_owned().into(),
+        options,
+    );
     match update.await {
         Err(WorkflowUpdateError::Failed(failure)) => {
             voice.quote(&innermost(&failure));

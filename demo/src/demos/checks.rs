@@ -75,7 +75,7 @@ pub async fn until_status(
                 return Ok(None);
             }
             let options = WorkflowQueryOptions::default();
-            let asked = order.query(ProcessOrder::status, (), options).await;
+            let asked = order.query(ProcessOrder::status, ().into(), options).await;
             Ok(asked.ok().filter(|progress| progress.status == status))
         })
         .await

@@ -158,13 +158,17 @@ async fn told(client: &Client, order: &Order, fate: &Fate) -> bool {
             let options = WorkflowExecuteUpdateOptions::default();
             let answer = match fate {
                 Fate::Readdressed(address) => order
-                    .execute_update(ProcessOrder::change_address, address.clone(), options)
+                    .execute_update(
+                        ProcessOrder::change_address,
+                        address.clone().into(),
+                        options,
+                    )
                     .await
                     .map(|_| ()),
                 Fate::Cancelled(_) => {
                     let reason = "the storm wants it".to_owned();
                     order
-                        .execute_update(ProcessOrder::cancel, reason, options)
+                        .execute_update(ProcessOrder::cancel, reason.into(), options)
                         .await
                 }
                 _ => return false,

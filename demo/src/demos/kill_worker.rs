@@ -88,7 +88,9 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
 async fn found(stage: &Stage, activity: Activity) -> anyhow::Result<String> {
     let order = stage.find_order(ORDER_ID).await?;
     let options = WorkflowQueryOptions::default();
-    let progress = order.query(ProcessOrder::status, (), options).await?;
+    let progress = order
+        .query(ProcessOrder::status, ().into(), options)
+        .await?;
     let mut steps = progress.steps.into_iter();
     let step = steps.find(|it| it.step == activity && it.found);
     step.and_then(|it| it.confirmation)

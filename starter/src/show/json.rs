@@ -9,8 +9,8 @@ use crate::{
     progress::OrderEvent,
 };
 
-/// Shows an order to a program. Each line has an `event`: `step`, `asked`, `codeFailed`, `pickedUp`,
-/// `note`, and at the end `completed`, `cancelled` or `failed`.
+/// Shows an order to a program. Each line has an `event`: `step`, `asked`, `codeFailed`,
+/// `decidedAgain`, `pickedUp`, `note`, and at the end `completed`, `cancelled` or `failed`.
 pub struct Json;
 
 /// Prints a line. A pipe that nobody reads any more is no reason to fail: the order goes on.
@@ -33,6 +33,9 @@ impl Watch for Json {
         match event {
             OrderEvent::PickedUp => line(&json!({"event": "pickedUp"})),
             OrderEvent::CodeFailed(error) => line(&json!({"event": "codeFailed", "error": error})),
+            OrderEvent::DecidedAgain(reason) => {
+                line(&json!({"event": "decidedAgain", "reason": reason}));
+            }
             OrderEvent::Asked(what) => line(&json!({"event": "asked", "what": what})),
             OrderEvent::Step(step) => {
                 let mut value = json!(step);

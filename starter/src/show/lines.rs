@@ -50,6 +50,7 @@ impl Watch for Lines {
         match event {
             OrderEvent::PickedUp => {}
             OrderEvent::CodeFailed(error) => print(&code_failed(error)),
+            OrderEvent::DecidedAgain(reason) => print(&decided_again(reason)),
             OrderEvent::Asked(what) => print(&asked(what)),
             OrderEvent::Step(step) => print(&line(step)),
         }
@@ -83,6 +84,14 @@ pub(super) fn code_failed(error: &str) -> String {
     format!(
         "{BAD}the workflow's code failed{BAD:#}, and the order waits for a worker with the fix: \
          {error}"
+    )
+}
+
+/// That a worker decides once more what comes next.
+pub(super) fn decided_again(reason: &str) -> String {
+    format!(
+        "    {}; a worker decides again what comes next",
+        printable(reason)
     )
 }
 

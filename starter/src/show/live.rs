@@ -41,6 +41,13 @@ impl Live {
         let _ = self.all.println(coloured(line));
     }
 
+    /// Prints a line below the steps so far, for it came after them.
+    fn below(&self, text: &str) {
+        let line = self.all.add(ProgressBar::new_spinner());
+        line.set_style(ProgressStyle::with_template("{msg}").expect("a valid template"));
+        line.finish_with_message(coloured(text));
+    }
+
     /// Leaves what is shown as it is.
     pub(super) fn abandon(&mut self) {
         for step in self.steps.values() {
@@ -54,14 +61,8 @@ impl Watch for Live {
         let OrderEvent::Step(step) = event else {
             match event {
                 OrderEvent::CodeFailed(error) => self.print(&lines::code_failed(error)),
-                // Below the steps so far, for it came after them.
-                OrderEvent::Asked(what) => {
-                    let line = self.all.add(ProgressBar::new_spinner());
-                    line.set_style(
-                        ProgressStyle::with_template("{msg}").expect("a valid template"),
-                    );
-                    line.finish_with_message(coloured(&lines::asked(what)));
-                }
+                OrderEvent::DecidedAgain(reason) => self.below(&lines::decided_again(reason)),
+                OrderEvent::Asked(what) => self.below(&lines::asked(what)),
                 _ => {}
             }
             return;

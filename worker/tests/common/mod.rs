@@ -208,14 +208,14 @@ pub async fn history(handle: &OrderHandle) -> Vec<HistoryEvent> {
 /// What the order answers when it is asked how it stands.
 pub async fn status(handle: &OrderHandle) -> OrderProgress {
     let options = WorkflowQueryOptions::default();
-    let asked = handle.query(ProcessOrder::status, (), options);
+    let asked = handle.query(ProcessOrder::status, ().into(), options);
     asked.await.unwrap()
 }
 
 pub async fn until_status(handle: &OrderHandle, wanted: OrderStatus) -> OrderProgress {
     until(&wanted.to_string(), async || {
         let options = WorkflowQueryOptions::default();
-        let asked = handle.query(ProcessOrder::status, (), options).await;
+        let asked = handle.query(ProcessOrder::status, ().into(), options).await;
         // A worker that was killed a moment ago does not answer.
         asked.ok().filter(|progress| progress.status == wanted)
     })
@@ -227,7 +227,7 @@ pub async fn cancel(handle: &OrderHandle) -> Result<(), WorkflowUpdateError> {
     let options = WorkflowExecuteUpdateOptions::default();
     let reason = "changed my mind".to_owned();
     handle
-        .execute_update(ProcessOrder::cancel, reason, options)
+        .execute_update(ProcessOrder::cancel, reason.into(), options)
         .await
 }
 
