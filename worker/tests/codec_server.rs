@@ -133,6 +133,14 @@ async fn only_the_pages_it_was_started_for_may_ask() {
     let answer = send(&address, rebound, PLAIN).await;
     assert!(answer.starts_with("HTTP/1.1 421"), "{answer}");
 
+    let twice = post(&address, "/encode", "\r\nHost: evil.example");
+    let answer = send(&address, &twice, PLAIN).await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+
+    let elsewhere = post(&address, "http://evil.example/encode", "");
+    let answer = send(&address, &elsewhere, PLAIN).await;
+    assert!(answer.starts_with("HTTP/1.1 421"), "{answer}");
+
     let preflight = format!(
         "OPTIONS /decode HTTP/1.1\r\nHost: {address}\r\nOrigin: https://ui.example\r\n\
          Access-Control-Request-Method: POST"
