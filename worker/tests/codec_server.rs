@@ -46,7 +46,16 @@ async fn send(address: &str, head: &str, body: &str) -> String {
     let _ = stream.write_all(request.as_bytes()).await;
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
-    String::from_utf8(answer).unwrap()
+    let answer = String::from_utf8(answer).unwrap();
+    let Some((head, chunks)) = answer.split_once("\r\n\r\n") else {
+        return answer;
+    };
+    if !head.contains("transfer-encoding: chunked") {
+        return answer;
+    }
+    // Every second line is a chunk, and the others are their lengths.
+    let body: String = chunks.split("\r\n").skip(1).step_by(2).collect();
+    format!("{head}\r\n\r\n{body}")
 }
 
 fn post(address: &str, path: &str, further: &str) -> String {
