@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use crate::text::{MAX_MESSAGE, shortened};
+use crate::text::{MAX_QUOTE, shortened};
 
 /// Why a text is not the JSON of what was expected. The message names the field at fault if there
 /// is one, and quotes no value: it may be a payment info, in whatever field it was put.
@@ -33,7 +33,7 @@ pub fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, DecodeError> {
             "." => problem.into_owned(),
             field => format!("{field}: {problem}"),
         };
-        DecodeError(shortened(&message, MAX_MESSAGE).into_owned())
+        DecodeError(shortened(&message, 2 * MAX_QUOTE).into_owned())
     })?;
     deserializer
         .end()
@@ -74,7 +74,7 @@ mod tests {
     fn a_value_of_the_wrong_type_is_not_quoted_at_length() {
         let json = format!("\"{}\"", "x".repeat(1_000_000));
         let error = from_json::<()>(json.as_bytes()).unwrap_err().to_string();
-        assert!(error.chars().count() < 2 * MAX_MESSAGE, "{}", error.len());
+        assert!(error.chars().count() < 3 * MAX_QUOTE, "{}", error.len());
         assert!(error.starts_with("invalid type: string"), "{error}");
         assert!(error.contains("expected unit"), "{error}");
     }

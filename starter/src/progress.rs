@@ -392,11 +392,12 @@ fn not_the_codes_fault(cause: WorkflowTaskFailedCause) -> Option<&'static str> {
             Some("something new reached the order meanwhile")
         }
         WorkflowTaskFailedCause::ResetWorkflow => Some("somebody reset the order"),
-        WorkflowTaskFailedCause::ResetStickyTaskQueue
-        | WorkflowTaskFailedCause::ForceCloseCommand
-        | WorkflowTaskFailedCause::FailoverCloseCommand
-        | WorkflowTaskFailedCause::WorkflowPauseRequestedBeforeTaskStarted => {
-            Some("the server moved the order")
+        // The worker cannot send it back to the server as part of its answer. The server drops what
+        // was sent after a while.
+        WorkflowTaskFailedCause::PayloadsTooLarge
+        | WorkflowTaskFailedCause::GrpcMessageTooLarge
+        | WorkflowTaskFailedCause::RequestTooLarge => {
+            Some("somebody sent the order more than can be answered")
         }
         _ => None,
     }
@@ -578,7 +579,7 @@ mod tests {
         for repeated in [
             WorkflowTaskFailedCause::ResetWorkflow,
             WorkflowTaskFailedCause::UnhandledCommand,
-            WorkflowTaskFailedCause::ForceCloseCommand,
+            WorkflowTaskFailedCause::PayloadsTooLarge,
         ] {
             let told = progress.event(&failed(repeated));
             assert!(

@@ -16,7 +16,8 @@ use servers::{CliSearch, project_dir};
 use starter::follow::{Followed, OrderHandle};
 use temporalio_client::WorkflowSignalOptions;
 use temporalio_common::protos::temporal::api::{
-    enums::v1::EventType, history::v1::history_event::Attributes,
+    enums::v1::EventType,
+    history::v1::{HistoryEvent, history_event::Attributes},
 };
 use workflows::{OrderOutcome, OrderStatus, ProcessOrder, policies::HEARTBEAT_TIMEOUT};
 
@@ -383,4 +384,17 @@ async fn an_order_that_is_reset_is_not_charged_again() {
         .unwrap();
     assert_ne!(again.run_id(), first.run_id());
     exactly_once(&scene, &again).await;
+}
+
+#[tokio::test]
+async fn a_cancellation_that_comes_with_the_end_of_the_pause_is_carried_out_at_once() {
+    let scene = Scene::new().await;
+    let worker = scene.worker(&[]);
+    let mut pausing = order("order-1", 999);
+    pausing.pause_seconds = Some(2);
+    let (handle, _worker) = common::cancelled_as_its_pause_ends(&scene, worker, &pausing).await;
+    let events = history(&handle).await;
+    let failed = |event: &&HistoryEvent| event.event_type() == EventType::WorkflowTaskFailed;
+    assert_eq!(events.iter().find(failed), None);
+    assert_eq!(scene.effects("order-1"), [""; 0]);
 }

@@ -9,7 +9,7 @@ mod common;
 use std::path::Path;
 
 use activities::services::{DECLINED, OUTAGE};
-use common::{Scene, cancel, ended, order, until, until_status};
+use common::{Scene, cancel, cancelled_as_its_pause_ends, ended, order, until, until_status};
 use orders::{ApprovalRule, Item, Order};
 use starter::follow::OrderHandle;
 use temporalio_client::{
@@ -134,6 +134,13 @@ async fn of_every_kind_of_order() {
     cancel(&handle).await.unwrap();
     ended(&handle).await;
     keep(&handle, "cancelled").await;
+
+    let pausing = Order {
+        pause_seconds: Some(2),
+        ..order("order-17", 1)
+    };
+    let (handle, worker) = cancelled_as_its_pause_ends(&scene, worker, &pausing).await;
+    keep(&handle, "cancelled-as-its-pause-ended").await;
 
     drop(worker);
     let _worker = scene.worker(&["--hold", &courier]);

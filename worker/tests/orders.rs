@@ -224,6 +224,17 @@ async fn input_that_is_no_order_fails_with_the_fields_name() {
             Some(r#"{"orderID":"order-1","item":"123456","quantity":0,"paymentInfo":"V"}"#),
             "quantity",
         ),
+        // More seconds than a timer can express.
+        (
+            Some(
+                r#"{"item":"123456","quantity":1,"paymentInfo":"V","pauseSeconds":9223372036854775808}"#,
+            ),
+            "pauseSeconds",
+        ),
+        (
+            Some(r#"{"item":"123456","quantity":1,"paymentInfo":"VISA\u200b-000000"}"#),
+            "paymentInfo",
+        ),
         (Some(r#""an order""#), "an order"),
         (None, "without input"),
     ]

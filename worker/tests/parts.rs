@@ -166,3 +166,13 @@ async fn parts_that_have_shipped_are_recalled() {
 async fn parts_that_shipped_apart_are_recalled() {
     cancelled_while_parts_have_shipped(true).await;
 }
+
+#[tokio::test]
+async fn a_part_of_an_order_with_the_longest_workflow_id_ships() {
+    let scene = Scene::new().await;
+    let _worker = scene.worker(&[]);
+    let input = r#"{"orderID":"order-1","item":"123456","quantity":1,"paymentInfo":"VISA-1","shipApart":true}"#;
+    let handle = scene.place_by_cli(&"a".repeat(1_000), Some(input)).await;
+    assert_eq!(result(ended(&handle).await).outcome, OrderOutcome::Managed);
+    assert_eq!(scene.effects("order-1"), ["reserved", "charged", "shipped"]);
+}

@@ -7,10 +7,13 @@ use inventory::Change;
 use orders::{ApprovalRule, Order};
 use starter::follow::{Followed, OrderHandle};
 use temporalio_client::{
-    WorkflowCancelOptions, WorkflowExecuteUpdateOptions, WorkflowSignalOptions,
-    errors::WorkflowUpdateError,
+    UntypedSignal, UntypedUpdate, WorkflowCancelOptions, WorkflowExecuteUpdateOptions,
+    WorkflowSignalOptions, errors::WorkflowUpdateError,
 };
-use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
+use temporalio_common::{
+    data_converters::RawValue,
+    protos::temporal::api::{common::v1::Payload, history::v1::history_event::Attributes},
+};
 use workflows::{
     ORDER_STATUS, OrderOutcome, OrderStatus, ProcessOrder, requests::AddressChange,
     status::StepStatus,
@@ -182,6 +185,57 @@ async fn an_address_is_changed_by_update_and_by_signal_until_the_order_ships() {
     let ignored = status(&by_signal).await.ignored;
     assert_eq!(ignored.len(), 1);
     assert!(ignored[0].contains("no number"), "{ignored:?}");
+}
+
+#[tokio::test]
+async fn nothing_that_is_sent_to_an_order_stops_it() {
+    let scene = Scene::new().await;
+    let _worker = scene.worker(&[]);
+    let handle = scene.place(&awaiting_address("order-1")).await;
+    until_status(&handle, OrderStatus::AwaitingAddress).await;
+    let long = format!("12 {}", "x".repeat(1_000_000));
+    let json = |value: &serde_json::Value| Payload {
+        metadata: [("encoding".to_owned(), b"json/plain".to_vec())].into(),
+        data: value.to_string().into_bytes(),
+        ..Payload::default()
+    };
+    let mut signals = vec![
+        vec![],
+        vec![json(&7.into())],
+        vec![json(&"12 Main Street".into()); 2],
+        vec![Payload::default()],
+    ];
+    signals.extend(vec![vec![json(&long.as_str().into())]; 6]);
+    for payloads in signals {
+        let options = WorkflowSignalOptions::default();
+        let bad = handle.signal(
+            UntypedSignal::new("changeAddress"),
+            RawValue::new(payloads),
+            options,
+        );
+        bad.await.unwrap();
+    }
+    for update in ["approve", "changeAddress", "reject", "cancel", "unknown"] {
+        let refusal = refused(
+            handle
+                .execute_update(
+                    UntypedUpdate::new(update),
+                    RawValue::new(vec![json(&long.as_str().into())]),
+                    WorkflowExecuteUpdateOptions::default(),
+                )
+                .await
+                .map(|_| ()),
+        );
+        assert!(refusal.chars().count() < 500, "{update}: {refusal}");
+    }
+    let told = until("the signals to be ignored", async || {
+        let told = status(&handle).await;
+        (told.ignored.len() == 10).then_some(told)
+    })
+    .await;
+    assert!(told.ignored.iter().all(|note| note.chars().count() < 500));
+    change_address(&handle, "12 Main Street").await.unwrap();
+    assert_eq!(result(ended(&handle).await).outcome, OrderOutcome::Managed);
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ impl OrderRun {
             ctx: ctx.clone(),
             placement: Placement::new(&order.order_id, ctx.info().first_execution_run_id()),
             order,
-            stop: ctx.state(|workflow| workflow.stop.clone()),
+            stop: WorkflowCancellationToken::new(),
             to_undo: Rc::default(),
         }
     }

@@ -11,8 +11,8 @@ use futures::FutureExt;
 use orders::{Order, limits::MAX_REASON, quoted, shortened};
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_sdk::{
-    ApplicationFailure, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext,
-    WorkflowContextView, WorkflowResult, WorkflowTermination, workflows::select,
+    ApplicationFailure, SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult,
+    WorkflowTermination, workflows::select,
 };
 
 use crate::{
@@ -51,7 +51,6 @@ pub struct ProcessOrder {
     order: Result<Order, String>,
     pub(crate) progress: OrderProgress,
     pub(crate) requests: Requests,
-    pub(crate) stop: WorkflowCancellationToken,
 }
 
 /// The methods a client names.
@@ -70,7 +69,6 @@ impl ProcessOrder {
             order,
             progress,
             requests: Requests::default(),
-            stop: WorkflowCancellationToken::new(),
         }
     }
 
@@ -204,9 +202,7 @@ impl ProcessOrder {
     /// shipped.
     #[update(name = "cancel")]
     pub fn cancel(&mut self, _: &mut SyncWorkflowContext<Self>, reason: Lenient<String>) {
-        let reason = validated(reason);
-        self.requests.cancellation = Some(reason.clone());
-        self.stop.cancel_with_reason(reason);
+        self.requests.cancellation = Some(validated(reason));
     }
 }
 
@@ -226,20 +222,33 @@ impl ProcessOrder {
     }
 }
 
-/// Does the work. If the workflow is cancelled meanwhile, as the Temporal CLI and the Web UI do it, the
-/// order is cancelled on the same terms as by the update `cancel`.
+/// Does the work. If the order is cancelled meanwhile, its steps are told to stop. When the workflow
+/// is cancelled, as the Temporal CLI and the Web UI do it, the order is cancelled on the same terms as
+/// by the update `cancel`.
+///
+/// The update's handler must not stop the steps itself. It runs before the results are applied that
+/// came with it: the SDK forgets a timer that is cancelled, and panics if the same workflow task says
+/// that the timer fired.
 async fn unless_cancelled<T>(order: &OrderRun, work: impl Future<Output = T>) -> T {
+    let is_asked = |workflow: &ProcessOrder| workflow.requests.cancellation.is_some();
+    let mut asked = Box::pin(order.ctx.wait_condition(is_asked));
     let mut work = Box::pin(work.fuse());
     select! {
+        _ = asked => {}
         done = work => return done,
         reason = order.ctx.cancelled() => order.ctx.state_mut(|workflow| {
             if workflow.requests.may_cancel(&workflow.progress).is_ok() {
                 let reason = reason.unwrap_or_default();
                 let reason = shortened(&reason, MAX_REASON).into_owned();
-                workflow.requests.cancellation = Some(reason.clone());
-                workflow.stop.cancel_with_reason(reason);
+                workflow.requests.cancellation = Some(reason);
             }
         }),
+    }
+    if let Some(reason) = order
+        .ctx
+        .state(|workflow| workflow.requests.cancellation.clone())
+    {
+        order.stop.cancel_with_reason(reason);
     }
     work.await
 }

@@ -1,5 +1,6 @@
 //! What comes from outside cannot stop an order: recorded histories with other input in them are
 //! replayed with the code as it is now.
+#![allow(clippy::disallowed_methods, reason = "a test reads files")]
 
 use std::{fs, path::Path};
 

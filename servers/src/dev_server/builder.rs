@@ -18,10 +18,15 @@ pub(super) const HOST: &str = "127.0.0.1";
 ///
 /// Its timers, which also start retries and detect workers that went silent, fire up to a second
 /// late by default.
-const DYNAMIC_CONFIG: [&str; 3] = [
+///
+/// A worker returns each refused update to the server. If those of one workflow task come to more
+/// than 4 MB, gRPC's limit, the server terminates the workflow. It therefore lets fewer bytes of
+/// updates in at a time; by default it is 20 MB.
+const DYNAMIC_CONFIG: [&str; 4] = [
     "history.transferProcessorMaxPollRPS=5000",
     "history.transferProcessorMaxPollHostRPS=50000",
     "history.timerProcessorMaxTimeShift=\"20ms\"",
+    "history.maxInFlightUpdatePayloads=2097152",
 ];
 
 /// Without these, SQLite waits for the disk at each step, and an order takes 90 ms instead of

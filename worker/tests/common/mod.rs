@@ -26,7 +26,7 @@ use temporalio_client::{
     WorkflowQueryOptions, errors::WorkflowUpdateError,
 };
 use temporalio_common::protos::temporal::api::{
-    history::v1::HistoryEvent, workflow::v1::PendingActivityInfo,
+    enums::v1::EventType, history::v1::HistoryEvent, workflow::v1::PendingActivityInfo,
 };
 use tokio::process::{Child, Command};
 use workflows::{OrderProgress, OrderStatus, ProcessOrder};
@@ -229,6 +229,32 @@ pub async fn cancel(handle: &OrderHandle) -> Result<(), WorkflowUpdateError> {
     handle
         .execute_update(ProcessOrder::cancel, reason.into(), options)
         .await
+}
+
+/// Cancels an order so that the cancellation reaches a worker together with the end of the order's
+/// pause: both come while no worker runs. Gives the worker that takes the order over.
+pub async fn cancelled_as_its_pause_ends(
+    scene: &Scene,
+    worker: WorkerProcess,
+    order: &Order,
+) -> (OrderHandle, WorkerProcess) {
+    let handle = scene.place(order).await;
+    until_status(&handle, OrderStatus::Pausing).await;
+    worker.kill().await;
+    until("the pause to end", async || {
+        let fired = |event: &HistoryEvent| event.event_type() == EventType::TimerFired;
+        history(&handle).await.iter().any(fired).then_some(())
+    })
+    .await;
+    // If the worker should be the faster one, the order gets no further than this.
+    let held = scene.path("held-after-pause");
+    let hold = format!("Charge:before={}", held.display());
+    let (told, worker) = tokio::join!(cancel(&handle), async { scene.worker(&["--hold", &hold]) });
+    told.unwrap();
+    // It is there if the order came so far.
+    let _ = std::fs::remove_file(&held);
+    assert_eq!(ended(&handle).await, Followed::Cancelled);
+    (handle, worker)
 }
 
 /// Why an order did not do what it was asked.
