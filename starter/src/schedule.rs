@@ -210,9 +210,10 @@ async fn pause(args: &ScheduleNameArgs, paused: bool) -> anyhow::Result<()> {
         .describe(Default::default())
         .await
         .map_err(|error| named(error, &args.name))?;
+    let name = printable(&args.name);
     let word = if paused { "paused" } else { "not paused" };
     if now.paused() == paused {
-        println!("{} is already {word}; nothing was changed", args.name);
+        println!("{name} is already {word}; nothing was changed");
         return Ok(());
     }
     let note = Some("by the starter");
@@ -222,7 +223,7 @@ async fn pause(args: &ScheduleNameArgs, paused: bool) -> anyhow::Result<()> {
         schedule.unpause(note, Default::default()).await
     };
     done.map_err(|error| named(error, &args.name))?;
-    println!("{} is {word} now", args.name);
+    println!("{name} is {word} now");
     Ok(())
 }
 
@@ -230,7 +231,10 @@ async fn delete(args: &ScheduleNameArgs) -> anyhow::Result<()> {
     let schedule = find(args).await?;
     let deleted = schedule.delete(Default::default()).await;
     deleted.map_err(|error| named(error, &args.name))?;
-    println!("{} is deleted; the orders that it placed remain", args.name);
+    println!(
+        "{} is deleted; the orders that it placed remain",
+        printable(&args.name)
+    );
     Ok(())
 }
 
