@@ -174,5 +174,8 @@ async fn a_part_of_an_order_with_the_longest_workflow_id_ships() {
     let input = r#"{"orderID":"order-1","item":"123456","quantity":1,"paymentInfo":"VISA-1","shipApart":true}"#;
     let handle = scene.place_by_cli(&"a".repeat(1_000), Some(input)).await;
     assert_eq!(result(ended(&handle).await).outcome, OrderOutcome::Managed);
-    assert_eq!(scene.effects("order-1"), ["reserved", "charged", "shipped"]);
+    assert_eq!(
+        scene.effects("order-1"),
+        ["reserved", "charged", "shipped", "restocked"]
+    );
 }

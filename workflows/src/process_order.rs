@@ -11,8 +11,8 @@ use futures::FutureExt;
 use orders::{Order, limits::MAX_REASON, quoted, shortened};
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_sdk::{
-    ApplicationFailure, SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult,
-    WorkflowTermination, workflows::select,
+    ApplicationFailure, SyncWorkflowContext, WaitConditionOptions, WorkflowContext,
+    WorkflowContextView, WorkflowResult, WorkflowTermination, workflows::select,
 };
 
 use crate::{
@@ -231,7 +231,11 @@ impl ProcessOrder {
 /// that the timer fired.
 async fn unless_cancelled<T>(order: &OrderRun, work: impl Future<Output = T>) -> T {
     let is_asked = |workflow: &ProcessOrder| workflow.requests.cancellation.is_some();
-    let mut asked = Box::pin(order.ctx.wait_condition(is_asked));
+    // By default a condition is met, too, when the workflow is cancelled.
+    let patient = WaitConditionOptions::builder()
+        .cancellation_token(order.stop.clone())
+        .build();
+    let mut asked = Box::pin(order.ctx.wait_condition_with_options(is_asked, patient));
     let mut work = Box::pin(work.fuse());
     select! {
         _ = asked => {}
