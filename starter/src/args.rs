@@ -464,15 +464,8 @@ fn status(text: &str) -> Result<OrderStatus, String> {
         })
 }
 
-/// The server adds a hyphen and the time to the name for the ID of each order, which may have 100
-/// characters in all.
-const LONGEST_RECURRING: usize = 100 - "-2026-11-24T12:00:00Z".len();
-
 fn recurring(text: &str) -> Result<String, String> {
     check_name(text).map_err(|problem| format!("the name {problem}"))?;
-    if text.chars().count() > LONGEST_RECURRING {
-        return Err(format!("expected at most {LONGEST_RECURRING} characters"));
-    }
     Ok(text.to_owned())
 }
 
@@ -631,10 +624,6 @@ mod tests {
             ),
             (
                 &["schedule", "create", "a\nb", "--every", "1s"],
-                ErrorKind::ValueValidation,
-            ),
-            (
-                &["schedule", "create", &"x".repeat(80), "--every", "1s"],
                 ErrorKind::ValueValidation,
             ),
             (&["schedule", "delete", ""], ErrorKind::InvalidValue),

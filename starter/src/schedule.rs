@@ -210,12 +210,10 @@ async fn pause(args: &ScheduleNameArgs, paused: bool) -> anyhow::Result<()> {
         .describe(Default::default())
         .await
         .map_err(|error| named(error, &args.name))?;
+    let name = printable(&args.name);
     let word = if paused { "paused" } else { "not paused" };
     if now.paused() == paused {
-        say(&format!(
-            "{} is already {word}; nothing was changed",
-            args.name
-        ));
+        say(&format!("{} is already {word}; nothing was changed", name));
         return Ok(());
     }
     let note = Some("by the starter");
@@ -225,7 +223,7 @@ async fn pause(args: &ScheduleNameArgs, paused: bool) -> anyhow::Result<()> {
         schedule.unpause(note, Default::default()).await
     };
     done.map_err(|error| named(error, &args.name))?;
-    say(&format!("{} is {word} now", args.name));
+    say(&format!("{} is {word} now", name));
     Ok(())
 }
 
@@ -235,7 +233,7 @@ async fn delete(args: &ScheduleNameArgs) -> anyhow::Result<()> {
     deleted.map_err(|error| named(error, &args.name))?;
     say(&format!(
         "{} is deleted; the orders that it placed remain",
-        args.name
+        printable(&args.name)
     ));
     Ok(())
 }

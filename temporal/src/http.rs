@@ -1,6 +1,10 @@
 //! Serves an `axum` router over HTTP/1.1, with limits on what its clients may take.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Router,
@@ -26,6 +30,9 @@ use tracing::{debug, warn};
 /// The pause after the operating system refused a new connection: as a rule the process has too
 /// many files open, and some of them are closed soon.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often the log says so.
+const WARN_EVERY: Duration = Duration::from_secs(60);
 
 /// The most that is read of a connection before it is parsed, in bytes; so a request's head is no
 /// longer than this.
@@ -58,21 +65,20 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits) {
             ));
     let service = TowerToHyperService::new(router);
     let places = Arc::new(Semaphore::new(limits.connections));
-    let mut was_refused = false;
+    let mut warned: Option<Instant> = None;
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
                 // It may go on for long, and would fill the log.
-                if !was_refused {
+                if warned.is_none_or(|last| last.elapsed() > WARN_EVERY) {
                     warn!("cannot accept connections: {error}. Retrying until it works");
+                    warned = Some(Instant::now());
                 }
-                was_refused = true;
                 sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
-        was_refused = false;
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(limits.time));
         let connection = http1::Builder::new()

@@ -209,6 +209,13 @@ mod tests {
         assert_eq!(health.ready().await, Err(NotReady::NotConnected));
     }
 
+    #[test]
+    fn what_cannot_be_opened_makes_a_worker_not_ready() {
+        assert_eq!(can_open(Path::new("/dev/null")), Ok(()));
+        let reason = can_open(Path::new("/nowhere/file")).unwrap_err();
+        assert!(reason.to_string().contains("cannot open files"), "{reason}");
+    }
+
     #[tokio::test]
     async fn there_are_two_pages_to_get() {
         let health = Health::new(Polls::default());
