@@ -23,7 +23,8 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let inventory = Inventory::at(folder.path().join("inventory.json"), SystemTime::now);
+        let location = folder.path().join("inventory.json").into();
+        let inventory = Inventory::at(&location, SystemTime::now).unwrap();
         Self { folder, inventory }
     }
 
@@ -39,8 +40,8 @@ impl Scene {
         self.environment(Faults::none(), 1)
     }
 
-    fn effects(&self) -> Vec<String> {
-        let entries = self.inventory.effects("order-1").unwrap();
+    async fn effects(&self) -> Vec<String> {
+        let entries = self.inventory.effects("order-1").await.unwrap();
         entries
             .iter()
             .map(|entry| entry.change.to_string())
@@ -120,7 +121,7 @@ async fn check_fraud_refuses_what_is_no_payment_info_for_good() {
         assert!(!message.contains("666666"), "{message}");
         assert_eq!((kind.as_str(), is_final), ("PaymentRefused", true));
     }
-    assert_eq!(scene.effects(), [""; 0]);
+    assert_eq!(scene.effects().await, [""; 0]);
 }
 
 #[tokio::test]
@@ -154,7 +155,7 @@ async fn prepare_shipment_reserves_once_for_each_submission() {
         matches!(prepared.answer, Preparation::Duplicate { .. }),
         "{prepared:?}"
     );
-    assert_eq!(scene.effects(), ["reserved"]);
+    assert_eq!(scene.effects().await, ["reserved"]);
 }
 
 #[tokio::test]
@@ -227,9 +228,9 @@ async fn charge_and_ship_answer_a_retry_with_the_same_confirmation() {
     );
     assert_ne!(charge, shipment);
     assert_eq!(charge.attempts, 1);
-    let shipped = &scene.inventory.effects("order-1").unwrap()[2];
+    let shipped = &scene.inventory.effects("order-1").await.unwrap()[2];
     assert_eq!(shipped.address.as_deref(), Some("12 Main Street"));
-    assert_eq!(scene.effects(), ["reserved", "charged", "shipped"]);
+    assert_eq!(scene.effects().await, ["reserved", "charged", "shipped"]);
     let ledger = std::fs::read_to_string(scene.folder.path().join("ledger.jsonl")).unwrap();
     assert!(
         !ledger.contains("VISA"),
@@ -264,7 +265,7 @@ async fn supplier_order_delivers_up_to_the_capacity_and_only_where_stock_is_low(
         .unwrap()
         .answer;
     assert_eq!((delivery.quantity, delivery.in_stock), (0, 10_000));
-    assert_eq!(scene.effects(), ["restocked"]);
+    assert_eq!(scene.effects().await, ["restocked"]);
 }
 
 async fn undo_all(environment: &ActivityEnvironment) {
@@ -287,14 +288,14 @@ async fn undoing_what_was_not_done_does_nothing() {
     let scene = Scene::new();
     let environment = scene.calm();
     undo_all(&environment).await;
-    assert_eq!(scene.effects(), [""; 0]);
+    assert_eq!(scene.effects().await, [""; 0]);
     environment
         .run(OrderActivities::prepare_shipment, reserving(999))
         .await
         .unwrap();
     undo_all(&environment).await;
     undo_all(&environment).await;
-    assert_eq!(scene.effects(), ["reserved", "released"]);
+    assert_eq!(scene.effects().await, ["reserved", "released"]);
 }
 
 #[tokio::test]
@@ -312,7 +313,7 @@ async fn a_declined_payment_is_final_and_charges_nothing() {
     let (message, kind, is_final) = failure(refused);
     assert!(message.contains("declined"), "{message}");
     assert_eq!((kind.as_str(), is_final), ("PaymentDeclined", true));
-    assert_eq!(scene.effects(), ["reserved"]);
+    assert_eq!(scene.effects().await, ["reserved"]);
 }
 
 #[tokio::test]
@@ -334,7 +335,7 @@ async fn the_payment_service_comes_back_at_the_fifth_attempt() {
             assert_eq!(charged.unwrap().attempts, BACK_AT_ATTEMPT);
         }
     }
-    assert_eq!(scene.effects(), ["reserved", "charged"]);
+    assert_eq!(scene.effects().await, ["reserved", "charged"]);
 }
 
 #[tokio::test]
@@ -375,7 +376,7 @@ async fn an_order_of_several_items_is_looked_up_reserved_and_shipped_item_by_ite
             .unwrap();
     }
     assert_eq!(
-        scene.effects(),
+        scene.effects().await,
         ["reserved", "reserved", "shipped", "shipped"]
     );
 }
@@ -449,7 +450,7 @@ async fn each_activity_fails_with_a_message_of_its_own_and_a_retry_finds_what_wa
                 "released",
             ],
         };
-        assert_eq!(scene.effects(), done);
+        assert_eq!(scene.effects().await, done);
 
         let environment = scene.calm();
         environment
@@ -478,7 +479,7 @@ async fn each_activity_fails_with_a_message_of_its_own_and_a_retry_finds_what_wa
             "refunded",
             "released",
         ];
-        assert_eq!(scene.effects(), all);
+        assert_eq!(scene.effects().await, all);
     }
     let all = messages.len();
     messages.sort();

@@ -31,10 +31,9 @@ const EFFECTS: [&str; 4] = ["reserved", "charged", "shipped", "restocked"];
 async fn exactly_once(scene: &Scene, handle: &OrderHandle) {
     let result = result(ended(handle).await);
     assert_eq!(result.outcome, OrderOutcome::Managed);
-    assert_eq!(scene.effects(&result.order_id), EFFECTS);
-    assert_eq!(scene.stock(), 10_000);
-    let audit = inventory::audit(scene.database()).unwrap();
-    assert!(audit.is_clean(), "{:?}", audit.findings);
+    assert_eq!(scene.effects(&result.order_id).await, EFFECTS);
+    assert_eq!(scene.stock().await, 10_000);
+    scene.audit().await;
 }
 
 /// Kills a worker at a point of an activity, and has another one take over.
@@ -56,7 +55,7 @@ async fn killed_in(order: Order, activity: Activity, point: &str) {
         .position(|one| *one == activity)
         .unwrap();
     let done_before = position.saturating_sub(1) + usize::from(point == "after" && position > 0);
-    assert_eq!(scene.effects("order-1"), EFFECTS[..done_before]);
+    assert_eq!(scene.effects("order-1").await, EFFECTS[..done_before]);
 
     let worker = scene.worker(&[]);
     worker.says("worker ready").await;
@@ -178,7 +177,10 @@ async fn killed_while_undoing(activity: Activity, point: &str) {
     parts.more_items = vec![Item::new("234567", 20)];
     let handle = scene.place(&parts).await;
     until("one part to ship", async || {
-        let shipped = scene.effects("order-1").contains(&"shipped".to_owned());
+        let shipped = scene
+            .effects("order-1")
+            .await
+            .contains(&"shipped".to_owned());
         (courier.exists() && shipped).then_some(())
     })
     .await;
@@ -189,7 +191,7 @@ async fn killed_while_undoing(activity: Activity, point: &str) {
 
     let _worker = scene.worker(&[]);
     assert!(matches!(ended(&handle).await, Followed::Cancelled(_)));
-    let effects = scene.effects("order-1");
+    let effects = scene.effects("order-1").await;
     let count = |effect: &str| effects.iter().filter(|it| *it == effect).count();
     assert_eq!(count("recalled"), count("shipped"), "{effects:?}");
     assert_eq!((count("refunded"), count("released")), (1, 2));
@@ -202,8 +204,8 @@ async fn killed_while_undoing(activity: Activity, point: &str) {
         }),
         "{effects:?}"
     );
-    assert_eq!(scene.stock(), 6_000);
-    scene.audit();
+    assert_eq!(scene.stock().await, 6_000);
+    scene.audit().await;
 }
 
 #[tokio::test]
@@ -238,10 +240,10 @@ async fn killed_after_a_step_whose_report_is_lost_while_the_order_is_cancelled()
     let _worker = scene.worker(&[]);
     assert!(matches!(ended(&handle).await, Followed::Cancelled(_)));
     assert_eq!(
-        scene.effects("order-1"),
+        scene.effects("order-1").await,
         ["reserved", "charged", "refunded", "released"]
     );
-    scene.audit();
+    scene.audit().await;
 }
 
 #[tokio::test]
@@ -262,7 +264,7 @@ async fn killed_while_a_person_is_waited_for() {
     told.await.unwrap();
     let _worker = scene.worker(&[]);
     exactly_once(&scene, &handle).await;
-    let shipped = &scene.entries("order-1")[2];
+    let shipped = &scene.entries("order-1").await[2];
     assert_eq!(shipped.address.as_deref(), Some("12 Main Street"));
 }
 
@@ -321,7 +323,7 @@ async fn a_deploy_costs_orders_under_way_nothing() {
         assert_eq!(result(ended(handle).await).outcome, OrderOutcome::Managed);
         assert_eq!(most_attempts(handle).await, 1);
     }
-    assert!(inventory::audit(scene.database()).unwrap().is_clean());
+    scene.audit().await;
 }
 
 #[tokio::test]
@@ -343,12 +345,12 @@ async fn orders_outlive_a_killed_server() {
     for handle in [in_a_step, in_a_pause] {
         let result = result(ended(&handle).await);
         assert_eq!(result.outcome, OrderOutcome::Managed);
-        let effects = scene.effects(&result.order_id);
+        let effects = scene.effects(&result.order_id).await;
         for once in ["reserved", "charged", "shipped"] {
             assert_eq!(effects.iter().filter(|effect| *effect == once).count(), 1);
         }
     }
-    assert!(inventory::audit(scene.database()).unwrap().is_clean());
+    scene.audit().await;
 }
 
 #[tokio::test]
@@ -396,5 +398,5 @@ async fn a_cancellation_that_comes_with_the_end_of_the_pause_is_carried_out_at_o
     let events = history(&handle).await;
     let failed = |event: &&HistoryEvent| event.event_type() == EventType::WorkflowTaskFailed;
     assert_eq!(events.iter().find(failed), None);
-    assert_eq!(scene.effects("order-1"), [""; 0]);
+    assert_eq!(scene.effects("order-1").await, [""; 0]);
 }

@@ -146,7 +146,10 @@ async fn of_every_kind_of_order() {
     let _worker = scene.worker(&["--hold", &courier]);
     let handle = scene.place(&several("order-15")).await;
     until("one part to ship", async || {
-        let shipped = scene.effects("order-15").contains(&"shipped".to_owned());
+        let shipped = scene
+            .effects("order-15")
+            .await
+            .contains(&"shipped".to_owned());
         (held.exists() && shipped).then_some(())
     })
     .await;

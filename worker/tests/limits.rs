@@ -16,10 +16,10 @@ async fn what_is_not_done_within_the_limit_is_cut_off_and_done_by_another_worker
     worker.signal(Signal::SIGTERM);
     assert_eq!(worker.ended().await.code(), Some(1), "{}", worker.log());
     worker.says("worker stopped after 300ms").await;
-    assert_eq!(scene.effects("order-1"), ["reserved"]);
+    assert_eq!(scene.effects("order-1").await, ["reserved"]);
     let _next = scene.worker(&[]);
     result(ended(&handle).await);
-    assert_eq!(scene.effects("order-1").len(), 4);
+    assert_eq!(scene.effects("order-1").await.len(), 4);
 }
 
 /// The least of everything still runs orders.

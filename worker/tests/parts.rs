@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Scene, cancel, ended, order, reason, result, status, until, until_status};
+use common::{Scene, cancel, ended, order, reason, result, status, until};
 use orders::{Item, Order};
 use starter::follow::{self, Followed};
 use temporalio_common::protos::temporal::api::enums::v1::EventType;
@@ -19,7 +19,7 @@ fn three_items(order_id: &str) -> Order {
 
 /// The order is done, and every item has been reserved, shipped and looked at once.
 async fn once_each(scene: &Scene, order_id: &str) {
-    let mut effects = scene.effects(order_id);
+    let mut effects = scene.effects(order_id).await;
     effects.sort();
     assert_eq!(
         effects,
@@ -27,7 +27,7 @@ async fn once_each(scene: &Scene, order_id: &str) {
             "charged", "reserved", "reserved", "reserved", "shipped", "shipped", "shipped",
         ]
     );
-    scene.audit();
+    scene.audit().await;
 }
 
 #[tokio::test]
@@ -41,13 +41,17 @@ async fn items_are_reserved_as_a_whole_and_shipped_side_by_side() {
     until("a courier", async || held.exists().then_some(())).await;
     // One is held; the others go their way.
     until("the others to ship", async || {
-        let shipped = scene.effects("order-1");
+        let shipped = scene.effects("order-1").await;
         let shipped = shipped.iter().filter(|effect| *effect == "shipped");
         (shipped.count() == 2).then_some(())
     })
     .await;
-    let told = until_status(&handle, OrderStatus::Shipping).await;
-    assert_eq!(told.percent, 60 + 2 * 20 / 3);
+    until("the order to know of both", async || {
+        let told = status(&handle).await;
+        let both = told.status == OrderStatus::Shipping && told.percent == 60 + 2 * 20 / 3;
+        both.then_some(())
+    })
+    .await;
     std::fs::remove_file(&held).unwrap();
     let result = result(ended(&handle).await);
     let shipped: Vec<_> = result
@@ -101,7 +105,7 @@ async fn of_an_order_with_an_unknown_item_nothing_is_reserved() {
     };
     let reason = reason(scene.process(&unknown).await);
     assert!(reason.contains("999999"), "{reason}");
-    assert_eq!(scene.effects("order-1"), [""; 0]);
+    assert_eq!(scene.effects("order-1").await, [""; 0]);
 }
 
 #[tokio::test]
@@ -112,7 +116,7 @@ async fn where_an_item_is_short_the_supplier_comes_first() {
     let handle = scene.place(&three_items("order-1")).await;
     let result = result(ended(&handle).await);
     assert_eq!(result.outcome, OrderOutcome::Managed);
-    let effects = scene.effects("order-1");
+    let effects = scene.effects("order-1").await;
     assert_eq!(effects[..2], ["restocked", "restocked"]);
     assert_eq!(result.shipments[1].in_stock, 9_980);
     let looked_up = common::history(&handle)
@@ -120,7 +124,7 @@ async fn where_an_item_is_short_the_supplier_comes_first() {
         .into_iter()
         .filter(|event| event.event_type() == EventType::MarkerRecorded);
     assert_eq!(looked_up.count(), 1);
-    scene.audit();
+    scene.audit().await;
 }
 
 async fn cancelled_while_parts_have_shipped(ship_apart: bool) {
@@ -135,7 +139,7 @@ async fn cancelled_while_parts_have_shipped(ship_apart: bool) {
     };
     let handle = scene.place(&parts).await;
     until("the others to ship", async || {
-        let shipped = scene.effects("order-1");
+        let shipped = scene.effects("order-1").await;
         let shipped = shipped.iter().filter(|effect| *effect == "shipped");
         (held.exists() && shipped.count() == 2).then_some(())
     })
@@ -143,7 +147,7 @@ async fn cancelled_while_parts_have_shipped(ship_apart: bool) {
     cancel(&handle).await.unwrap();
     std::fs::remove_file(&held).unwrap();
     assert!(matches!(ended(&handle).await, Followed::Cancelled(_)));
-    let effects = scene.effects("order-1");
+    let effects = scene.effects("order-1").await;
     let count = |effect: &str| effects.iter().filter(|it| *it == effect).count();
     assert_eq!(count("shipped"), count("recalled"), "{effects:?}");
     assert_eq!((count("charged"), count("refunded")), (1, 1));
@@ -152,9 +156,12 @@ async fn cancelled_while_parts_have_shipped(ship_apart: bool) {
     let refunded = effects.iter().position(|it| it == "refunded").unwrap();
     assert!(undone < refunded, "{effects:?}");
     for (product, in_stock) in SHELVES {
-        assert_eq!(scene.inventory().stock(product).unwrap(), in_stock);
+        assert_eq!(
+            scene.inventory().await.stock(product).await.unwrap(),
+            in_stock
+        );
     }
-    scene.audit();
+    scene.audit().await;
 }
 
 #[tokio::test]
@@ -175,7 +182,7 @@ async fn a_part_of_an_order_with_the_longest_workflow_id_ships() {
     let handle = scene.place_by_cli(&"a".repeat(1_000), Some(input)).await;
     assert_eq!(result(ended(&handle).await).outcome, OrderOutcome::Managed);
     assert_eq!(
-        scene.effects("order-1"),
+        scene.effects("order-1").await,
         ["reserved", "charged", "shipped", "restocked"]
     );
 }

@@ -57,8 +57,8 @@ async fn approve(handle: &OrderHandle) -> Result<(), WorkflowUpdateError> {
 }
 
 /// Where the order's parcels went, by the ledger.
-fn shipped_to(scene: &Scene, order_id: &str) -> Vec<Option<String>> {
-    let entries = scene.entries(order_id).into_iter();
+async fn shipped_to(scene: &Scene, order_id: &str) -> Vec<Option<String>> {
+    let entries = scene.entries(order_id).await.into_iter();
     entries
         .filter(|entry| entry.change == Change::Shipped)
         .map(|entry| entry.address)
@@ -79,7 +79,7 @@ async fn an_order_tells_how_it_stands_during_the_run_and_after_it() {
     assert_eq!(steps, ["CheckFraud", "PrepareShipment", "Charge"]);
     let charge = &waiting.steps[2];
     assert_eq!(charge.status, StepStatus::Done);
-    let entries = scene.entries("order-1");
+    let entries = scene.entries("order-1").await;
     assert_eq!(charge.confirmation, entries[1].confirmation);
 
     change_address(&handle, "12 Main Street").await.unwrap();
@@ -157,7 +157,7 @@ async fn an_address_is_changed_by_update_and_by_signal_until_the_order_ships() {
     let shipped = result(ended(&by_update).await);
     assert_eq!(shipped.address.as_deref(), Some("12 Main Street"));
     assert_eq!(
-        shipped_to(&scene, "order-1"),
+        shipped_to(&scene, "order-1").await,
         [Some("12 Main Street".to_owned())]
     );
     assert!(matches!(
@@ -179,7 +179,7 @@ async fn an_address_is_changed_by_update_and_by_signal_until_the_order_ships() {
     }
     result(ended(&by_signal).await);
     assert_eq!(
-        shipped_to(&scene, "order-2"),
+        shipped_to(&scene, "order-2").await,
         [Some("7 Low Road".to_owned())]
     );
     let ignored = status(&by_signal).await.ignored;
@@ -248,7 +248,7 @@ async fn a_wait_for_an_address_ends_and_the_order_goes_on_with_the_one_it_has() 
     let shipped = result(scene.process(&patient).await);
     assert_eq!(shipped.outcome, OrderOutcome::Managed);
     assert_eq!(
-        shipped_to(&scene, "order-1"),
+        shipped_to(&scene, "order-1").await,
         [Some("1 Old Road".to_owned())]
     );
 }
@@ -271,7 +271,7 @@ async fn an_address_that_is_changed_before_it_is_waited_for_is_not_waited_for() 
     let _worker = scene.worker(&[]);
     result(ended(&handle).await);
     assert_eq!(
-        shipped_to(&scene, "order-1"),
+        shipped_to(&scene, "order-1").await,
         [Some("12 Main Street".to_owned())]
     );
 }
@@ -316,9 +316,9 @@ async fn an_order_that_asks_for_approval_waits_for_a_decision() {
     assert_eq!(rejected.outcome, OrderOutcome::Rejected);
     assert!(rejected.message.contains("too many"), "{rejected:?}");
     for nothing in ["order-2", "order-4"] {
-        assert_eq!(scene.effects(nothing), [""; 0]);
+        assert_eq!(scene.effects(nothing).await, [""; 0]);
     }
-    scene.audit();
+    scene.audit().await;
 }
 
 #[tokio::test]
@@ -338,10 +338,10 @@ async fn what_is_asked_at_the_wrong_time_or_twice_is_refused_and_changes_nothing
     std::fs::remove_file(&held).unwrap();
     result(ended(&handle).await);
     assert_eq!(
-        shipped_to(&scene, "order-1"),
+        shipped_to(&scene, "order-1").await,
         [Some("12 Main Street".to_owned())]
     );
-    assert_eq!(scene.effects("order-1").len(), 4);
+    assert_eq!(scene.effects("order-1").await.len(), 4);
 
     let twice = scene.place(&awaiting_approval("order-2")).await;
     until_status(&twice, OrderStatus::AwaitingApproval).await;
@@ -364,19 +364,19 @@ async fn a_cancelled_order_undoes_what_it_did_in_reverse() {
     let _worker = scene.worker(&[]);
     let handle = scene.place(&awaiting_address("order-1")).await;
     until_status(&handle, OrderStatus::AwaitingAddress).await;
-    assert_eq!(scene.stock(), 990);
+    assert_eq!(scene.stock().await, 990);
     cancel(&handle).await.unwrap();
     assert!(matches!(ended(&handle).await, Followed::Cancelled(_)));
     assert_eq!(
-        scene.effects("order-1"),
+        scene.effects("order-1").await,
         ["reserved", "charged", "refunded", "released"]
     );
-    assert_eq!(scene.stock(), 1_000);
+    assert_eq!(scene.stock().await, 1_000);
     assert_eq!(status(&handle).await.status, OrderStatus::Cancelled);
     // What was undone may be placed again.
     let again = result(scene.process(&order("order-1", 10)).await);
     assert_eq!(again.outcome, OrderOutcome::Managed);
-    scene.audit();
+    scene.audit().await;
 }
 
 #[tokio::test]
@@ -391,7 +391,7 @@ async fn temporals_own_cancellation_undoes_too_and_comes_too_late_in_the_same_wa
     early.cancel(options.clone()).await.unwrap();
     assert!(matches!(ended(&early).await, Followed::Cancelled(_)));
     assert_eq!(
-        scene.effects("order-1"),
+        scene.effects("order-1").await,
         ["reserved", "charged", "refunded", "released"]
     );
     let late = scene.place(&order("order-2", 10)).await;
@@ -412,10 +412,10 @@ async fn temporals_own_cancellation_undoes_too_and_comes_too_late_in_the_same_wa
     std::fs::write(scene.database(), file).unwrap();
     assert_eq!(result(ended(&late).await).outcome, OrderOutcome::Managed);
     assert_eq!(
-        scene.effects("order-2"),
+        scene.effects("order-2").await,
         ["reserved", "charged", "shipped", "restocked"]
     );
-    scene.audit();
+    scene.audit().await;
 }
 
 #[tokio::test]
@@ -429,11 +429,11 @@ async fn a_cancelled_order_waits_for_the_step_under_way_and_undoes_it() {
     cancel(&handle).await.unwrap();
     // Nobody can tell whether it will be made yet, so nothing is undone yet.
     assert_eq!(status(&handle).await.status, OrderStatus::Charging);
-    assert_eq!(scene.effects("order-1"), ["reserved"]);
+    assert_eq!(scene.effects("order-1").await, ["reserved"]);
     std::fs::remove_file(&held).unwrap();
     assert!(matches!(ended(&handle).await, Followed::Cancelled(_)));
     assert_eq!(
-        scene.effects("order-1"),
+        scene.effects("order-1").await,
         ["reserved", "charged", "refunded", "released"]
     );
 }
@@ -456,7 +456,7 @@ async fn a_cancelled_order_does_not_wait_for_a_service_that_is_down() {
     until_status(&handle, OrderStatus::Undoing).await;
     std::fs::remove_file(scene.database()).unwrap();
     assert!(matches!(ended(&handle).await, Followed::Cancelled(_)));
-    assert_eq!(scene.effects("order-1"), [""; 0]);
+    assert_eq!(scene.effects("order-1").await, [""; 0]);
 }
 
 #[tokio::test]
@@ -468,8 +468,8 @@ async fn a_declined_payment_is_not_retried_and_all_is_undone() {
     let handle = scene.place(&declined).await;
     let reason = common::reason(ended(&handle).await);
     assert!(reason.contains("declined"), "{reason}");
-    assert_eq!(scene.effects("order-1"), ["reserved", "released"]);
-    assert_eq!(scene.stock(), 1_000);
+    assert_eq!(scene.effects("order-1").await, ["reserved", "released"]);
+    assert_eq!(scene.stock().await, 1_000);
     let told = status(&handle).await;
     assert_eq!(told.status, OrderStatus::Failed);
     let charges = told
@@ -496,5 +496,5 @@ async fn a_payment_service_that_is_down_is_tried_until_it_is_back() {
         charge.unwrap().attempts,
         activities::services::BACK_AT_ATTEMPT
     );
-    assert_eq!(scene.effects("order-1").len(), 4);
+    assert_eq!(scene.effects("order-1").await.len(), 4);
 }

@@ -19,7 +19,7 @@ async fn starter(scene: &Scene, arguments: &[&str]) -> anyhow::Result<std::proce
 
 /// The orders that the ledger tells of.
 fn orders(scene: &Scene) -> BTreeSet<String> {
-    let orders = scene.audit().orders.into_iter();
+    let orders = scene.audit().await.orders.into_iter();
     orders.map(|order| order.order_id).collect()
 }
 

@@ -132,7 +132,7 @@ async fn what_is_under_way_when_the_certificate_changes_is_ended_first() {
     assert_eq!(pending(&handle).await[0].attempt, 1);
     fs::remove_file(&held).unwrap();
     assert_eq!(result(ended(&handle).await).outcome, OrderOutcome::Managed);
-    assert_eq!(behind.scene.effects("order-1").len(), 4);
+    assert_eq!(behind.scene.effects("order-1").await.len(), 4);
     behind.is_the_same_process();
 }
 

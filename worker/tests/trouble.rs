@@ -29,7 +29,7 @@ async fn a_damaged_inventory_file_is_named_and_left_alone_and_the_order_goes_on_
     assert_eq!(std::fs::read_to_string(scene.database()).unwrap(), damaged);
     std::fs::write(scene.database(), damaged.replace("many", "1000")).unwrap();
     assert_eq!(result(ended(&handle).await).outcome, OrderOutcome::Managed);
-    assert_eq!(scene.effects("order-1").len(), 4);
+    assert_eq!(scene.effects("order-1").await.len(), 4);
 }
 
 #[tokio::test]
@@ -78,10 +78,10 @@ async fn a_worker_that_is_asked_to_stop_ends_the_step_under_way() {
     worker.says("stopping").await;
     std::fs::remove_file(&held).unwrap();
     assert!(worker.ended().await.success(), "{}", worker.log());
-    assert_eq!(scene.effects("order-1"), ["reserved", "charged"]);
+    assert_eq!(scene.effects("order-1").await, ["reserved", "charged"]);
     let _next = scene.worker(&[]);
     assert_eq!(result(ended(&handle).await).outcome, OrderOutcome::Managed);
-    assert_eq!(scene.effects("order-1").len(), 4);
+    assert_eq!(scene.effects("order-1").await.len(), 4);
 }
 
 #[tokio::test]

@@ -92,5 +92,5 @@ async fn an_order_can_be_moved_to_another_version() {
     assert!(temporal(&scene, &moved).await);
     result(ended(&first).await);
     new.says("order ended").await;
-    assert_eq!(scene.effects("order-1").len(), 4);
+    assert_eq!(scene.effects("order-1").await.len(), 4);
 }

@@ -10,9 +10,13 @@ use crate::error::InventoryError;
 ///
 /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE?...` as for `psql`. For a Unix socket, `?host=` names its
 /// folder. `sslmode` is one of `disable`, `prefer` (the default), `require` and `verify-full`; only the last
-/// checks the server's certificate, against `sslrootcert` or the system's certificates.
+/// checks the server's certificate, against `sslrootcert` or the system's certificates. `connections` is how
+/// many connections one process opens at most, 16 by default.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address(String);
+
+/// Connections that one process opens at most, if the address does not say.
+const CONNECTIONS: usize = 16;
 
 /// What an address says.
 pub(crate) struct Settings {
@@ -21,6 +25,8 @@ pub(crate) struct Settings {
     pub verify: bool,
     /// A file with the certificates to check it against, in PEM.
     pub root_certificates: Option<PathBuf>,
+    /// How many connections one process opens at most.
+    pub connections: usize,
 }
 
 impl Address {
@@ -34,20 +40,31 @@ impl Address {
 
     pub(crate) fn settings(&self) -> Result<Settings, InventoryError> {
         let (mut verify, mut root_certificates) = (false, None);
-        // Two settings that the driver does not know.
+        let mut connections = CONNECTIONS;
+        // Three settings that the driver does not know.
         let (base, query) = self.0.split_once('?').unwrap_or((&self.0, ""));
         let rest = query.split('&').filter_map(|setting| match setting {
             "sslmode=verify-full" => {
                 verify = true;
                 Some("sslmode=require")
             }
-            other => match other.strip_prefix("sslrootcert=") {
-                Some(file) => {
+            other => {
+                if let Some(file) = other.strip_prefix("sslrootcert=") {
                     root_certificates = Some(file.into());
-                    None
+                    return None;
                 }
-                None => Some(other),
-            },
+                // A number that is none is left to the driver, which refuses the setting.
+                let number = other
+                    .strip_prefix("connections=")
+                    .and_then(|it| it.parse().ok());
+                match number.filter(|number| (1..=1_000).contains(number)) {
+                    Some(number) => {
+                        connections = number;
+                        None
+                    }
+                    None => Some(other),
+                }
+            }
         });
         let text = format!("{base}?{}", rest.collect::<Vec<_>>().join("&"));
         let parsed = text.trim_end_matches('?').parse();
@@ -70,6 +87,7 @@ impl Address {
             config,
             verify,
             root_certificates,
+            connections,
         })
     }
 
@@ -163,5 +181,10 @@ mod tests {
         assert!(verified.verify);
         assert_eq!(verified.root_certificates, Some("/etc/ca.pem".into()));
         assert_eq!(verified.config.get_ssl_mode(), SslMode::Require);
+        assert_eq!((plain.connections, verified.connections), (16, 16));
+        let more = address("postgres://localhost/orders?connections=64");
+        assert_eq!(more.settings().unwrap().connections, 64);
+        let none = address("postgres://localhost/orders?connections=0");
+        assert!(none.settings().is_err());
     }
 }

@@ -53,8 +53,6 @@ const VERSION: i32 = 1;
 /// server ends a transaction that waits for its client this long.
 const SESSION: &str = "set idle_in_transaction_session_timeout = '5s'; set lock_timeout = '10s'";
 
-/// Connections that one process opens at most.
-const CONNECTIONS: usize = 16;
 /// How long a new connection may take.
 const CONNECTING: Duration = Duration::from_secs(10);
 /// How long a change may wait for a free connection, and how long it may then take. Both together are
@@ -113,7 +111,7 @@ impl Postgres {
             })
         });
         let pool = Pool::builder(manager)
-            .max_size(CONNECTIONS)
+            .max_size(settings.connections)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(CHANGING))
             .create_timeout(Some(CONNECTING))
@@ -219,10 +217,11 @@ impl Postgres {
                     PoolError::Backend(error)
                     | PoolError::PostCreateHook(HookError::Backend(error)) => reason(error),
                     PoolError::PostCreateHook(HookError::Message(problem)) => problem.to_string(),
-                    PoolError::Timeout(_) => format!(
-                        "there is no connection in time; is the database running, and does it allow \
-                         {CONNECTIONS} connections for each worker?"
-                    ),
+                    PoolError::Timeout(_) => {
+                        "there is no connection in time; is the database running, \
+                                              and does it allow as many connections?"
+                            .to_owned()
+                    }
                     other => other.to_string(),
                 },
             }),

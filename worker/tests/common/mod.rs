@@ -140,32 +140,32 @@ impl Scene {
         std::fs::write(self.database(), format!("[{}]", records.join(","))).unwrap();
     }
 
-    pub fn audit(&self) -> inventory::Audit {
-        // Before the first order there is no file to check.
-        self.inventory().products().unwrap();
-        let audit = inventory::audit(self.database()).unwrap();
+    pub async fn audit(&self) -> inventory::Audit {
+        let audit = self.inventory().await.audit().await.unwrap();
         assert!(audit.is_clean(), "{:?}", audit.findings);
         audit
     }
 
-    pub fn inventory(&self) -> Inventory {
-        Inventory::at(self.database(), SystemTime::now)
+    pub async fn inventory(&self) -> Inventory {
+        let location = self.database().into();
+        Inventory::open(&location, SystemTime::now).await.unwrap()
     }
 
-    pub fn stock(&self) -> u32 {
-        self.inventory().stock("123456").unwrap()
+    pub async fn stock(&self) -> u32 {
+        self.inventory().await.stock("123456").await.unwrap()
     }
 
     /// What an order did to the world, in order.
-    pub fn effects(&self, order_id: &str) -> Vec<String> {
-        self.entries(order_id)
+    pub async fn effects(&self, order_id: &str) -> Vec<String> {
+        let entries = self.entries(order_id).await;
+        entries
             .iter()
             .map(|entry| entry.change.to_string())
             .collect()
     }
 
-    pub fn entries(&self, order_id: &str) -> Vec<Entry> {
-        self.inventory().effects(order_id).unwrap()
+    pub async fn entries(&self, order_id: &str) -> Vec<Entry> {
+        self.inventory().await.effects(order_id).await.unwrap()
     }
 }
 
