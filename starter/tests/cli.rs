@@ -157,8 +157,8 @@ fn help_tells_a_newcomer_what_to_do() {
     }
 }
 
-#[test]
-fn an_audit_tells_what_happened_and_fails_where_it_does_not_add_up() {
+#[tokio::test]
+async fn an_audit_tells_what_happened_and_fails_where_it_does_not_add_up() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("inventory.json");
     let audit = || starter(&["audit", "--database", database.to_str().unwrap()]);
@@ -171,13 +171,15 @@ fn an_audit_tells_what_happened_and_fails_where_it_does_not_add_up() {
         stderr(&none)
     );
 
-    let inventory = Inventory::at(&database, SystemTime::now);
+    let location = database.clone().into();
+    let inventory = Inventory::open(&location, SystemTime::now).await.unwrap();
     let placement = Placement::new("order-1", "first");
     let items = [Item::new("123456", 999)];
-    inventory.reserve(&placement, &items).unwrap();
-    inventory.record_charge(&placement, "**56").unwrap();
+    inventory.reserve(&placement, &items).await.unwrap();
+    inventory.record_charge(&placement, "**56").await.unwrap();
     inventory
         .record_shipment(&placement, &items[0], None)
+        .await
         .unwrap();
     let clean = audit();
     let text = String::from_utf8(clean.stdout).unwrap();
@@ -196,12 +198,12 @@ fn an_audit_tells_what_happened_and_fails_where_it_does_not_add_up() {
     let lines = std::fs::read_to_string(&ledger).unwrap();
     let charge = lines
         .lines()
-        .nth(1)
+        .nth(2)
         .unwrap()
         .replace("\"seq\":2", "\"seq\":4");
     std::fs::write(&ledger, format!("{lines}{charge}\n")).unwrap();
     let doubled = audit();
     let text = String::from_utf8(doubled.stdout).unwrap();
     assert_eq!(doubled.status.code(), Some(1), "{text}");
-    assert!(text.contains("WRONG: ledger, line 4"), "{text}");
+    assert!(text.contains("WRONG: ledger.jsonl, line 5"), "{text}");
 }

@@ -18,7 +18,7 @@ async fn starter(scene: &Scene, arguments: &[&str]) -> anyhow::Result<std::proce
 }
 
 /// The orders that the ledger tells of.
-fn orders(scene: &Scene) -> BTreeSet<String> {
+async fn orders(scene: &Scene) -> BTreeSet<String> {
     let orders = scene.audit().await.orders.into_iter();
     orders.map(|order| order.order_id).collect()
 }
@@ -37,11 +37,11 @@ async fn a_recurring_order_is_made_paused_resumed_and_deleted() {
 
     // Each is an order of its own, named after the recurring one.
     until("two orders", async || {
-        (orders(&scene).len() >= 2).then_some(())
+        (orders(&scene).await.len() >= 2).then_some(())
     })
     .await;
-    assert!(orders(&scene).iter().all(|id| id.starts_with("weekly-")));
-    let first = orders(&scene).into_iter().next().unwrap();
+    assert!(orders(&scene).await.iter().all(|id| id.starts_with("weekly-")));
+    let first = orders(&scene).await.into_iter().next().unwrap();
     let handle = starter::follow::find(&scene.client, &first).await.unwrap();
     common::result(common::ended(&handle).await);
     let description = handle.describe(Default::default()).await.unwrap();
@@ -65,9 +65,9 @@ async fn a_recurring_order_is_made_paused_resumed_and_deleted() {
     starter(&scene, &["list"]).await.unwrap();
     starter(&scene, &["resume", "weekly"]).await.unwrap();
     assert!(!paused().await);
-    let before = orders(&scene).len();
+    let before = orders(&scene).await.len();
     until("another order", async || {
-        (orders(&scene).len() > before).then_some(())
+        (orders(&scene).await.len() > before).then_some(())
     })
     .await;
 
@@ -78,7 +78,7 @@ async fn a_recurring_order_is_made_paused_resumed_and_deleted() {
         all.is_empty().then_some(())
     })
     .await;
-    assert!(orders(&scene).len() > 2);
+    assert!(orders(&scene).await.len() > 2);
 }
 
 #[tokio::test]
