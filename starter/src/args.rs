@@ -5,8 +5,13 @@ use std::time::Duration;
 use clap::{
     Args as ClapArgs, CommandFactory, Parser, Subcommand, builder::NonEmptyStringValueParser,
 };
+<<<<<<< HEAD
 use inventory::{DEFAULT_PRODUCT, Location};
 use orders::{ADDRESS_RULE, ApprovalRule, Item, Order, is_address, quoted};
+=======
+use inventory::DEFAULT_PRODUCT;
+use orders::{ADDRESS_RULE, ApprovalRule, Item, MAX_MESSAGE, Order, is_address, quoted, shortened};
+>>>>>>> harden
 use rand::{Rng, RngExt};
 use temporal::{ConnectArgs, UiArgs, names::check_name};
 use workflows::OrderStatus;
@@ -383,6 +388,7 @@ pub fn with_usage<'a>(error: &clap::Error, given: impl IntoIterator<Item = &'a s
     let text = error.to_string();
     let wrong = text.split("\n\nUsage:").next().unwrap_or_default();
     let wrong = wrong.split("\n\nFor more").next().unwrap_or_default();
+    let wrong = shortened(wrong, 2 * MAX_MESSAGE);
     let mut command = Args::command();
     command.build();
     let mut meant = &mut command;

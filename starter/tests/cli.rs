@@ -79,6 +79,8 @@ fn an_order_above_a_limit_is_refused_before_anything_is_sent() {
         assert!(text.contains(&format!("{field}: ")), "{field}: {text}");
         assert!(text.chars().count() < 1_000, "{text}");
     }
+    let output = starter(&["1", "123456", &long, "VISA-1"]);
+    assert!(stderr(&output).chars().count() < 2_000);
     assert!(listener.accept().is_err(), "something was sent");
 }
 

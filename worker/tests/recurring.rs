@@ -40,7 +40,12 @@ async fn a_recurring_order_is_made_paused_resumed_and_deleted() {
         (orders(&scene).await.len() >= 2).then_some(())
     })
     .await;
-    assert!(orders(&scene).await.iter().all(|id| id.starts_with("weekly-")));
+    assert!(
+        orders(&scene)
+            .await
+            .iter()
+            .all(|id| id.starts_with("weekly-"))
+    );
     let first = orders(&scene).await.into_iter().next().unwrap();
     let handle = starter::follow::find(&scene.client, &first).await.unwrap();
     common::result(common::ended(&handle).await);
