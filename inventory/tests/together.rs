@@ -94,7 +94,7 @@ async fn orders_that_share_products_do_not_wait_for_each_other_for_ever(store: S
         tokio::spawn(async move {
             let mut products = ["a", "b", "c"];
             products.rotate_left(number as usize % 3);
-            if number % 2 == 0 {
+            if number.is_multiple_of(2) {
                 products.reverse();
             }
             let items = products.map(|product| orders::Item::new(product, 1));

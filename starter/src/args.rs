@@ -5,13 +5,8 @@ use std::time::Duration;
 use clap::{
     Args as ClapArgs, CommandFactory, Parser, Subcommand, builder::NonEmptyStringValueParser,
 };
-<<<<<<< HEAD
 use inventory::{DEFAULT_PRODUCT, Location};
-use orders::{ADDRESS_RULE, ApprovalRule, Item, Order, is_address, quoted};
-=======
-use inventory::DEFAULT_PRODUCT;
 use orders::{ADDRESS_RULE, ApprovalRule, Item, MAX_MESSAGE, Order, is_address, quoted, shortened};
->>>>>>> harden
 use rand::{Rng, RngExt};
 use temporal::{ConnectArgs, UiArgs, names::check_name};
 use workflows::OrderStatus;

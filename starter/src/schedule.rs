@@ -213,7 +213,7 @@ async fn pause(args: &ScheduleNameArgs, paused: bool) -> anyhow::Result<()> {
     let name = printable(&args.name);
     let word = if paused { "paused" } else { "not paused" };
     if now.paused() == paused {
-        say(&format!("{} is already {word}; nothing was changed", name));
+        say(&format!("{name} is already {word}; nothing was changed"));
         return Ok(());
     }
     let note = Some("by the starter");
@@ -223,7 +223,7 @@ async fn pause(args: &ScheduleNameArgs, paused: bool) -> anyhow::Result<()> {
         schedule.unpause(note, Default::default()).await
     };
     done.map_err(|error| named(error, &args.name))?;
-    say(&format!("{} is {word} now", name));
+    say(&format!("{name} is {word} now"));
     Ok(())
 }
 
