@@ -100,11 +100,6 @@ impl Auditor {
         self.findings.push(finding);
     }
 
-    /// Whether something did not add up so far.
-    pub fn has_findings(&self) -> bool {
-        !self.findings.is_empty()
-    }
-
     fn damaged(&mut self, seq: u64, problem: String) {
         self.find(Finding::WrongEntry { seq, problem });
     }

@@ -154,14 +154,6 @@ pub enum Pending {
 #[derive(Debug, Clone, PartialEq, Eq, Error, Serialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Finding {
-    /// A line of the ledger's file that cannot be read.
-    #[error("ledger.jsonl, line {line}: {problem}")]
-    DamagedLine {
-        /// Counted from 1; the header is the first.
-        line: u64,
-        /// What is wrong with it.
-        problem: String,
-    },
     /// An entry that does not follow from those before it.
     #[error("ledger, entry {seq}: {problem}")]
     WrongEntry {
@@ -172,8 +164,8 @@ pub enum Finding {
     },
     /// A file cannot be read, or has lost what it had.
     #[error("{problem}")]
-    DamagedFile {
-        /// Where and what.
+    Damaged {
+        /// Where, what, and what to do.
         problem: String,
     },
     /// Two entries for one effect.

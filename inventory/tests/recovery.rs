@@ -344,32 +344,3 @@ async fn a_ledger_that_is_replaced_while_open_is_read_anew() {
     ));
     shop.assert_clean().await;
 }
-
-#[tokio::test]
-async fn a_ledger_of_an_earlier_version_goes_on() {
-    let shop = Shop::with(&[("a", 7), ("b", 20)]);
-    let old = concat!(
-        r#"{"seq":1,"at":"2026-11-22T07:00:00Z","orderID":"order-1","productID":"a","change":"reserved","quantity":3,"inStock":7,"key":"order-1/run-1/reserve/a"}"#,
-        "\n",
-        r#"{"seq":2,"at":"2026-11-22T07:00:00Z","orderID":"order-1","productID":"a","change":"charged","quantity":3,"inStock":7,"key":"order-1/run-1/charge","confirmation":"charge-000002","payment":"VISA"}"#,
-        "\n",
-    );
-    fs::write(shop.ledger(), format!("{old}{{\"seq\":3,\"at\":")).unwrap();
-    let inventory = shop.open().await;
-    assert_eq!(inventory.stock("b").await.unwrap(), 20);
-    let charge = inventory.record_charge(&order(1), "VISA").await.unwrap();
-    assert_eq!((&*charge.number, charge.already), ("charge-000002", true));
-    inventory.release(&order(1)).await.unwrap();
-    assert_eq!(shop.open().await.stock("a").await.unwrap(), 10);
-    assert_eq!(shop.lines().len(), 3);
-    shop.assert_clean().await;
-    // A line that does not follow is not taken over.
-    fs::write(shop.ledger(), old.replace("\"seq\":2", "\"seq\":3")).unwrap();
-    let error = Inventory::open(&shop.location, common::now)
-        .await
-        .unwrap_err();
-    assert!(
-        error.to_string().contains("ledger.jsonl, line 2"),
-        "{error}"
-    );
-}

@@ -85,13 +85,10 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Creates a ledger without entries, and puts it in its place as a whole.
-    pub fn create(path: &Path, header: &Header, entries: &[Entry]) -> Result<Self, InventoryError> {
+    /// Creates a ledger without entries.
+    pub fn create(path: &Path, header: &Header) -> Result<Self, InventoryError> {
         let mut text = Vec::new();
-        let mut sum = seal(&mut text, 0, header);
-        for entry in entries {
-            sum = seal(&mut text, sum, entry);
-        }
+        seal(&mut text, 0, header);
         disk::replace(path, &text)?;
         let created = Self::open(path, u64::MAX)?;
         created.ok_or_else(|| InventoryError::io("open", path)(io::ErrorKind::NotFound.into()))
@@ -265,7 +262,8 @@ impl Ledger {
         numbers.take(limit).map(|seq| self.entry(seq)).collect()
     }
 
-    fn entry(&self, seq: u64) -> Result<Entry, InventoryError> {
+    /// The entry with this number, which must be there.
+    pub fn entry(&self, seq: u64) -> Result<Entry, InventoryError> {
         let place = self.places[seq as usize - 1];
         let mut line = vec![0; place.len as usize];
         let read = self.file.read_exact_at(&mut line, place.offset);
@@ -343,10 +341,7 @@ fn seal(text: &mut Vec<u8>, before: u32, value: &impl Serialize) -> u32 {
 }
 
 /// Reads a line, with its end, that follows a line with the checksum `before`. Returns its own too.
-pub(crate) fn unseal<'a, T: Deserialize<'a>>(
-    before: u32,
-    line: &'a [u8],
-) -> Result<(T, u32), String> {
+fn unseal<'a, T: Deserialize<'a>>(before: u32, line: &'a [u8]) -> Result<(T, u32), String> {
     let text = line.strip_suffix(b"\n").ok_or("the line has no end")?;
     let body = text.len().saturating_sub(SUM_AND_END);
     let sum = checksum(before, &text[..body]);
@@ -367,16 +362,6 @@ pub(crate) fn unseal<'a, T: Deserialize<'a>>(
     }
 }
 
-/// The checksum that a line states, right or wrong.
-pub(crate) fn stated_sum(line: &[u8]) -> Option<u32> {
-    let text = line.strip_suffix(b"\"}\n")?;
-    let hex = text
-        .len()
-        .checked_sub(8)
-        .and_then(|start| text.get(start..))?;
-    u32::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()
-}
-
 fn checksum(before: u32, text: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new_with_initial(before);
     hasher.update(text);
@@ -384,14 +369,14 @@ fn checksum(before: u32, text: &[u8]) -> u32 {
 }
 
 /// The lines of a file, each with its end; the last one may have none.
-pub(crate) struct Lines {
+struct Lines {
     reader: BufReader<File>,
     path: PathBuf,
     number: u64,
 }
 
 impl Lines {
-    pub fn new(file: &File, path: &Path, offset: u64) -> Result<Self, InventoryError> {
+    fn new(file: &File, path: &Path, offset: u64) -> Result<Self, InventoryError> {
         let seek = || {
             let mut file = file.try_clone()?;
             file.seek(SeekFrom::Start(offset))?;
@@ -405,7 +390,7 @@ impl Lines {
         })
     }
 
-    pub fn next(&mut self) -> Result<Option<Vec<u8>>, InventoryError> {
+    fn next(&mut self) -> Result<Option<Vec<u8>>, InventoryError> {
         let mut line = Vec::new();
         let mut limited = (&mut self.reader).take(LONGEST_LINE);
         let read = limited.read_until(b'\n', &mut line);

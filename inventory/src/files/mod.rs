@@ -22,7 +22,6 @@
 //! has repaired it. If the ledger is longer, a crash came between 4 and 5, and step 1 puts it right.
 
 mod disk;
-mod earlier;
 mod ledger;
 mod lock;
 mod stock_file;
@@ -35,7 +34,7 @@ use std::{
 };
 
 use self::{
-    ledger::{Header, Ledger, Lines, stated_sum, unseal},
+    ledger::{Header, Ledger},
     lock::Lock,
     stock_file::{Record, StockFile},
 };
@@ -264,9 +263,6 @@ impl Files {
         {
             return Ok(ledger);
         }
-        if let Some(ledger) = earlier::convert(&self.ledger, file)? {
-            return Ok(ledger);
-        }
         if let Some(ledger) = Ledger::open(&self.ledger, u64::MAX)? {
             return Ok(ledger);
         }
@@ -279,7 +275,7 @@ impl Files {
             self.refuse_overfull(&record.product_id, record.in_stock)?;
         }
         let opening = file.records.iter().map(Record::opening).collect();
-        Ledger::create(&self.ledger, &Header::new(opening), &[])
+        Ledger::create(&self.ledger, &Header::new(opening))
     }
 
     /// What a person changed in the file.
@@ -395,117 +391,50 @@ impl Files {
         }
         self.refuse_missing()?;
         let _lock = Lock::take_shared(&self.lock)?;
-        let text = disk::read(&self.inventory)?;
-        let file = text
-            .as_deref()
-            .map(|text| StockFile::parse(text, &self.inventory));
-        let file = file.transpose();
-        let ledger = match fs::File::open(&self.ledger) {
-            Ok(ledger) => Some(ledger),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(InventoryError::io("read", &self.ledger)(error)),
-        };
         let mut auditor = Auditor::default();
-        if let Some(ledger) = ledger {
-            self.audit_ledger(&ledger, &mut auditor)?;
-        }
-        match file {
-            Ok(file) => self.audit_file(file.as_ref(), &mut auditor)?,
-            Err(error) => auditor.find(Finding::DamagedFile {
-                problem: error.to_string(),
-            }),
+        match self.audit_files(&mut auditor) {
+            Err(damage @ InventoryError::Damaged { .. }) => {
+                let problem = damage.to_string();
+                auditor.find(Finding::Damaged { problem });
+            }
+            audited => audited?,
         }
         Ok(auditor.into_audit())
     }
 
-    fn audit_ledger(&self, file: &fs::File, auditor: &mut Auditor) -> Result<(), InventoryError> {
-        let mut lines = Lines::new(file, &self.ledger, 0)?;
-        let mut sum = 0;
-        let mut number = 0;
-        while let Some(line) = lines.next()? {
-            number += 1;
-            if !line.ends_with(b"\n") {
-                auditor.pending = Some(Pending::HalfLine);
-                break;
+    fn audit_files(&self, auditor: &mut Auditor) -> Result<(), InventoryError> {
+        let text = disk::read(&self.inventory)?;
+        let file = text.map(|text| StockFile::parse(&text, &self.inventory));
+        let file = file.transpose()?;
+        let lines = file.as_ref().map_or(0, StockFile::ledger_lines);
+        let Some(ledger) = Ledger::open(&self.ledger, u64::MAX)? else {
+            if lines > 0 {
+                return Err(ledger::missing(&self.ledger, lines));
             }
-            let read = if number == 1 {
-                unseal::<Header>(sum, &line).map(|(header, _)| {
-                    for record in header.opening {
-                        auditor.open(&record.product_id, record.in_stock);
-                    }
-                })
-            } else {
-                unseal::<Entry>(sum, &line).and_then(|(entry, _)| {
-                    let expected = number - 1;
-                    if entry.seq != expected {
-                        return Err(format!("seq is {}, expected {expected}", entry.seq));
-                    }
-                    auditor.read(&entry);
-                    Ok(())
-                })
-            };
-            if let Err(problem) = read {
-                auditor.find(Finding::DamagedLine {
-                    line: number,
-                    problem,
-                });
+            for record in file.iter().flat_map(|file| &file.records) {
+                auditor.open(&record.product_id, record.in_stock);
+                auditor.found(&record.product_id, record.in_stock);
             }
-            sum = stated_sum(&line).unwrap_or(0);
-        }
-        Ok(())
-    }
-
-    fn audit_file(
-        &self,
-        file: Option<&StockFile>,
-        auditor: &mut Auditor,
-    ) -> Result<(), InventoryError> {
-        let Some(file) = file else {
-            auditor.pending = Some(Pending::FileBehind);
             return Ok(());
         };
-        let ledger = match Ledger::open(&self.ledger, u64::MAX) {
-            Ok(Some(ledger)) => ledger,
-            Ok(None) if file.ledger_lines() == 0 => {
-                for record in &file.records {
-                    auditor.open(&record.product_id, record.in_stock);
-                }
-                return Ok(());
-            }
-            Ok(None) => {
-                let problem = ledger::missing(&self.ledger, file.ledger_lines()).to_string();
-                auditor.find(Finding::DamagedFile { problem });
-                return Ok(());
-            }
-            Err(error @ InventoryError::Damaged { .. }) => {
-                if !auditor.has_findings() {
-                    let problem = error.to_string();
-                    auditor.find(Finding::DamagedFile { problem });
-                }
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        };
-        for record in &file.records {
+        for record in &ledger.header.opening {
+            auditor.open(&record.product_id, record.in_stock);
+        }
+        for seq in 1..=ledger.seq {
+            auditor.read(&ledger.entry(seq)?);
+        }
+        for record in file.iter().flat_map(|file| &file.records) {
             auditor.found(&record.product_id, record.in_stock);
         }
-        if ledger.seq < file.ledger_lines() {
-            let problem = ledger.cut_short(file.ledger_lines()).to_string();
-            auditor.find(Finding::DamagedFile { problem });
-        } else if ledger.has_tail() {
-            auditor.pending = Some(Pending::HalfLine);
-        } else {
-            match self.edits(&ledger, file) {
-                Err(error) => auditor.find(Finding::DamagedFile {
-                    problem: error.to_string(),
-                }),
-                Ok(edits) if !edits.is_empty() => auditor.pending = Some(Pending::EditedByHand),
-                Ok(_) if file.ledger_lines() < ledger.seq => {
-                    auditor.pending = Some(Pending::FileBehind);
-                }
-                Ok(_) => {}
-            }
+        if ledger.seq < lines {
+            return Err(ledger.cut_short(lines));
         }
+        auditor.pending = match &file {
+            _ if ledger.has_tail() => Some(Pending::HalfLine),
+            Some(file) if !self.edits(&ledger, file)?.is_empty() => Some(Pending::EditedByHand),
+            Some(_) if lines == ledger.seq => None,
+            _ => Some(Pending::FileBehind),
+        };
         Ok(())
     }
 }

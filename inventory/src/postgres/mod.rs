@@ -26,7 +26,10 @@ use deadpool_postgres::{
     RecyclingMethod, Runtime,
 };
 use futures::TryStreamExt;
-use tokio_postgres::{Error, Row, types::ToSql};
+use tokio_postgres::{
+    Error, Row,
+    types::{Json, ToSql},
+};
 
 pub use self::address::Address;
 use crate::{
@@ -66,14 +69,17 @@ const PAST: &str = "select * from inventory_ledger where key >= $1 and key < $2 
 const STOCK: &str = "select product, in_stock from inventory_stock where product = any($1) \
                      order by product for update";
 const NUMBERS: &str = "select nextval('inventory_seq') from generate_series(1, $1)";
-const APPEND: &str = "insert into inventory_ledger select * from unnest( \
-                      $1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::bigint[], \
-                      $7::integer[], $8::text[], $9::text[], $10::text[], $11::text[], $12::boolean[], \
-                      $13::boolean[])";
-const SET_STOCK: &str = "insert into inventory_stock select * from unnest( \
-                         $1::text[], $2::integer[], $3::text[]) \
-                         on conflict (product) do update \
-                         set in_stock = excluded.in_stock, order_id = excluded.order_id";
+/// Entries come as JSON, in the form that they have in `ledger.jsonl`.
+const APPEND: &str = r#"insert into inventory_ledger select seq, at, "orderID", "productID", change,
+    quantity, "inStock", key, confirmation, payment, address, coalesce(more, false), coalesce(removed, false)
+    from jsonb_to_recordset($1) as entry (seq bigint, at timestamptz, "orderID" text, "productID" text,
+    change text, quantity bigint, "inStock" integer, key text, confirmation text, payment text,
+    address text, more boolean, removed boolean)"#;
+const SET_STOCK: &str = r#"insert into inventory_stock select "productID", "inStock", "orderID"
+    from jsonb_to_recordset($1) as entry ("productID" text, "inStock" integer, "orderID" text)
+    on conflict (product) do update set in_stock = excluded.in_stock, order_id = excluded.order_id"#;
+
+type Value<'a> = &'a (dyn ToSql + Sync);
 
 /// A database, with the connections to it.
 pub(crate) struct Postgres {
@@ -186,11 +192,7 @@ impl Postgres {
         Ok(audit)
     }
 
-    async fn query(
-        &self,
-        query: &str,
-        values: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, InventoryError> {
+    async fn query(&self, query: &str, values: &[Value<'_>]) -> Result<Vec<Row>, InventoryError> {
         let connection = self.connection().await?;
         let client = connection.client();
         let rows = async {
@@ -326,14 +328,9 @@ async fn create(client: &mut tokio_postgres::Client) -> Result<(), Error> {
         let stock = Some(FIRST_STOCK);
         let seq = first.get::<_, i64>(0).unsigned_abs();
         let entry = rules::adjusted(seq, first.get(1), FIRST_ORDER, DEFAULT_PRODUCT, None, stock);
-        let (append, set_stock) = (
-            transaction.prepare(APPEND).await?,
-            transaction.prepare(SET_STOCK).await?,
-        );
-        let entries = [entry];
-        let rows = Rows::of(&entries);
-        transaction.execute(&append, &rows.ledger()).await?;
-        transaction.execute(&set_stock, &rows.stock()).await?;
+        let entries = Json([entry]);
+        transaction.execute(APPEND, &[&entries]).await?;
+        transaction.execute(SET_STOCK, &[&entries]).await?;
     }
     transaction.commit().await
 }
@@ -347,8 +344,7 @@ async fn change<R: Rule>(
 ) -> Result<Result<R::Answer, InventoryError>, Error> {
     let (lock, past) = tokio::try_join!(client.prepare_cached(LOCK), client.prepare_cached(PAST))?;
     let (from, to) = keys_of(&placement.order_id);
-    let (order_id, keys): ([&(dyn ToSql + Sync); 1], [&(dyn ToSql + Sync); 2]) =
-        ([&placement.order_id], [&from, &to]);
+    let (order_id, keys): ([Value<'_>; 1], [Value<'_>; 2]) = ([&placement.order_id], [&from, &to]);
     let (_, locked, past) = tokio::try_join!(
         biased;
         client.batch_execute("begin"),
@@ -371,8 +367,7 @@ async fn change<R: Rule>(
         let (stock, numbers) =
             tokio::try_join!(client.prepare_cached(STOCK), client.prepare_cached(NUMBERS))?;
         let count = products.len() as i32;
-        let (which, how_many): ([&(dyn ToSql + Sync); 1], [&(dyn ToSql + Sync); 1]) =
-            ([&products], [&count]);
+        let (which, how_many): ([Value<'_>; 1], [Value<'_>; 1]) = ([&products], [&count]);
         // Numbers are drawn while the stock is locked, so that a product's entries are numbered in the
         // order in which they count.
         let (stock, numbers) = tokio::try_join!(
@@ -394,21 +389,25 @@ async fn change<R: Rule>(
             return Ok(nothing.map(|decision| decision.answer));
         }
     };
-    let rows = Rows::of(&decision.entries);
-    let (ledger, stock) = (rows.ledger(), rows.stock());
+    let changes_stock = decision
+        .entries
+        .iter()
+        .any(|entry| entry.in_stock.is_some());
+    let entries = Json(decision.entries);
+    let entries: [Value<'_>; 1] = [&entries];
     let append = client.prepare_cached(APPEND).await?;
-    if rows.products.is_empty() {
-        tokio::try_join!(
-            biased;
-            client.execute(&append, &ledger),
-            client.batch_execute("commit"),
-        )?;
-    } else {
+    if changes_stock {
         let set_stock = client.prepare_cached(SET_STOCK).await?;
         tokio::try_join!(
             biased;
-            client.execute(&append, &ledger),
-            client.execute(&set_stock, &stock),
+            client.execute(&append, &entries),
+            client.execute(&set_stock, &entries),
+            client.batch_execute("commit"),
+        )?;
+    } else {
+        tokio::try_join!(
+            biased;
+            client.execute(&append, &entries),
             client.batch_execute("commit"),
         )?;
     }
@@ -419,7 +418,7 @@ async fn audit(client: &Client) -> Result<Audit, Error> {
     client
         .batch_execute("begin isolation level repeatable read read only")
         .await?;
-    let none: [&(dyn ToSql + Sync); 0] = [];
+    let none: [Value<'_>; 0] = [];
     let mut auditor = Auditor::default();
     let ledger = "select * from inventory_ledger order by seq";
     let rows = client.query_raw(ledger, none).await?;
@@ -468,80 +467,6 @@ fn entry(row: &Row) -> Entry {
         address: row.get("address"),
         more: row.get("more"),
         removed: row.get("removed"),
-    }
-}
-
-/// Entries by column, as `unnest` takes them.
-#[derive(Default)]
-struct Rows<'a> {
-    seq: Vec<i64>,
-    at: Vec<SystemTime>,
-    order_id: Vec<&'a str>,
-    product_id: Vec<&'a str>,
-    change: Vec<&'a str>,
-    quantity: Vec<i64>,
-    in_stock: Vec<Option<i32>>,
-    key: Vec<&'a str>,
-    confirmation: Vec<Option<&'a str>>,
-    payment: Vec<Option<&'a str>>,
-    address: Vec<Option<&'a str>>,
-    more: Vec<bool>,
-    removed: Vec<bool>,
-    /// Of the products whose stock changes.
-    products: Vec<&'a str>,
-    levels: Vec<i32>,
-    by: Vec<&'a str>,
-}
-
-impl<'a> Rows<'a> {
-    fn of(entries: &'a [Entry]) -> Self {
-        let mut rows = Self::default();
-        for entry in entries {
-            let in_stock = entry
-                .in_stock
-                .map(|units| i32::try_from(units).unwrap_or(i32::MAX));
-            rows.seq.push(signed(entry.seq));
-            rows.at.push(entry.at);
-            rows.order_id.push(&entry.order_id);
-            rows.product_id.push(&entry.product_id);
-            rows.change.push(entry.change.name());
-            rows.quantity.push(entry.quantity);
-            rows.in_stock.push(in_stock);
-            rows.key.push(&entry.key);
-            rows.confirmation.push(entry.confirmation.as_deref());
-            rows.payment.push(entry.payment.as_deref());
-            rows.address.push(entry.address.as_deref());
-            rows.more.push(entry.more);
-            rows.removed.push(entry.removed);
-            if let Some(level) = in_stock {
-                rows.products.push(&entry.product_id);
-                rows.levels.push(level);
-                rows.by.push(&entry.order_id);
-            }
-        }
-        rows
-    }
-
-    fn ledger(&self) -> [&(dyn ToSql + Sync); 13] {
-        [
-            &self.seq,
-            &self.at,
-            &self.order_id,
-            &self.product_id,
-            &self.change,
-            &self.quantity,
-            &self.in_stock,
-            &self.key,
-            &self.confirmation,
-            &self.payment,
-            &self.address,
-            &self.more,
-            &self.removed,
-        ]
-    }
-
-    fn stock(&self) -> [&(dyn ToSql + Sync); 3] {
-        [&self.products, &self.levels, &self.by]
     }
 }
 
