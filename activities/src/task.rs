@@ -14,13 +14,14 @@ use serde::{Deserialize, Serialize};
 use crate::earlier::{AnyReserved, AnyReserving, AnyRestocking, AnyShipping, NoProduct};
 
 /// The input of Check fraud and Charge.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, derive_more::Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Payment {
     /// The submission that is paid for.
     #[serde(flatten)]
     pub placement: Placement,
     /// What the order is paid with, e.g. `VISA-12345`.
+    #[debug("***")]
     pub payment_info: String,
 }
 
@@ -36,7 +37,7 @@ pub struct Reserving {
 }
 
 /// The input of Ship and Recall.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, derive_more::Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", try_from = "AnyShipping")]
 pub struct Shipping {
     /// The submission that the parcel belongs to.
@@ -46,6 +47,7 @@ pub struct Shipping {
     pub parcel: Item,
     /// Where it goes, if the order or a person named an address.
     #[serde(default)]
+    #[debug("***")]
     pub deliver_to: Option<String>,
 }
 
@@ -372,6 +374,23 @@ mod tests {
             serde_json::to_string(&restocking).unwrap(),
             r#"{"orderID":"order-1","submission":"run","product":"123456","round":0,"needed":0}"#
         );
+    }
+
+    #[test]
+    fn neither_payment_nor_address_is_printed() {
+        let placement = Placement::new("order-1", "run");
+        let payment = Payment {
+            placement: placement.clone(),
+            payment_info: "VISA-1".to_owned(),
+        };
+        let shipping = Shipping {
+            placement,
+            parcel: Item::new("123456", 5),
+            deliver_to: Some("12 Main Street".to_owned()),
+        };
+        let text = format!("{payment:?} {shipping:?}");
+        assert!(!text.contains("VISA"), "{text}");
+        assert!(!text.contains("Main Street"), "{text}");
     }
 
     const ORDER: &str = r#"{"orderID":"order-1","item":"123456","quantity":5,"paymentInfo":"VISA-1","moreItems":[{"product":"234567","quantity":1}],"submission":"run"}"#;

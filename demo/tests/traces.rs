@@ -42,6 +42,8 @@ struct Span {
     trace: Vec<u8>,
     id: Vec<u8>,
     parent: Vec<u8>,
+    /// All that was sent of it.
+    text: String,
 }
 
 /// What a collector would be sent, over HTTP as protobuf.
@@ -84,6 +86,7 @@ impl Collector {
             let service = service.unwrap_or_default();
             let new = resource.scope_spans.into_iter().flat_map(|it| it.spans);
             spans.extend(new.map(|span| Span {
+                text: format!("{span:?}"),
                 service: service.clone(),
                 name: span.name,
                 trace: span.trace_id,
@@ -212,6 +215,43 @@ async fn an_order_is_one_trace_and_a_workers_death_repeats_no_span() {
         spans.iter().all(|span| span.trace == start.trace),
         "{spans:?}"
     );
+}
+
+#[tokio::test]
+async fn no_span_names_payment_or_address() {
+    let (scene, collector) = Scene::new().await;
+    let worker = scene.worker(&[]).await;
+    for words in [
+        [
+            "1",
+            "123456",
+            "10",
+            "VISA-4711",
+            "--deliver-to",
+            "12 Main Street",
+        ],
+        [
+            "2",
+            "123456",
+            "10",
+            "VISA-000000",
+            "--deliver-to",
+            "12 Main Street",
+        ],
+    ] {
+        let mut starter = scene.program("starter", &words);
+        tokio::time::timeout(PATIENCE, starter.wait())
+            .await
+            .unwrap()
+            .unwrap();
+    }
+    stops(worker).await;
+    let spans = collector.spans();
+    assert_eq!(collector.named("RunWorkflow:ProcessOrder").len(), 2);
+    for secret in ["4711", "000000", "Main Street"] {
+        let named = spans.iter().find(|span| span.text.contains(secret));
+        assert!(named.is_none(), "{named:?}");
+    }
 }
 
 #[tokio::test]

@@ -23,6 +23,10 @@ pub const DEFAULT_PAUSE: Duration = Duration::from_secs(15);
 
 /// An order as a customer submits it. It is the input of the workflow.
 ///
+/// What may be said of an order in logs, traces and errors is decided here: what it is paid with and
+/// where it goes may not. `Debug` hides both, `Display` names the items only, and no error quotes a
+/// value. Types that take these fields over hide them too.
+///
 /// [`Order::new`] builds an order that asks for nothing special; every other field is set afterwards:
 ///
 /// ```
@@ -57,7 +61,7 @@ pub const DEFAULT_PAUSE: Duration = Duration::from_secs(15);
 /// assert!(error.to_string().starts_with("quantity: invalid value"));
 /// # Ok::<(), orders::InvalidOrder>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(derive_more::Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     /// Identifies the order, for example `order-11235`. Two orders with the same ID are the same order.
     ///
@@ -78,6 +82,7 @@ pub struct Order {
     pub quantity: u32,
     /// What the order is paid with, for example `VISA-12345`.
     #[serde(rename = "paymentInfo", alias = "PaymentInfo")]
+    #[debug("***")]
     pub payment_info: String,
     /// How many seconds to pause before the shipment is prepared. With `None`, [`Order::pause`]
     /// decides.
@@ -108,6 +113,7 @@ pub struct Order {
     pub local_check: bool,
     /// The delivery address, for example `12 Main Street`. With `None`, the warehouse decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[debug("***")]
     pub address: Option<String>,
     /// How many seconds to wait, at most, for a new delivery address before the order ships.
     #[serde(
@@ -369,11 +375,34 @@ mod tests {
     }
 
     #[test]
+    fn neither_payment_nor_address_is_ever_printed() {
+        let mut order = Order::from_json(ORDER.as_bytes()).unwrap();
+        order.address = Some("12 Main Street".to_owned());
+        for text in [
+            format!("{order:?}"),
+            format!("{order:#?}"),
+            order.to_string(),
+        ] {
+            assert!(!text.contains("VISA"), "{text}");
+            assert!(!text.contains("Main Street"), "{text}");
+        }
+        let card = ORDER.replace("\"VISA-12345\"", "4111111111111111");
+        let quoted = serde_json::to_string(ORDER).unwrap();
+        let in_list = format!("[{ORDER}]");
+        let misplaced = ORDER.replace("999", "\"VISA-12345\"");
+        for json in [card, quoted, in_list, misplaced] {
+            let error = Order::from_json(json.as_bytes()).unwrap_err().to_string();
+            assert!(!error.contains("4111"), "{error}");
+            assert!(!error.contains("VISA"), "{error}");
+        }
+    }
+
+    #[test]
     fn decoding_errors_name_the_field() {
         let error = |json: &str| Order::from_json(json.as_bytes()).unwrap_err().to_string();
         let wrong = error(&ORDER.replace("999", r#""abc""#));
         assert!(
-            wrong.starts_with(r#"quantity: invalid type: string "abc", expected u32"#),
+            wrong.starts_with("quantity: invalid type: string, expected u32"),
             "{wrong}"
         );
         let negative = error(&ORDER.replace("999", "-1"));

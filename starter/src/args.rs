@@ -2,11 +2,13 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand};
+use clap::{
+    Args as ClapArgs, CommandFactory, Parser, Subcommand, builder::NonEmptyStringValueParser,
+};
 use inventory::DEFAULT_PRODUCT;
 use orders::{ADDRESS_RULE, ApprovalRule, Item, Order, is_address, quoted};
 use rand::{Rng, RngExt};
-use temporal::{ConnectArgs, UiArgs};
+use temporal::{ConnectArgs, UiArgs, names::check_name};
 use workflows::OrderStatus;
 
 /// Units that an order without arguments asks for: one less than the first stock, as in the Go
@@ -101,7 +103,7 @@ pub struct OrderArgs {
     #[arg(value_parser = order_number, requires_all = ["product", "quantity", "payment_info"])]
     pub order_number: Option<u64>,
     /// Product [without all four: 123456]
-    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub product: Option<String>,
     /// Units, at least 1 [without all four: 999]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
@@ -169,9 +171,9 @@ pub struct ListArgs {
     /// Only those of this status, such as AwaitingApproval
     #[arg(long, value_parser = status)]
     pub status: Option<OrderStatus>,
-    /// How many to list at most; all are counted
-    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
-    pub limit: usize,
+    /// How many to list at most, up to 10000; all are counted
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
     /// Settings that all subcommands take.
     #[command(flatten)]
     pub common: CommonArgs,
@@ -223,7 +225,7 @@ pub struct ReasonArgs {
 #[derive(Debug, ClapArgs)]
 pub struct ScheduleCreateArgs {
     /// The recurring order's name; its orders are named after it and the time
-    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(value_parser = recurring)]
     pub name: String,
     /// How often, such as 1h
     #[arg(long, value_name = "TIME", value_parser = interval)]
@@ -257,7 +259,7 @@ pub struct ScheduleListArgs {
 #[derive(Debug, ClapArgs)]
 pub struct ScheduleNameArgs {
     /// The recurring order's name
-    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub name: String,
     /// Where the Temporal server is.
     #[command(flatten)]
@@ -268,10 +270,10 @@ pub struct ScheduleNameArgs {
 #[derive(Debug, ClapArgs)]
 pub struct LoadArgs {
     /// Orders to place
-    #[arg(long, value_name = "NUMBER", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub orders: u32,
     /// Orders under way at a time
-    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub concurrency: u32,
     /// Have the orders' fraud checks done within the workflow's own task
     #[arg(long)]
@@ -319,7 +321,7 @@ pub struct CommonArgs {
     #[command(flatten)]
     pub ui: UiArgs,
     /// The workers' task queue
-    #[arg(long, env = "ORDER_MANAGEMENT_TASK_QUEUE", default_value = workflows::TASK_QUEUE)]
+    #[arg(long, env = "ORDER_MANAGEMENT_TASK_QUEUE", default_value = workflows::TASK_QUEUE, value_parser = temporal::task_queue)]
     pub task_queue: String,
     /// How the order is shown.
     #[command(flatten)]
@@ -459,6 +461,11 @@ fn status(text: &str) -> Result<OrderStatus, String> {
             let names = OrderStatus::ALL.map(|status| status.to_string());
             format!("the statuses are {}", names.join(", "))
         })
+}
+
+fn recurring(text: &str) -> Result<String, String> {
+    check_name(text).map_err(|problem| format!("the name {problem}"))?;
+    Ok(text.to_owned())
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
@@ -610,6 +617,20 @@ mod tests {
                 &["schedule", "create", "x", "--every", "0s"],
                 ErrorKind::ValueValidation,
             ),
+            (
+                &["schedule", "create", "", "--every", "1s"],
+                ErrorKind::ValueValidation,
+            ),
+            (
+                &["schedule", "create", "a\nb", "--every", "1s"],
+                ErrorKind::ValueValidation,
+            ),
+            (&["schedule", "delete", ""], ErrorKind::InvalidValue),
+            (&["schedule", "pause", ""], ErrorKind::InvalidValue),
+            (&["--task-queue", ""], ErrorKind::ValueValidation),
+            (&["follow", ""], ErrorKind::InvalidValue),
+            (&["list", "--limit", "0"], ErrorKind::ValueValidation),
+            (&["load", "--orders", "9999999"], ErrorKind::ValueValidation),
         ] {
             let error = parsed(words).expect_err(&format!("{words:?}"));
             assert_eq!(error.kind(), kind, "{words:?}: {error}");

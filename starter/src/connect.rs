@@ -5,5 +5,9 @@ use temporalio_client::Client;
 
 /// Connects to the server, under the starter's name.
 pub(crate) async fn connect(server: &ConnectArgs) -> anyhow::Result<Client> {
-    Ok(server.connect("order-management-starter").await?)
+    let settings = server.settings()?;
+    for warning in &settings.warnings {
+        eprintln!("warning: {warning}");
+    }
+    Ok(temporal::connect(&settings, "order-management-starter").await?)
 }

@@ -12,6 +12,7 @@ use futures::{
     future::{join_all, try_join_all},
 };
 use serde_json::json;
+use temporal::printable;
 use temporalio_client::{
     Client, RpcOptions, WorkflowCountOptions, WorkflowExecution, WorkflowExecutionStatus,
     WorkflowListOptions, WorkflowQueryOptions, errors::ClientError,
@@ -36,7 +37,9 @@ pub async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
         Some(status) => of_status(status),
         None => ORDERS.to_owned(),
     };
-    let options = WorkflowListOptions::builder().limit(args.limit).build();
+    let options = WorkflowListOptions::builder()
+        .limit(args.limit as usize)
+        .build();
     let listed: Vec<WorkflowExecution> = client
         .list_workflows(query, options)
         .try_collect()
@@ -138,23 +141,25 @@ fn report(
     counts: Option<&[(OrderStatus, usize)]>,
 ) -> String {
     let mut text = String::new();
-    let width = orders.iter().map(|order| order.id().len()).max();
+    let ids: Vec<_> = orders.iter().map(|order| printable(order.id())).collect();
+    let width = ids.iter().map(|id| id.chars().count()).max();
     let width = width.unwrap_or_default().max(24);
     let words: Vec<_> = orders.iter().map(status).collect();
-    let status_width = words.iter().map(String::len).max().unwrap_or_default();
-    for ((order, status), waiting) in orders.iter().zip(&words).zip(waiting) {
+    let words: Vec<_> = words.iter().map(|word| printable(word)).collect();
+    let status_width = words.iter().map(|word| word.chars().count()).max();
+    let status_width = status_width.unwrap_or_default();
+    for (((order, id), status), waiting) in orders.iter().zip(ids).zip(&words).zip(waiting) {
         let took = order.start_time().zip(order.close_time());
         let took = took.and_then(|(start, end)| end.duration_since(start).ok());
         let line = format!(
-            "{:<width$}  {status:<status_width$}  {:<20} {:>7}",
-            order.id(),
+            "{id:<width$}  {status:<status_width$}  {:<20} {:>7}",
             order.start_time().map(rfc3339).unwrap_or_default(),
             took.map(readable).unwrap_or_default(),
         );
         text += line.trim_end();
         text += "\n";
         if let Some(waiting) = waiting {
-            text += &format!("    {waiting}\n");
+            text += &format!("    {}\n", printable(&waiting.to_string()));
         }
     }
     let each = match counts {

@@ -9,9 +9,10 @@ async fn main() -> ExitCode {
     let args = match starter::Args::try_parse() {
         Ok(args) => args,
         Err(error) if error.use_stderr() => {
-            let given: Vec<_> = std::env::args().skip(1).collect();
-            let given = given.iter().map(String::as_str);
-            eprintln!("{}", starter::args::with_usage(&error, given));
+            let given: Vec<_> = std::env::args_os().skip(1).collect();
+            let given = given.iter().filter_map(|it| it.to_str());
+            let text = starter::args::with_usage(&error, given);
+            eprintln!("{}", temporal::printable_lines(&text));
             return ExitCode::from(2);
         }
         // The help, or the version.
@@ -20,7 +21,9 @@ async fn main() -> ExitCode {
     match starter::run(args).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // It may quote what a server said.
+            let error = format!("{error:#}");
+            eprintln!("error: {}", temporal::printable_lines(&error));
             ExitCode::FAILURE
         }
     }

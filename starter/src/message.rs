@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{anyhow, bail};
 use orders::{ADDRESS_RULE, is_address, limits::MAX_ADDRESS, quoted, within};
+use temporal::shell_word;
 use temporalio_client::{
     WorkflowDescribeOptions, WorkflowExecuteUpdateOptions, WorkflowSignalOptions,
     WorkflowTerminateOptions,
@@ -42,8 +43,9 @@ pub async fn change_address(args: &ChangeAddressArgs) -> anyhow::Result<ExitCode
             .signal(ProcessOrder::new_address, address.into(), options);
         return match sent.await {
             Ok(()) => told.done(&format!(
-                "{order_id} was sent the address {}; `starter status {order_id}` shows whether it was accepted",
-                args.deliver_to
+                "{order_id} was sent the address {}; `starter status {}` shows whether it was accepted",
+                args.deliver_to,
+                shell_word(order_id)
             )),
             Err(WorkflowInteractionError::NotFound(_)) => Err(told.ended().await),
             Err(error) => Err(error.into()),

@@ -13,7 +13,7 @@ use anyhow::{Context, anyhow, bail};
 use futures::TryStreamExt;
 use orders::Order;
 use serde_json::json;
-use temporal::ensure_keyword;
+use temporal::{ensure_keyword, excerpt, printable, reported};
 use temporalio_client::{
     Client,
     grpc::WorkflowService,
@@ -131,7 +131,7 @@ async fn create(args: &ScheduleCreateArgs) -> anyhow::Result<()> {
              nothing was changed",
             args.name
         ),
-        Err(status) => Err(anyhow!(status.message().to_owned()))
+        Err(status) => Err(anyhow!(reported(status.message())))
             .with_context(|| format!("cannot create the recurring order {:?}", args.name)),
     }
 }
@@ -195,7 +195,7 @@ async fn list(args: &ScheduleListArgs) -> anyhow::Result<()> {
                 Some(next) => format!("next at {next}"),
                 None => String::new(),
             };
-            writeln!(out, "{:<24} {next}", schedule.schedule_id())
+            writeln!(out, "{:<24} {next}", printable(schedule.schedule_id()))
         };
     }
     if listed == 0 && !args.common.output.json {
@@ -210,12 +210,10 @@ async fn pause(args: &ScheduleNameArgs, paused: bool) -> anyhow::Result<()> {
         .describe(Default::default())
         .await
         .map_err(|error| named(error, &args.name))?;
+    let name = printable(&args.name);
     let word = if paused { "paused" } else { "not paused" };
     if now.paused() == paused {
-        say(&format!(
-            "{} is already {word}; nothing was changed",
-            args.name
-        ));
+        say(&format!("{name} is already {word}; nothing was changed"));
         return Ok(());
     }
     let note = Some("by the starter");
@@ -225,7 +223,7 @@ async fn pause(args: &ScheduleNameArgs, paused: bool) -> anyhow::Result<()> {
         schedule.unpause(note, Default::default()).await
     };
     done.map_err(|error| named(error, &args.name))?;
-    say(&format!("{} is {word} now", args.name));
+    say(&format!("{name} is {word} now"));
     Ok(())
 }
 
@@ -235,7 +233,7 @@ async fn delete(args: &ScheduleNameArgs) -> anyhow::Result<()> {
     deleted.map_err(|error| named(error, &args.name))?;
     say(&format!(
         "{} is deleted; the orders that it placed remain",
-        args.name
+        printable(&args.name)
     ));
     Ok(())
 }
@@ -253,8 +251,16 @@ async fn find(args: &ScheduleNameArgs) -> anyhow::Result<ScheduleHandle<Client>>
 fn named(error: ScheduleError, name: &str) -> anyhow::Error {
     match error {
         ScheduleError::Rpc(status) if status.code() == Code::NotFound => {
-            anyhow!("there is no recurring order {name:?}: `starter schedule list` names them")
+            anyhow!(
+                "there is no recurring order {:?}: `starter schedule list` names them",
+                excerpt(name)
+            )
         }
+        ScheduleError::Rpc(status) => anyhow!(
+            "the server does not accept this for the recurring order {:?}: {}",
+            excerpt(name),
+            reported(status.message())
+        ),
         other => other.into(),
     }
 }

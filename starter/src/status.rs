@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use serde_json::json;
+use temporal::printable;
 use temporalio_client::{
     RpcOptions, WorkflowDescribeOptions, WorkflowQueryOptions, errors::WorkflowQueryError,
 };
@@ -104,14 +105,17 @@ fn change(number: usize, step: &StepProgress, at_work: Option<&PendingActivityIn
 }
 
 fn report(progress: &OrderProgress, steps: &[StepChange]) -> String {
+    let printed = |label: &str, text: &str| format!("{label}{}", printable(text));
     let to = progress
         .address
         .as_ref()
-        .map(|address| format!(", to {address}"))
+        .map(|address| printed(", to ", address))
         .unwrap_or_default();
     let mut report = format!(
         "{}: {}, {} %{to}\n",
-        progress.order_id, progress.status, progress.percent
+        printable(&progress.order_id),
+        progress.status,
+        progress.percent
     );
     if let Some(waiting) = &progress.waiting {
         let left = waiting.until.duration_since(SystemTime::now());
@@ -123,13 +127,15 @@ fn report(progress: &OrderProgress, steps: &[StepChange]) -> String {
         report += "\n";
     }
     if let Some(reason) = &progress.reason {
-        report += &format!("reason: {reason}\n");
+        report += &printed("reason: ", reason);
+        report += "\n";
     }
     if progress.ignored_before > 0 {
         report += &format!("ignored: {} earlier signals\n", progress.ignored_before);
     }
     for ignored in &progress.ignored {
-        report += &format!("ignored: {ignored}\n");
+        report += &printed("ignored: ", ignored);
+        report += "\n";
     }
     report
 }

@@ -1,7 +1,9 @@
 //! The starter's command line, as a real process.
 
 use std::{
+    ffi::OsString,
     net::TcpListener,
+    os::unix::ffi::OsStringExt,
     process::{Command, Output},
     time::{Duration, Instant, SystemTime},
 };
@@ -78,6 +80,48 @@ fn an_order_above_a_limit_is_refused_before_anything_is_sent() {
         assert!(text.chars().count() < 1_000, "{text}");
     }
     assert!(listener.accept().is_err(), "something was sent");
+}
+
+#[test]
+fn what_is_not_text_is_refused_without_a_panic_or_does_not_matter() {
+    let not_text = OsString::from_vec(b"hush-\xff".to_vec());
+    let nowhere = ["--address", "127.0.0.1:1"];
+    let run = |command: &mut Command| {
+        let output = command.output().unwrap();
+        let text = stderr(&output);
+        assert!(!text.contains("panicked"), "{text}");
+        (output.status.code(), text)
+    };
+    let starter = || Command::new(env!("CARGO_BIN_EXE_starter"));
+
+    // A variable of another program.
+    let (code, text) = run(starter().args(nowhere).env("LESS_TERMCAP", &not_text));
+    assert_eq!(code, Some(1));
+    assert!(text.contains("no Temporal server"), "{text}");
+
+    for name in ["TEMPORAL_API_KEY", "TEMPORAL_TLS_CLIENT_KEY_DATA"] {
+        let (code, text) = run(starter().args(nowhere).env(name, &not_text));
+        assert_ne!(code, Some(0));
+        assert!(!text.contains("hush"), "{text}");
+        assert!(text.contains("UTF-8"), "{text}");
+    }
+
+    let (code, text) = run(starter().arg(&not_text));
+    assert_eq!(code, Some(2));
+    assert!(text.contains("Usage"), "{text}");
+}
+
+#[test]
+fn a_misspelt_configuration_file_sends_no_order_to_another_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("temporal.toml");
+    std::fs::write(&file, "[profile.default]\nadress = \"hush-hush:7233\"\n").unwrap();
+    let output = starter(&["--config-file", file.to_str().unwrap()]);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains("line 2, column 1"), "{text}");
+    assert!(text.contains("\"address\""), "{text}");
+    assert!(!text.contains("hush"), "{text}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    env,
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
@@ -9,12 +10,17 @@ use std::{
 
 use clap::{Args, builder::BoolishValueParser};
 use temporalio_common::envconfig::{
-    ClientConfigProfile, DataSource, LoadClientConfigProfileOptions, load_client_config_profile,
+    ClientConfigProfile, ConfigError, DataSource, LoadClientConfigProfileOptions,
+    load_client_config_profile,
 };
 
 use crate::{
-    connect_error::ConnectError, encryption::args::EncryptionArgs, secret::Secret,
+    config_file,
+    connect_error::ConnectError,
+    encryption::args::EncryptionArgs,
+    secret::{Secret, exposed},
     settings::Settings,
+    text::{excerpt, printable},
 };
 
 /// Set on each flag, because a heading for all of them would also cover the command's own flags.
@@ -99,35 +105,51 @@ impl ConnectArgs {
     /// # Errors
     /// Returns [`ConnectError::Settings`], which names the wrong setting.
     pub fn settings(&self) -> Result<Settings, ConnectError> {
-        self.settings_in(None)
+        self.settings_in(&environment(env::vars_os())?)
     }
 
-    /// Reads `environment`, or this process's own if it is `None`.
-    fn settings_in(
-        &self,
-        environment: Option<&HashMap<String, String>>,
-    ) -> Result<Settings, ConnectError> {
-        let file = self.config_file.as_deref();
+    fn settings_in(&self, environment: &HashMap<String, String>) -> Result<Settings, ConnectError> {
+        let file = self.config_file.clone();
         let file = file.filter(|file| !file.as_os_str().is_empty());
-        if let Some(file) = file {
-            // The SDK takes a missing file for an empty one, and the order would go to another
-            // server than the one meant.
+        if let Some(file) = &file {
+            // A missing file would count as an empty one, and the order would go to another server
+            // than the one meant.
             fs::metadata(file).map_err(|error| {
                 ConnectError::settings(format!(
                     "the configuration file {} (--config-file, TEMPORAL_CONFIG_FILE): {error}",
-                    file.display()
+                    printable(&file.to_string_lossy())
                 ))
             })?;
         }
+        let file = file.or_else(default_config_file);
+        let (source, warning) = match file {
+            Some(file) => config_file::read(&file)?,
+            None => (DataSource::Data(Vec::new()), None),
+        };
         let options = LoadClientConfigProfileOptions::builder()
-            .maybe_config_source(file.map(source))
+            .config_source(source)
             .maybe_config_file_profile(self.profile.clone().filter(|name| !name.is_empty()))
             .build();
-        let mut profile = load_client_config_profile(options, environment)
-            .map_err(|error| ConnectError::settings(error.to_string()))?;
+        let profile = load_client_config_profile(options, Some(environment));
+        let mut profile = profile.map_err(|error| {
+            ConnectError::settings(match error {
+                ConfigError::ProfileNotFound(name) => format!(
+                    "the configuration file (--config-file, TEMPORAL_CONFIG_FILE) has no profile \
+                     \"{}\" (--profile, TEMPORAL_PROFILE)",
+                    printable(&excerpt(&name))
+                ),
+                // The SDK says it in names of keys and variables only.
+                ConfigError::InvalidConfig(what) => what,
+                ConfigError::LoadError(_) => "the configuration file cannot be read".to_owned(),
+            })
+        })?;
         self.override_by_flags(&mut profile)?;
         let mut settings = Settings::from_profile(profile)?;
         settings.encryption = self.encryption.keys()?;
+        let key = self.api_key_file.as_deref();
+        let key = key.and_then(|file| exposed(file, "the API key"));
+        let warnings = [warning, key, self.encryption.warning()];
+        settings.warnings.extend(warnings.into_iter().flatten());
         Ok(settings)
     }
 
@@ -202,6 +224,35 @@ impl ConnectArgs {
         .chain(self.encryption.environment())
         .collect()
     }
+}
+
+/// Temporal's variables among `all`, for the SDK to read. It would read them by itself, but panics at
+/// any variable that is not UTF-8, even one that is none of its own.
+fn environment(
+    all: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<HashMap<String, String>, ConnectError> {
+    let temporals = all.filter(|(name, _)| name.as_encoded_bytes().starts_with(b"TEMPORAL_"));
+    temporals
+        .map(|(name, value)| {
+            let text = (name.into_string(), value.into_string());
+            match text {
+                (Ok(name), Ok(value)) => Ok((name, value)),
+                (Ok(name), Err(_)) => Err(ConnectError::settings(format!(
+                    "the variable {} is not UTF-8 text",
+                    printable(&excerpt(&name))
+                ))),
+                (Err(name), _) => Err(ConnectError::settings(format!(
+                    "the name of the variable {} is not UTF-8 text",
+                    printable(&excerpt(&name.to_string_lossy()))
+                ))),
+            }
+        })
+        .collect()
+}
+
+/// Where Temporal's own programs look, too.
+fn default_config_file() -> Option<PathBuf> {
+    Some(dirs::config_dir()?.join("temporalio").join("temporal.toml"))
 }
 
 fn source(file: &Path) -> DataSource {

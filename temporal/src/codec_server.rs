@@ -22,8 +22,8 @@ use std::{
 use admission::{Admission, Admitted, Refusal, Work};
 use axum::{
     Router,
-    body::Bytes,
-    extract::{FromRequest, Request, State},
+    body::Body,
+    extract::{Request, State},
     http::{
         StatusCode,
         header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue},
@@ -36,7 +36,9 @@ use tracing::warn;
 
 use crate::{
     encryption::{args::EncryptionArgs, codec::EncryptionCodec, keys::Keys},
-    http::{self, Limits},
+    http::{self, BodyRoom, Limits},
+    names::check_name,
+    text::excerpt,
 };
 
 const LIMITS: Limits = Limits {
@@ -46,6 +48,10 @@ const LIMITS: Limits = Limits {
     time: Duration::from_secs(30),
     connections: 100,
 };
+
+/// The bytes of all bodies that are received, worked on and answered at the same time. The work on
+/// one takes a few times its length besides.
+const BYTES_IN_FLIGHT: usize = 4 * LIMITS.body;
 
 /// The flags of a codec server. Add them to a command with `#[command(flatten)]`.
 #[derive(Args, Clone, Debug)]
@@ -59,7 +65,8 @@ pub struct CodecServerArgs {
     #[arg(
         long = "origin",
         value_name = "URL",
-        default_values = ["http://localhost:8233", "http://127.0.0.1:8233"]
+        default_values = ["http://localhost:8233", "http://127.0.0.1:8233"],
+        value_parser = admission::origin
     )]
     pub origins: Vec<String>,
 
@@ -69,12 +76,17 @@ pub struct CodecServerArgs {
     pub hosts: Vec<String>,
 
     /// A namespace to decrypt for. Can be given several times [default: any]
-    #[arg(long = "namespace", value_name = "NAME")]
+    #[arg(long = "namespace", value_name = "NAME", value_parser = namespace)]
     pub namespaces: Vec<String>,
 
     /// The keys.
     #[command(flatten)]
     pub encryption: EncryptionArgs,
+}
+
+fn namespace(text: &str) -> Result<String, String> {
+    check_name(text).map_err(|problem| format!("the name {problem}"))?;
+    Ok(text.to_owned())
 }
 
 /// A codec server that listens.
@@ -90,6 +102,7 @@ struct Service {
     /// With the newest keys that could be read.
     codec: Mutex<Arc<EncryptionCodec>>,
     admission: Admission,
+    bodies: BodyRoom,
 }
 
 impl CodecServer {
@@ -109,6 +122,7 @@ impl CodecServer {
             encryption: args.encryption.clone(),
             codec: Mutex::new(Arc::new(EncryptionCodec::new(keys))),
             admission,
+            bodies: BodyRoom::new(LIMITS.body, BYTES_IN_FLIGHT),
         };
         Ok(Self {
             listener,
@@ -137,14 +151,14 @@ async fn answer(State(service): State<Arc<Service>>, request: Request) -> Respon
     let answer = match service.admission.admit(&head) {
         Ok(Admitted::Preflight) => Ok(StatusCode::NO_CONTENT.into_response()),
         Ok(Admitted::Work(work)) => {
-            let request = Request::from_parts(head.clone(), body);
-            let json = service.work(work, request).await;
+            let json = service.work(work, body).await;
             json.map(|json| ([(CONTENT_TYPE, "application/json")], json).into_response())
         }
         Err(refusal) => Err(refusal),
     };
     let mut response = answer.unwrap_or_else(|refusal| {
-        warn!(method = %head.method, path = head.uri.path(), "refused: {refusal}");
+        let path = excerpt(head.uri.path());
+        warn!(method = %head.method, %path, "refused: {refusal}");
         (refusal.status(), format!("{refusal}\n")).into_response()
     });
     let headers = response.headers_mut();
@@ -154,15 +168,9 @@ async fn answer(State(service): State<Arc<Service>>, request: Request) -> Respon
 }
 
 impl Service {
-    async fn work(&self, work: Work, request: Request) -> Result<Vec<u8>, Refusal> {
-        let bytes =
-            Bytes::from_request(request, &())
-                .await
-                .map_err(|error| match error.status() {
-                    StatusCode::PAYLOAD_TOO_LARGE => Refusal::TooLong { limit: LIMITS.body },
-                    _ => Refusal::CutShort,
-                })?;
-        let payloads = body::read(&bytes).map_err(Refusal::NoPayloads)?;
+    async fn work(&self, work: Work, body: Body) -> Result<Body, Refusal> {
+        let held = self.bodies.receive(body).await.map_err(Refusal::Body)?;
+        let payloads = body::read(&held.bytes).map_err(Refusal::NoPayloads)?;
         let codec = self.codec();
         let payloads: Result<Vec<_>, _> = payloads
             .into_iter()
@@ -172,7 +180,8 @@ impl Service {
             })
             .collect();
         let payloads = payloads.map_err(Refusal::Encryption)?;
-        body::write(payloads).map_err(Refusal::NoPayloads)
+        let answer = body::write(payloads).map_err(Refusal::NoPayloads)?;
+        Ok(held.answered_by(answer))
     }
 
     /// Reads the keys again. If they cannot be read, the previous ones stay in use.

@@ -20,6 +20,7 @@ use tracing::{info, warn};
 
 use crate::{
     args::ConnectArgs, connect_error::ConnectError, encryption::client_options, settings::Settings,
+    text::reported,
 };
 
 /// The time limit for connecting. A person waits for it, so it ends within 5 seconds.
@@ -143,7 +144,7 @@ pub async fn answers(client: &Client, limit: Duration) -> Result<(), String> {
     let asking = WorkflowService::get_system_info(&mut client, request);
     match timeout(limit, asking).await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(status)) => Err(status.message().to_owned()),
+        Ok(Err(status)) => Err(reported(status.message())),
         Err(_) => Err(format!("no answer within {limit:?}")),
     }
 }

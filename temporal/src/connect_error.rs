@@ -8,6 +8,8 @@ use temporalio_client::{
     tonic::{Code, Status},
 };
 
+use crate::text::{excerpt, reported, shell_word};
+
 const CHECK_OWN: &str =
     "Check --tls-cert and --tls-key (TEMPORAL_TLS_CLIENT_CERT_PATH, ..._KEY_PATH)";
 
@@ -86,9 +88,12 @@ pub enum ConnectError {
 
     /// The server answers, but does not have the namespace.
     #[error(
-        "the Temporal server at {address} has no namespace \"{namespace}\". Name another one with \
+        "the Temporal server at {address} has no namespace \"{}\". Name another one with \
          --namespace or TEMPORAL_NAMESPACE, or create it: `temporal operator namespace create \
-         --address {host_port} --namespace {namespace}`"
+         --address {} --namespace {}`",
+        excerpt(namespace),
+        shell_word(host_port),
+        shell_word(namespace)
     )]
     NamespaceNotFound {
         /// The server's address, with its scheme.
@@ -112,8 +117,9 @@ pub enum ConnectError {
 
     /// The server rejects the credentials, or does not let them into the namespace.
     #[error(
-        "the Temporal server at {address} refuses access to namespace \"{namespace}\": {reason}. \
-         Check {credentials} and the namespace's full name"
+        "the Temporal server at {address} refuses access to namespace \"{}\": {reason}. \
+         Check {credentials} and the namespace's full name",
+        excerpt(namespace)
     )]
     PermissionDenied {
         /// The server's address, with its scheme.
@@ -170,7 +176,7 @@ impl ConnectError {
         }
         Self::NoServer {
             address: target.address.clone(),
-            reason: reason.to_owned(),
+            reason: reported(reason),
             start,
             start_dev_port,
         }
@@ -204,7 +210,7 @@ impl ConnectError {
         }
         let reason = match status.message() {
             "" => status.code().description().to_owned(),
-            message => message.trim_end_matches('.').to_owned(),
+            message => reported(message.trim_end_matches('.')),
         };
         match status.code() {
             Code::NotFound => Self::NamespaceNotFound {
@@ -253,7 +259,7 @@ impl ConnectError {
         };
         Self::NotTemporal {
             address: target.address.clone(),
-            found,
+            found: reported(&found),
             other_tls,
             tls_advice,
         }

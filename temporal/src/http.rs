@@ -1,14 +1,28 @@
 //! Serves an `axum` router over HTTP/1.1, with limits on what its clients may take.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use axum::{Router, extract::DefaultBodyLimit, http::StatusCode};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::DefaultBodyLimit,
+    http::StatusCode,
+};
+use futures::{StreamExt, stream};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use tokio::{net::TcpListener, sync::Semaphore, time::sleep};
+use tokio::{
+    net::TcpListener,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::sleep,
+};
 use tokio_io_timeout::TimeoutStream;
 use tower_http::timeout::TimeoutLayer;
 use tracing::{debug, warn};
@@ -16,6 +30,13 @@ use tracing::{debug, warn};
 /// The pause after the operating system refused a new connection: as a rule the process has too
 /// many files open, and some of them are closed soon.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often the log says so.
+const WARN_EVERY: Duration = Duration::from_secs(60);
+
+/// The most that is read of a connection before it is parsed, in bytes; so a request's head is no
+/// longer than this.
+const READ_BUFFER: usize = 64 * 1024;
 
 /// What the clients of a server may take.
 #[derive(Clone, Copy, Debug)]
@@ -44,11 +65,16 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits) {
             ));
     let service = TowerToHyperService::new(router);
     let places = Arc::new(Semaphore::new(limits.connections));
+    let mut warned: Option<Instant> = None;
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                warn!("could not accept a connection: {error}");
+                // It may go on for long, and would fill the log.
+                if warned.is_none_or(|last| last.elapsed() > WARN_EVERY) {
+                    warn!("cannot accept connections: {error}. Retrying until it works");
+                    warned = Some(Instant::now());
+                }
                 sleep(ACCEPT_PAUSE).await;
                 continue;
             }
@@ -58,6 +84,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits) {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.time)
+            .max_buf_size(READ_BUFFER)
             .serve_connection(TokioIo::new(Box::pin(stream)), service.clone());
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -65,6 +92,92 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits) {
             }
             drop(place);
         });
+    }
+}
+
+/// Room for the bodies of all requests that a server works on at the same time. Without it, each
+/// connection could make the server hold a body of the longest length that it accepts.
+#[derive(Clone, Debug)]
+pub struct BodyRoom {
+    room: Arc<Semaphore>,
+    longest: usize,
+}
+
+/// A request's body. It takes its room until it is dropped.
+#[derive(Debug)]
+pub struct HeldBody {
+    /// The body.
+    pub bytes: Vec<u8>,
+    room: Option<OwnedSemaphorePermit>,
+}
+
+/// Why a body was not taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// It is longer than any may be.
+    #[error("the body is longer than {limit} bytes")]
+    TooLong {
+        /// The longest body accepted, in bytes.
+        limit: usize,
+    },
+    /// Other bodies take all the room.
+    #[error("the server is busy with other requests; try again in a moment")]
+    NoRoom,
+    /// The connection broke before the whole body had arrived.
+    #[error("the body did not arrive completely")]
+    CutShort,
+}
+
+impl BodyRoom {
+    /// Creates room for bodies of `total` bytes together, of which each may be `longest` bytes long.
+    pub fn new(longest: usize, total: usize) -> Self {
+        Self {
+            room: Arc::new(Semaphore::new(total)),
+            longest,
+        }
+    }
+
+    /// Receives a body. Only bytes that have arrived take room, so a client that announces a long body
+    /// and sends nothing keeps nobody out.
+    ///
+    /// # Errors
+    /// Returns an error if it is too long, if there is no room for it, or if it does not arrive.
+    pub async fn receive(&self, body: Body) -> Result<HeldBody, BodyError> {
+        let mut held = HeldBody {
+            bytes: Vec::new(),
+            room: None,
+        };
+        let mut parts = body.into_data_stream();
+        while let Some(part) = parts.next().await {
+            let part = part.map_err(|_| BodyError::CutShort)?;
+            if held.bytes.len() + part.len() > self.longest {
+                return Err(BodyError::TooLong {
+                    limit: self.longest,
+                });
+            }
+            let needed = u32::try_from(part.len()).map_err(|_| BodyError::NoRoom)?;
+            let room = Arc::clone(&self.room).try_acquire_many_owned(needed);
+            let room = room.map_err(|_| BodyError::NoRoom)?;
+            match &mut held.room {
+                Some(all) => all.merge(room),
+                none => *none = Some(room),
+            }
+            held.bytes.extend_from_slice(&part);
+        }
+        Ok(held)
+    }
+}
+
+impl HeldBody {
+    /// Returns an answer's body that takes this one's room until the client has taken the answer in.
+    pub fn answered_by(self, answer: Vec<u8>) -> Body {
+        let room = self.room;
+        let answer = stream::iter([Bytes::from(answer)]);
+        let end = stream::once(async move {
+            drop(room);
+            Bytes::new()
+        });
+        Body::from_stream(answer.chain(end).map(Ok::<_, Infallible>))
     }
 }
 
@@ -76,6 +189,7 @@ mod tests {
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpStream,
+        sync::mpsc,
         time::timeout,
     };
 
@@ -139,6 +253,62 @@ mod tests {
             let text = answer(address, &text).await;
             assert!(text.starts_with(&format!("HTTP/1.1 {status}")), "{text}");
         }
+    }
+
+    /// A body of which half has arrived, and its other end.
+    fn half_a_body() -> (mpsc::UnboundedSender<&'static str>, Body) {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        sender.send("half.").unwrap();
+        let parts = stream::poll_fn(move |context| receiver.poll_recv(context));
+        (sender, Body::from_stream(parts.map(Ok::<_, Infallible>)))
+    }
+
+    #[tokio::test]
+    async fn unfinished_bodies_take_no_more_than_the_room_for_all() {
+        let room = BodyRoom::new(10, 12);
+        let whole = || Body::from("whole body");
+        let (first_end, first) = half_a_body();
+        let (second_end, second) = half_a_body();
+        let mut first = Box::pin(room.receive(first));
+        let mut second = Box::pin(room.receive(second));
+        assert!(futures::poll!(&mut first).is_pending());
+        assert!(futures::poll!(&mut second).is_pending());
+        assert_eq!(room.receive(whole()).await.unwrap_err(), BodyError::NoRoom);
+
+        // One that breaks off gives its room back, and one that is worked on does not.
+        drop(second);
+        drop(second_end);
+        drop(first_end);
+        let held = first.await.unwrap();
+        assert_eq!(held.bytes, b"half.");
+        assert_eq!(room.receive(whole()).await.unwrap_err(), BodyError::NoRoom);
+
+        let mut answer = held.answered_by(b"answer".to_vec()).into_data_stream();
+        assert_eq!(answer.next().await.unwrap().unwrap(), "answer");
+        assert_eq!(room.receive(whole()).await.unwrap_err(), BodyError::NoRoom);
+        while answer.next().await.is_some() {}
+        assert_eq!(room.receive(whole()).await.unwrap().bytes, b"whole body");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_long_is_told_apart_from_one_without_room() {
+        let room = BodyRoom::new(10, 12);
+        let body = Body::from("12345678901");
+        let limit = 10;
+        let error = room.receive(body).await.unwrap_err();
+        assert_eq!(error, BodyError::TooLong { limit });
+    }
+
+    #[tokio::test]
+    async fn a_long_head_is_refused() {
+        let address = served(LIMITS).await;
+        let long = "x".repeat(2 * READ_BUFFER);
+        let text = format!("GET / HTTP/1.1\r\nHost: {long}\r\nConnection: close\r\n\r\n");
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        // It is closed before all of it is sent.
+        let _ = stream.write_all(text.as_bytes()).await;
+        let text = rest(stream).await;
+        assert!(!text.starts_with("HTTP/1.1 200"), "{text}");
     }
 
     #[tokio::test]

@@ -5,6 +5,8 @@
 //!
 //! | module | what lives there |
 //! |---|---|
+//! | [`text`] | texts from outside, made fit for a terminal, a log line and a shell |
+//! | [`names`] | names that a Temporal server takes |
 //! | [`http`] | serves a router, with limits for slow clients and for many |
 //! | [`ui`] | links to Temporal's Web UI |
 //! | `secret` | a text that is never printed |
@@ -12,6 +14,7 @@
 //! | [`telemetry`] | metrics, traces, and the polls under way |
 //! | [`encryption`] | encrypts the data that the server stores |
 //! | [`codec_server`] | decrypts payloads for the Web UI and the Temporal CLI |
+//! | `config_file` | reads and checks `temporal.toml` |
 //! | [`settings`] | the checked settings of a connection |
 //! | [`args`] | the flags `--address`, `--namespace`, ...; makes settings from flags, environment and file |
 //! | [`connect`](mod@connect) | connects, once or until it works |
@@ -20,15 +23,18 @@
 
 pub mod args;
 pub mod codec_server;
+mod config_file;
 pub mod connect;
 pub mod connect_error;
 pub mod encryption;
 pub mod http;
+pub mod names;
 pub mod renewals;
 pub mod search_attributes;
 mod secret;
 pub mod settings;
 pub mod telemetry;
+pub mod text;
 pub mod ui;
 
 pub use args::ConnectArgs;
@@ -38,8 +44,10 @@ pub use connect_error::ConnectError;
 pub use encryption::args::EncryptionArgs;
 pub use encryption::keys::{Keys, KeysError};
 pub use encryption::reading::{decrypted, failure_message};
+pub use names::task_queue;
 pub use renewals::Renewals;
 pub use search_attributes::{NoSearchAttribute, ensure_keyword};
 pub use secret::Secret;
 pub use settings::Settings;
+pub use text::{excerpt, printable, printable_lines, reported, shell_word};
 pub use ui::{UI_PORT_OFFSET, UiArgs, workflow_url, workflows_url};

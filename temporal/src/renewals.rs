@@ -46,6 +46,9 @@ impl ConnectArgs {
     ) -> Result<Option<Renewals>, ConnectError> {
         let mut files = Files::new(self, meter);
         let mut settings = files.metered(self.settings()?);
+        for warning in &settings.warnings {
+            warn!("{warning}");
+        }
         let client = connected(&mut files, &mut settings, client_name, stop).await?;
         Ok(client.map(|client| Renewals {
             client,

@@ -7,7 +7,7 @@ use temporalio_common::protos::temporal::api::{
 };
 use thiserror::Error;
 
-use crate::connect::once;
+use crate::{connect::once, text::reported};
 
 /// Why a search attribute cannot be used in a namespace.
 #[derive(Debug, Error)]
@@ -76,7 +76,7 @@ pub async fn ensure_keyword(client: &Client, name: &str) -> Result<(), NoSearchA
         // Another program may have registered it in the meantime.
         Err(status) => match kind(client, name).await {
             Ok(Some(IndexedValueType::Keyword)) => Ok(()),
-            _ => Err(refused(status.message().to_owned())),
+            _ => Err(refused(reported(status.message()))),
         },
     }
 }
@@ -87,7 +87,7 @@ async fn kind(client: &Client, name: &str) -> Result<Option<IndexedValueType>, S
     };
     let known = OperatorService::list_search_attributes(&mut client.clone(), once(request))
         .await
-        .map_err(|status| status.message().to_owned())?
+        .map_err(|status| reported(status.message()))?
         .into_inner();
     Ok(known
         .custom_attributes

@@ -2,15 +2,18 @@
 
 mod certificates;
 
-use std::fmt;
+use std::{fmt, path::Path};
 
 use certificates::check_tls;
 use temporalio_client::ConnectionOptions;
-use temporalio_common::envconfig::ClientConfigProfile;
+use temporalio_common::envconfig::{ClientConfigProfile, DataSource};
 
 use crate::{
     connect_error::{ConnectError, Target},
     encryption::keys::Keys,
+    names::check_name,
+    secret::exposed,
+    text::{excerpt, printable},
 };
 
 const DEFAULT_ADDRESS: &str = "localhost:7233";
@@ -28,6 +31,8 @@ pub struct Settings {
     pub namespace: String,
     /// The keys that orders are encrypted with. Without any, orders are not encrypted.
     pub encryption: Keys,
+    /// What a person should change, though it works: each a sentence.
+    pub warnings: Vec<String>,
 }
 
 impl Settings {
@@ -49,11 +54,11 @@ impl Settings {
             .namespace
             .clone()
             .unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
-        if namespace.is_empty() {
-            return Err(ConnectError::settings(
-                "the namespace (--namespace, TEMPORAL_NAMESPACE) is empty",
-            ));
-        }
+        check_name(&namespace).map_err(|problem| {
+            ConnectError::settings(format!(
+                "the namespace (--namespace, TEMPORAL_NAMESPACE) {problem}"
+            ))
+        })?;
         if let Some(key) = &profile.api_key
             && (key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()))
         {
@@ -75,6 +80,13 @@ impl Settings {
             check_tls(tls)?;
         }
 
+        let key = profile.tls.as_ref().and_then(|tls| tls.client_key.as_ref());
+        let warnings = match key {
+            Some(DataSource::Path(file)) => exposed(Path::new(file), "your private key"),
+            _ => None,
+        };
+        let warnings = warnings.into_iter().collect();
+
         let address = profile.address.clone().unwrap_or_default();
         // The certificates were checked above, so any error left is about the address.
         let options = ConnectionOptions::try_from(profile).map_err(|error| {
@@ -85,6 +97,7 @@ impl Settings {
             options,
             namespace,
             encryption: Keys::default(),
+            warnings,
         };
         settings.check_address(&address)?;
         Ok(settings)
@@ -195,5 +208,9 @@ impl fmt::Debug for Settings {
 }
 
 fn about_address(given: &str) -> String {
-    format!("the address \"{given}\" (--address, TEMPORAL_ADDRESS)")
+    let given = excerpt(given);
+    format!(
+        "the address \"{}\" (--address, TEMPORAL_ADDRESS)",
+        printable(&given)
+    )
 }

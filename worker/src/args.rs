@@ -12,6 +12,9 @@ use temporal::{CodecServerArgs, ConnectArgs};
 
 use crate::{log::LogFormat, tuning::TuningArgs, version::VersionArgs};
 
+/// The longest time that a worker may take to stop.
+const LONGEST_SHUTDOWN: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Runs the workflow ProcessOrder and its activities until Ctrl-C.
 ///
 /// Needs a Temporal server: `cargo run -p demo -- server` starts one. If there is none, the
@@ -26,7 +29,7 @@ pub struct Args {
     #[command(flatten)]
     pub connect: ConnectArgs,
     /// The task queue to take orders from
-    #[arg(long, env = "ORDER_MANAGEMENT_TASK_QUEUE", default_value = workflows::TASK_QUEUE)]
+    #[arg(long, env = "ORDER_MANAGEMENT_TASK_QUEUE", default_value = workflows::TASK_QUEUE, value_parser = temporal::task_queue)]
     pub task_queue: String,
     /// The inventory file; created on first use, with its ledger beside it
     #[arg(long, env = "DATABASE", default_value = inventory::DEFAULT_PATH)]
@@ -38,8 +41,8 @@ pub struct Args {
     #[arg(long, value_name = "NUMBER")]
     pub fault_seed: Option<u64>,
     /// How long running activities may continue after Ctrl-C or SIGTERM, such as 30s or 0s; those
-    /// still running then are cut off, and another worker runs them again
-    #[arg(long, env = "SHUTDOWN_LIMIT", value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    /// still running then are cut off, and another worker runs them again. At most 1day
+    #[arg(long, env = "SHUTDOWN_LIMIT", value_name = "TIME", default_value = "10s", value_parser = shutdown_limit)]
     pub shutdown_limit: Duration,
     /// How the log is written
     #[arg(
@@ -74,6 +77,17 @@ pub struct Args {
 pub enum Command {
     /// Decrypt orders for the Web UI and the Temporal CLI, until Ctrl-C; needs no server
     CodecServer(CodecServerArgs),
+}
+
+fn shutdown_limit(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(limit) if limit <= LONGEST_SHUTDOWN => Ok(limit),
+        Ok(_) => Err(format!(
+            "may be at most {}",
+            humantime::format_duration(LONGEST_SHUTDOWN)
+        )),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {

@@ -21,6 +21,9 @@ pub async fn run(args: &CodecServerArgs) -> anyhow::Result<()> {
              (TEMPORAL_ENCRYPTION_KEYS_FILE) or TEMPORAL_ENCRYPTION_KEYS"
         );
     }
+    if let Some(warning) = args.encryption.warning() {
+        tracing::warn!("{warning}");
+    }
     let ids: Vec<_> = keys.ids().map(str::to_owned).collect();
     let server = CodecServer::bind(args, keys).await.with_context(|| {
         format!(

@@ -1,6 +1,6 @@
 //! Tells over HTTP whether a worker is alive (its process answers) and ready (it polls for tasks).
 
-use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, fs::File, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::{Router, extract::State, http::StatusCode, routing::get};
@@ -43,6 +43,8 @@ pub enum NotReady {
     Stopping,
     /// The Temporal server does not answer; the text says why.
     NoAnswer(String),
+    /// The operating system gives this process no more files or connections; the text says why.
+    NoDescriptor(String),
     /// No poll is under way for tasks of this kind.
     NoPoll(&'static str),
 }
@@ -55,6 +57,11 @@ impl fmt::Display for NotReady {
             Self::NoAnswer(why) => {
                 write!(f, "not ready: the Temporal server does not answer: {why}")
             }
+            Self::NoDescriptor(why) => write!(
+                f,
+                "not ready: the process cannot open files or connections: {why}; allow it more open \
+                 files (ulimit -n), or give it fewer slots (--max-activities)"
+            ),
             Self::NoPoll(tasks) => write!(
                 f,
                 "not ready: no poll for {tasks} tasks is under way; the worker is just starting, \
@@ -89,8 +96,8 @@ impl Health {
         self.0.stopping.send_replace(true);
     }
 
-    /// Checks that the server answers and that polls for workflow and activity tasks are under way.
-    /// Takes up to 3 seconds.
+    /// Checks that the server answers, that polls for workflow and activity tasks are under way, and
+    /// that activities could open their files. Takes up to 3 seconds.
     ///
     /// # Errors
     /// Returns the reason if the worker is not ready.
@@ -102,6 +109,7 @@ impl Health {
         temporal::answers(&client, ANSWER_LIMIT)
             .await
             .map_err(NotReady::NoAnswer)?;
+        can_open(Path::new("/dev/null"))?;
         let under_way = self.0.polls.both_within(NEXT_POLL_LIMIT).await;
         self.not_stopping()?;
         if under_way.workflow_tasks == 0 {
@@ -146,6 +154,14 @@ impl Health {
     }
 }
 
+/// Polls go on over connections that are open, while activities wait for a file descriptor.
+fn can_open(file: &Path) -> Result<(), NotReady> {
+    match File::open(file) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(NotReady::NoDescriptor(error.to_string())),
+    }
+}
+
 async fn ready(State(health): State<Health>) -> (StatusCode, String) {
     match health.ready().await {
         Ok(()) => (StatusCode::OK, "ready: polling for orders\n".to_owned()),
@@ -166,6 +182,13 @@ mod tests {
     async fn a_worker_that_is_not_connected_is_not_ready() {
         let health = Health::new(Polls::default());
         assert_eq!(health.ready().await, Err(NotReady::NotConnected));
+    }
+
+    #[test]
+    fn what_cannot_be_opened_makes_a_worker_not_ready() {
+        assert_eq!(can_open(Path::new("/dev/null")), Ok(()));
+        let reason = can_open(Path::new("/nowhere/file")).unwrap_err();
+        assert!(reason.to_string().contains("cannot open files"), "{reason}");
     }
 
     #[tokio::test]

@@ -16,7 +16,9 @@ async fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // It may quote what a server said.
+            let error = format!("{error:#}");
+            eprintln!("error: {}", temporal::printable_lines(&error));
             ExitCode::FAILURE
         }
     }

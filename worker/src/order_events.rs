@@ -159,7 +159,7 @@ fn reason(error: &ActivityExecutionError) -> String {
 fn outcome(result: &ExecuteWorkflowResult) -> Option<(String, String)> {
     match result {
         Ok(output) => Some(match output.downcast_ref::<OrderResult>() {
-            Some(order) => (word(&order.outcome), order.message.clone()),
+            Some(order) => (word(&order.outcome), order.to_string()),
             None => ("completed".to_owned(), String::new()),
         }),
         Err(WorkflowTermination::Failed(error)) => Some(("failed".to_owned(), error.to_string())),

@@ -1,6 +1,7 @@
 //! Connects, registers, runs, and stops in order.
 
 use std::{
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -93,11 +94,12 @@ enum Ended {
 }
 
 async fn run_until(stop: &mut Stop, args: &Args, register: Register) -> anyhow::Result<Ended> {
-    let metrics = metrics(args)?;
+    let metrics = metrics(args).await?;
     let health = Health::new(metrics.polls().clone());
     if let Some(address) = args.health_address {
         let address = health.serve(address).await?;
         tracing::info!("health: http://{address}/ready and http://{address}/live");
+        warn_if_exposed(address, "--health-address");
     }
     let connecting = args.connect.connect_renewably(
         "order-management-worker",
@@ -189,14 +191,23 @@ fn cut_off(args: &Args) -> Ended {
     Ended::CutOff
 }
 
-fn metrics(args: &Args) -> anyhow::Result<Metrics> {
+async fn metrics(args: &Args) -> anyhow::Result<Metrics> {
     let Some(address) = args.metrics_address else {
         return Ok(Metrics::unserved());
     };
-    let metrics = Metrics::serve(address)?;
+    let metrics = Metrics::serve(address).await?;
     let address = metrics.address().unwrap_or(address);
     tracing::info!("metrics: http://{address}/metrics");
+    warn_if_exposed(address, "--metrics-address");
     Ok(metrics)
+}
+
+fn warn_if_exposed(address: SocketAddr, flag: &str) {
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            "{address} ({flag}) can be reached from other machines, without authentication and TLS"
+        );
+    }
 }
 
 fn build(

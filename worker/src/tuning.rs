@@ -1,5 +1,7 @@
 //! How much a worker takes on at once.
 
+use std::ops::RangeInclusive;
+
 use clap::Args;
 use temporalio_sdk::{
     WorkerOptions,
@@ -9,30 +11,37 @@ use temporalio_sdk::{
     },
 };
 
+/// The most orders to keep in memory: some GB.
+const MOST_CACHED: usize = 100_000;
+/// The most tasks at the same time. The SDK makes room for all of them at the start.
+const MOST_SLOTS: usize = 10_000;
+/// The most polls: each is an open request.
+const MOST_POLLERS: usize = 500;
+
 /// Slots and pollers. The defaults suit a laptop: enough for some 50 orders at a time, and small
 /// beside what else runs there.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Slots and pollers")]
 pub struct TuningArgs {
     /// How many orders to keep in memory between their steps; those beyond are replayed from
-    /// their history. 0 keeps none
-    #[arg(long, env = "MAX_CACHED_WORKFLOWS", value_name = "NUMBER", default_value_t = 500, value_parser = whole_number)]
+    /// their history. 0 keeps none; at most 100000
+    #[arg(long, env = "MAX_CACHED_WORKFLOWS", value_name = "NUMBER", default_value_t = 500, value_parser = cached)]
     pub max_cached_workflows: usize,
-    /// How many workflow tasks to work on at the same time, at least 2
-    #[arg(long, env = "MAX_WORKFLOW_TASKS", value_name = "NUMBER", default_value_t = 50, value_parser = two_or_more)]
+    /// How many workflow tasks to work on at the same time, from 2 to 10000
+    #[arg(long, env = "MAX_WORKFLOW_TASKS", value_name = "NUMBER", default_value_t = 50, value_parser = workflow_slots)]
     pub max_workflow_tasks: usize,
-    /// How many activities to run at the same time, at least 1
-    #[arg(long, env = "MAX_ACTIVITIES", value_name = "NUMBER", default_value_t = 50, value_parser = one_or_more)]
+    /// How many activities to run at the same time, from 1 to 10000
+    #[arg(long, env = "MAX_ACTIVITIES", value_name = "NUMBER", default_value_t = 50, value_parser = activity_slots)]
     pub max_activities: usize,
-    /// How many polls for workflow tasks to have open, at least 2
-    #[arg(long, env = "WORKFLOW_POLLERS", value_name = "NUMBER", default_value_t = 5, value_parser = two_or_more)]
+    /// How many polls for workflow tasks to have open, from 2 to 500
+    #[arg(long, env = "WORKFLOW_POLLERS", value_name = "NUMBER", default_value_t = 5, value_parser = workflow_pollers)]
     pub workflow_pollers: usize,
-    /// How many polls for activities to have open, at least 1
-    #[arg(long, env = "ACTIVITY_POLLERS", value_name = "NUMBER", default_value_t = 5, value_parser = one_or_more)]
+    /// How many polls for activities to have open, from 1 to 500
+    #[arg(long, env = "ACTIVITY_POLLERS", value_name = "NUMBER", default_value_t = 5, value_parser = activity_pollers)]
     pub activity_pollers: usize,
     /// How many of the activities that an order asks for in one task start at once on this
-    /// worker, without passing through the task queue. 0 turns this off
-    #[arg(long, env = "EAGER_ACTIVITIES", value_name = "NUMBER", default_value_t = 3, value_parser = whole_number)]
+    /// worker, without passing through the task queue. 0 turns this off; at most 10000
+    #[arg(long, env = "EAGER_ACTIVITIES", value_name = "NUMBER", default_value_t = 3, value_parser = eager)]
     pub eager_activities: usize,
 }
 
@@ -57,28 +66,39 @@ impl TuningArgs {
     }
 }
 
-fn whole_number(text: &str) -> Result<usize, String> {
-    text.parse()
-        .map_err(|_| "expected a whole number".to_owned())
+fn cached(text: &str) -> Result<usize, String> {
+    within(text, 0..=MOST_CACHED, "")
 }
 
-fn one_or_more(text: &str) -> Result<usize, String> {
-    at_least(text, 1, "with 0, no activity would ever run")
+fn workflow_slots(text: &str) -> Result<usize, String> {
+    within(text, 2..=MOST_SLOTS, TWO)
 }
 
-fn two_or_more(text: &str) -> Result<usize, String> {
-    at_least(
-        text,
-        2,
-        "one is for new orders and one for orders that this worker already knows",
-    )
+fn activity_slots(text: &str) -> Result<usize, String> {
+    within(text, 1..=MOST_SLOTS, ONE)
 }
 
-fn at_least(text: &str, least: usize, reason: &str) -> Result<usize, String> {
+fn workflow_pollers(text: &str) -> Result<usize, String> {
+    within(text, 2..=MOST_POLLERS, TWO)
+}
+
+fn activity_pollers(text: &str) -> Result<usize, String> {
+    within(text, 1..=MOST_POLLERS, ONE)
+}
+
+fn eager(text: &str) -> Result<usize, String> {
+    within(text, 0..=MOST_SLOTS, "")
+}
+
+const ONE: &str = ": with 0, no activity would ever run";
+const TWO: &str = ": one is for new orders and one for orders that this worker already knows";
+
+fn within(text: &str, range: RangeInclusive<usize>, why_least: &str) -> Result<usize, String> {
+    let (least, most) = (range.start(), range.end());
     match text.parse() {
-        Ok(number) if number >= least => Ok(number),
-        Ok(_) => Err(format!("must be at least {least}: {reason}")),
-        Err(_) => Err(format!("expected a whole number of at least {least}")),
+        Ok(number) if range.contains(&number) => Ok(number),
+        Ok(number) if number < *least => Err(format!("must be at least {least}{why_least}")),
+        _ => Err(format!("expected a whole number from {least} to {most}")),
     }
 }
 
@@ -104,6 +124,18 @@ mod tests {
             ("--workflow-pollers", "many", "a whole number"),
             ("--max-activities", "1.5", "a whole number"),
             ("--eager-activities", "few", "a whole number"),
+            ("--max-cached-workflows", "1000000000", "from 0 to 100000"),
+            ("--max-workflow-tasks", "2305843009213693952", "from 2 to"),
+            ("--max-activities", "2305843009213693952", "from 1 to"),
+            ("--max-activities", "99999999999999999999", "from 1 to"),
+            ("--workflow-pollers", "1000000", "from 2 to 500"),
+            ("--activity-pollers", "1000000", "from 1 to 500"),
+            ("--eager-activities", "1000000", "from 0 to"),
+            ("--task-queue", "", "is empty"),
+            ("--task-queue", "/_sys/orders", "the server's own"),
+            ("--shutdown-limit", "1000years", "at most 1day"),
+            ("--build-id", "7.1", "without dots"),
+            ("--deployment-name", "", "is empty"),
         ] {
             let text = refusal(flag, value);
             assert!(text.contains(reason), "{flag} {value}: {text}");

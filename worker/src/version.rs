@@ -52,9 +52,10 @@ impl VersionArgs {
 
 /// The server puts both into one word, with a dot or a colon between them.
 fn name(text: &str) -> Result<String, String> {
-    if text.is_empty() || text.contains(['.', ':']) {
+    if text.contains(['.', ':']) {
         return Err("expected a name without dots and colons".to_owned());
     }
+    temporal::names::check_name(text).map_err(|problem| format!("the name {problem}"))?;
     Ok(text.to_owned())
 }
 

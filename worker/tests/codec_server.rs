@@ -46,7 +46,16 @@ async fn send(address: &str, head: &str, body: &str) -> String {
     let _ = stream.write_all(request.as_bytes()).await;
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
-    String::from_utf8(answer).unwrap()
+    let answer = String::from_utf8(answer).unwrap();
+    let Some((head, chunks)) = answer.split_once("\r\n\r\n") else {
+        return answer;
+    };
+    if !head.contains("transfer-encoding: chunked") {
+        return answer;
+    }
+    // Every second line is a chunk, and the others are their lengths.
+    let body: String = chunks.split("\r\n").skip(1).step_by(2).collect();
+    format!("{head}\r\n\r\n{body}")
 }
 
 fn post(address: &str, path: &str, further: &str) -> String {
@@ -131,6 +140,14 @@ async fn only_the_pages_it_was_started_for_may_ask() {
 
     let rebound = "POST /encode HTTP/1.1\r\nHost: evil.example\r\nContent-Type: application/json";
     let answer = send(&address, rebound, PLAIN).await;
+    assert!(answer.starts_with("HTTP/1.1 421"), "{answer}");
+
+    let twice = post(&address, "/encode", "\r\nHost: evil.example");
+    let answer = send(&address, &twice, PLAIN).await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+
+    let elsewhere = post(&address, "http://evil.example/encode", "");
+    let answer = send(&address, &elsewhere, PLAIN).await;
     assert!(answer.starts_with("HTTP/1.1 421"), "{answer}");
 
     let preflight = format!(

@@ -4,10 +4,13 @@ mod common;
 
 use std::fs::File;
 
-use common::{Scene, WorkerProcess, ended, order, result, until};
+use common::{Scene, WorkerProcess, cancel, ended, order, reason, result, until, until_status};
+use orders::Order;
 use serde_json::Value;
 use starter::submit::submit;
+use temporalio_client::{WorkflowExecuteUpdateOptions, WorkflowSignalOptions};
 use tokio::process::Command;
+use workflows::{OrderStatus, ProcessOrder};
 
 const JSON: [&str; 2] = ["--log-format", "json"];
 
@@ -156,4 +159,64 @@ async fn a_server_that_is_away_is_logged_once_and_that_it_is_back_once() {
         1,
         "{log}"
     );
+}
+
+/// What an order is paid with and where it goes are for the services only.
+#[tokio::test]
+async fn the_log_names_neither_payment_nor_address() {
+    let scene = Scene::new().await;
+    let worker = scene.worker(&[]);
+    let mut paid = order("order-1", 10);
+    paid.payment_info = "VISA-4711".to_owned();
+    paid.address = Some("12 Main Street".to_owned());
+    let done = result(scene.process(&paid).await);
+    assert!(done.message.contains("12 Main Street"), "{}", done.message);
+
+    let mut refused = order("order-2", 10);
+    refused.payment_info = "VISA-000000".to_owned();
+    refused.address = Some("12 Main Street".to_owned());
+    reason(scene.process(&refused).await);
+
+    let order_json = serde_json::to_string(&order("order-3", 10)).unwrap();
+    let card = order_json.replace("\"VISA-123456\"", "4111111111111111");
+    let in_quotes = serde_json::to_string(&order_json).unwrap();
+    for (workflow_id, input) in [("order-3", card), ("order-4", in_quotes)] {
+        let handle = scene.place_by_cli(workflow_id, Some(&input)).await;
+        reason(ended(&handle).await);
+    }
+
+    let mut waiting = order("order-5", 10);
+    waiting.await_address_seconds = Some(600);
+    let handle = scene.place(&waiting).await;
+    until_status(&handle, OrderStatus::AwaitingAddress).await;
+    let options = WorkflowSignalOptions::default();
+    let bad = "Main Street".to_owned();
+    let sent = handle.signal(ProcessOrder::new_address, bad.into(), options);
+    sent.await.unwrap();
+    let options = WorkflowExecuteUpdateOptions::default();
+    let good = "12 Main Street".to_owned();
+    let changed = handle.execute_update(ProcessOrder::change_address, good.into(), options);
+    changed.await.unwrap();
+    result(ended(&handle).await);
+
+    let handle = scene
+        .place(&Order {
+            order_id: "order-6".to_owned(),
+            ..waiting
+        })
+        .await;
+    until_status(&handle, OrderStatus::AwaitingAddress).await;
+    cancel(&handle).await.unwrap();
+    ended(&handle).await;
+
+    for order_id in [
+        "order-1", "order-2", "order-3", "order-4", "order-5", "order-6",
+    ] {
+        let last = format!("order_id=\"{order_id}\" workflow=\"ProcessOrder\" outcome");
+        worker.says(&last).await;
+    }
+    let log = worker.log();
+    for secret in ["VISA", "4711", "000000", "4111", "Main Street"] {
+        assert!(!log.contains(secret), "{secret} is in {log}");
+    }
 }

@@ -6,7 +6,7 @@ mod http;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::Path, process::Command};
 
-use common::{Scene, ended, history, order, reason, result, until};
+use common::{Scene, WorkerProcess, ended, history, order, reason, result, until};
 use http::{address, get};
 use servers::{CliSearch, project_dir};
 use temporalio_client::{grpc::WorkflowService, tonic::IntoRequest};
@@ -14,6 +14,7 @@ use temporalio_common::protos::temporal::api::{
     common::v1::WorkflowExecution, enums::v1::WorkflowTaskFailedCause,
     history::v1::history_event::Attributes, workflowservice::v1::SignalWorkflowExecutionRequest,
 };
+use tokio::net::TcpStream;
 use workflows::OrderOutcome;
 
 const METRICS: [&str; 2] = ["--metrics-address", "127.0.0.1:0"];
@@ -43,6 +44,41 @@ fn orders(outcome: &str) -> String {
 }
 
 const STOCK: &str = "order_management_stock{product=\"123456\"}";
+
+/// The endpoints answer again once the operating system allows more connections.
+#[tokio::test]
+async fn running_out_of_descriptors_ends_no_endpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    // No server is needed for this.
+    let nowhere = [
+        "--address",
+        "127.0.0.1:1",
+        "--health-address",
+        "127.0.0.1:0",
+    ];
+    let mut command = tokio::process::Command::new("sh");
+    command
+        .args(["-c", "ulimit -n 40; exec \"$0\" \"$@\""])
+        .arg(env!("CARGO_BIN_EXE_worker"))
+        .args([&METRICS[..], &nowhere].concat());
+    let worker = WorkerProcess::spawn(command, folder.path().join("worker.log"));
+    let metrics = address(&worker, "metrics").await;
+    let health = address(&worker, "health").await;
+    let mut open = Vec::new();
+    for _ in 0..60 {
+        open.push(TcpStream::connect(metrics).await.unwrap());
+    }
+    worker.says("cannot accept connections").await;
+    drop(open);
+    assert_eq!(get(metrics, "/metrics").await.0, 200);
+    assert_eq!(get(health, "/live").await.0, 200);
+    assert_eq!(
+        worker.log().matches("cannot accept connections").count(),
+        1,
+        "{}",
+        worker.log()
+    );
+}
 
 #[tokio::test]
 async fn each_order_counts_once_by_its_outcome() {

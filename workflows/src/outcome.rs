@@ -1,5 +1,7 @@
 //! The result of an order.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::status::OrderStatus;
@@ -40,8 +42,8 @@ pub struct Shipment {
     pub in_stock: u32,
 }
 
-/// The result of `ProcessOrder`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The result of `ProcessOrder`. `Debug` and `Display` leave the delivery address out.
+#[derive(Clone, derive_more::Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderResult {
     /// The order's ID.
@@ -49,7 +51,8 @@ pub struct OrderResult {
     pub order_id: String,
     /// How it ended.
     pub outcome: OrderOutcome,
-    /// The outcome in a sentence.
+    /// The outcome in a sentence, with the delivery address.
+    #[debug("***")]
     pub message: String,
     /// The payment service's confirmation, if it was charged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,7 +62,17 @@ pub struct OrderResult {
     pub shipments: Vec<Shipment>,
     /// The delivery address, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[debug("***")]
     pub address: Option<String>,
+}
+
+impl fmt::Display for OrderResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.outcome {
+            OrderOutcome::Managed => write!(f, "{} was charged and shipped", self.order_id),
+            OrderOutcome::Duplicate | OrderOutcome::Rejected => f.write_str(&self.message),
+        }
+    }
 }
 
 impl OrderResult {
@@ -69,20 +82,17 @@ impl OrderResult {
         shipments: Vec<Shipment>,
         address: Option<String>,
     ) -> Self {
-        let to = address
-            .as_ref()
-            .map(|address| format!(" to {address}"))
-            .unwrap_or_default();
-        Self {
+        let mut result = Self {
             charge: Some(charge),
             shipments,
-            address,
-            ..Self::of(
-                order_id,
-                OrderOutcome::Managed,
-                format!("{order_id} was charged and shipped{to}"),
-            )
-        }
+            ..Self::of(order_id, OrderOutcome::Managed, String::new())
+        };
+        result.message = match &address {
+            Some(address) => format!("{result} to {address}"),
+            None => result.to_string(),
+        };
+        result.address = address;
+        result
     }
 
     pub(crate) fn duplicate(order_id: &str, placed_at: &str) -> Self {
@@ -104,5 +114,22 @@ impl OrderResult {
             shipments: Vec::new(),
             address: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_in_the_message_and_nowhere_else() {
+        let address = Some("12 Main Street".to_owned());
+        let result = OrderResult::managed("order-1", "charge-1".to_owned(), Vec::new(), address);
+        assert_eq!(
+            result.message,
+            "order-1 was charged and shipped to 12 Main Street"
+        );
+        assert_eq!(result.to_string(), "order-1 was charged and shipped");
+        assert!(!format!("{result:?}").contains("Main Street"), "{result:?}");
     }
 }

@@ -13,12 +13,14 @@ use thiserror::Error;
 use crate::status::{OrderProgress, OrderStatus};
 
 /// The answer to the update `changeAddress`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, derive_more::Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AddressChange {
     /// The address before, if there was one.
+    #[debug("***")]
     pub before: Option<String>,
     /// The address now.
+    #[debug("***")]
     pub address: String,
 }
 
@@ -64,9 +66,10 @@ pub enum Refused {
 }
 
 /// What people have asked of an order so far.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, derive_more::Debug, Default)]
 pub struct Requests {
     /// A new delivery address, which replaces the one that the order was placed with.
+    #[debug("***")]
     pub address: Option<String>,
     /// The decision, if approval was needed and somebody decided.
     pub decision: Option<Decision>,

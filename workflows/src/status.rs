@@ -149,7 +149,7 @@ impl fmt::Display for Waiting {
 }
 
 /// The answer to the query `status`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, derive_more::Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderProgress {
     /// The order's ID.
@@ -166,12 +166,14 @@ pub struct OrderProgress {
     pub waiting: Option<Waiting>,
     /// The delivery address, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[debug("***")]
     pub address: Option<String>,
     /// Why it was stopped, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The last signals that were ignored, each with the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[debug("{} of them", ignored.len())]
     pub ignored: Vec<String>,
     /// How many signals were ignored before those that are listed.
     #[serde(default, skip_serializing_if = "is_zero")]

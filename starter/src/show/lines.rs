@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use temporal::printable;
+
 use super::text;
 use crate::{
     follow::{Followed, Watch},
@@ -14,16 +16,20 @@ pub struct Lines;
 impl Watch for Lines {
     fn event(&mut self, event: &OrderEvent) {
         if let Some(line) = text::event(event, usize::MAX) {
-            self.say(&line);
+            print(&line);
         }
     }
 
-    /// Prints a line. A pipe that nobody reads any more is no reason to fail: the order goes on.
     fn say(&mut self, sentence: &str) {
-        let _ = writeln!(anstream::stdout(), "{sentence}");
+        print(&printable(sentence));
     }
 
     fn ended(&mut self, followed: &Followed) {
-        self.say(&text::ended(followed, usize::MAX));
+        print(&text::ended(followed, usize::MAX));
     }
+}
+
+/// Prints a line. A pipe that nobody reads any more is no reason to fail: the order goes on.
+fn print(line: &str) {
+    let _ = writeln!(anstream::stdout(), "{line}");
 }

@@ -4,6 +4,7 @@ use std::{collections::HashMap, fmt::Write, time::Duration};
 
 use anstream::{AutoStream, ColorChoice, adapter::strip_str};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use temporal::printable;
 
 use super::text;
 use crate::{
@@ -110,7 +111,7 @@ impl Watch for Live {
     }
 
     fn say(&mut self, sentence: &str) {
-        self.print(&text::wrapped(sentence, self.columns()));
+        self.print(&text::wrapped(&printable(sentence), self.columns()));
     }
 
     fn ended(&mut self, followed: &Followed) {

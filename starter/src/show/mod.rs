@@ -7,6 +7,7 @@ pub mod text;
 
 use json::Json;
 use lines::Lines;
+use temporal::shell_word;
 
 use crate::{
     args::OutputArgs,
@@ -50,7 +51,8 @@ impl Show {
             live.abandon();
         }
         self.say(&format!(
-            "{order_id} goes on. Follow it again: cargo run -p starter -- follow {order_id}"
+            "{order_id} goes on. Follow it again: cargo run -p starter -- follow {}",
+            shell_word(order_id)
         ));
     }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anstyle::{AnsiColor, Style};
+use temporal::printable;
 use workflows::OrderOutcome;
 
 use crate::{
@@ -34,10 +35,13 @@ pub fn event(event: &OrderEvent, columns: usize) -> Option<String> {
         OrderEvent::PickedUp => return None,
         OrderEvent::CodeFailed(error) => wrapped(&code_failed(error), columns),
         OrderEvent::DecidedAgain(reason) => wrapped(
-            &format!("    {reason}; a worker decides again what comes next"),
+            &format!(
+                "    {}; a worker decides again what comes next",
+                printable(reason)
+            ),
             columns,
         ),
-        OrderEvent::Asked(what) => format!("    the order is told: {what}"),
+        OrderEvent::Asked(what) => format!("    the order is told: {}", printable(what)),
         OrderEvent::Step(change) => step(change, columns),
     })
 }
@@ -51,21 +55,25 @@ pub fn ended(followed: &Followed, columns: usize) -> String {
                 OrderOutcome::Duplicate => (WAITING.bold(), "duplicate"),
                 OrderOutcome::Rejected => (WAITING.bold(), "rejected"),
             };
-            format!("{style}{word}:{style:#} {}", result.message)
+            format!("{style}{word}:{style:#} {}", printable(&result.message))
         }
         Followed::Cancelled(reason) => {
             let style = WAITING.bold();
-            let reason = reason.iter().map(|reason| format!("{reason}; "));
+            let reason = reason.iter();
+            let reason = reason.map(|reason| format!("{}; ", printable(reason)));
             let reason: String = reason.collect();
             format!("{style}cancelled:{style:#} {reason}what was done is undone")
         }
-        Followed::NotCompleted(reason) => format!("{BAD}failed:{BAD:#} {reason}"),
+        Followed::NotCompleted(reason) => {
+            format!("{BAD}failed:{BAD:#} {}", printable(reason))
+        }
     };
     wrapped(&text, columns)
 }
 
 /// That the workflow's own code failed.
 fn code_failed(error: &str) -> String {
+    let error = printable(error);
     if error.contains(NO_KEY) {
         return format!(
             "{BAD}the worker cannot read the order{BAD:#}, which waits for one with the right key: \
@@ -99,7 +107,8 @@ pub(super) fn step_columns(step: &StepChange, took: &str) -> String {
     };
     format!(
         "{:>2}  {:<15} {style}{word:<8}{style:#} {attempt:<11} {took:>8}",
-        step.number, step.step
+        step.number,
+        printable(&step.step)
     )
 }
 
@@ -112,7 +121,7 @@ pub(super) fn detail(step: &StepChange) -> String {
     };
     let detail = detail.filter(|detail| !detail.is_empty());
     let parts: Vec<_> = [step.about.clone(), detail].into_iter().flatten().collect();
-    parts.join(": ")
+    printable(&parts.join(": ")).into_owned()
 }
 
 /// Puts a text beside the columns, or below them if it does not fit there.
@@ -238,6 +247,30 @@ mod tests {
              the warehouse's stock system is being restarted (simulated)"
         );
         assert_eq!(step(&change, usize::MAX).lines().count(), 1);
+    }
+
+    #[test]
+    fn what_comes_from_a_server_does_nothing_to_the_terminal() {
+        let error = "\u{1b}]0;title\u{7}\u{1b}[2J".to_owned();
+        let failed = StepState::Failed {
+            error: error.clone(),
+        };
+        let mut change = StepChange::new(&error, 1, failed, 1);
+        change.about = Some(error.clone());
+        let asked = event(&OrderEvent::Asked(error.clone()), usize::MAX).unwrap();
+        let cancelled = ended(&Followed::Cancelled(Some(error.clone())), usize::MAX);
+        for text in [
+            step(&change, usize::MAX),
+            asked,
+            code_failed(&error),
+            cancelled,
+        ] {
+            assert!(
+                !text.contains('\u{7}') && !text.contains("\u{1b}[2J"),
+                "{text:?}"
+            );
+            assert!(text.contains(r"\u{1b}[2J"), "{text:?}");
+        }
     }
 
     #[test]

@@ -1,3 +1,5 @@
+use std::os::unix::ffi::OsStringExt;
+
 use tempfile::TempDir;
 
 use super::*;
@@ -43,7 +45,7 @@ impl Bench {
     }
 
     fn load(&self) -> Result<Settings, ConnectError> {
-        self.args.settings_in(Some(&self.environment))
+        self.args.settings_in(&self.environment)
     }
 
     fn error(&self) -> String {
@@ -203,6 +205,37 @@ fn wrong_settings_are_named() {
 
     let bench = Bench::new().set("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", "true");
     assert!(bench.error().contains("DISABLE_HOST_VERIFICATION"));
+}
+
+#[test]
+fn a_broken_configuration_file_is_never_quoted() {
+    let mut bench = Bench::new();
+    let text = "[profile.default]\napi_key = \"hush-hush\"\nadress = \"cloud:7233\"";
+    bench.args.config_file = Some(bench.file("misspelt.toml", text));
+    let error = bench.error();
+    assert!(error.contains("misspelt.toml"), "{error}");
+    assert!(error.contains("line 3, column 1"), "{error}");
+    assert!(error.contains("\"address\""), "{error}");
+    assert!(!error.contains("hush-hush"), "{error}");
+}
+
+#[test]
+fn variables_that_are_not_text_are_named_without_their_value_where_they_count() {
+    let not_text = OsString::from_vec(b"hush-\xff".to_vec());
+    let variable = |name: &str| (OsString::from(name), not_text.clone());
+    let others = [
+        variable("LESS_TERMCAP"),
+        (not_text.clone(), "value".into()),
+        ("TEMPORAL_NAMESPACE".into(), "orders".into()),
+    ];
+    let read = environment(others.into_iter()).unwrap();
+    assert_eq!(read["TEMPORAL_NAMESPACE"], "orders");
+    assert_eq!(read.len(), 1);
+
+    let ours = [variable("TEMPORAL_TLS_CLIENT_KEY_DATA")];
+    let error = environment(ours.into_iter()).unwrap_err().to_string();
+    assert!(error.contains("TEMPORAL_TLS_CLIENT_KEY_DATA"), "{error}");
+    assert!(!error.contains("hush"), "{error}");
 }
 
 #[test]

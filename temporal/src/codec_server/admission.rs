@@ -6,9 +6,10 @@ use axum::http::{
     Method, StatusCode,
     header::{self, HeaderMap, HeaderName, HeaderValue},
     request,
+    uri::{Authority, Uri},
 };
 
-use crate::encryption::codec::EncryptionError;
+use crate::{encryption::codec::EncryptionError, http::BodyError, text::excerpt};
 
 const NAMESPACE: HeaderName = HeaderName::from_static("x-namespace");
 const METHODS: HeaderValue = HeaderValue::from_static("POST, OPTIONS");
@@ -19,6 +20,26 @@ const HEADERS: HeaderValue = HeaderValue::from_static("content-type, x-namespace
 const ASKS_FOR_PRIVATE: HeaderName =
     HeaderName::from_static("access-control-request-private-network");
 const ALLOWS_PRIVATE: HeaderName = HeaderName::from_static("access-control-allow-private-network");
+
+/// Reads the origin of a Web UI, as a value parser of a flag: as browsers send it, without a path.
+///
+/// # Errors
+/// Returns the reason if no page has such an origin. There is no `*`: any page that a person has open
+/// could read orders then.
+pub fn origin(text: &str) -> Result<String, String> {
+    let origin = text.trim_end_matches('/').to_lowercase();
+    let url: Option<Uri> = origin.parse().ok();
+    let url = url.filter(|url| {
+        matches!(url.scheme_str(), Some("http" | "https"))
+            && url.authority().is_some_and(|it| !it.as_str().contains('@'))
+            && format!("{origin}/") == url.to_string()
+    });
+    url.map(|_| origin).ok_or_else(|| {
+        "expected the address of one Web UI, such as https://ui.example:8233; \"*\" would let any \
+         page read orders"
+            .to_owned()
+    })
+}
 
 /// Which requests a codec server answers.
 #[derive(Debug)]
@@ -50,16 +71,21 @@ pub enum Admitted {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
+    /// A header that decides about the request is there twice, or is not text. Another program on
+    /// the way might go by the other one.
+    #[error("the header {0} must be there once, and be text")]
+    Ambiguous(HeaderName),
     /// The `Host` header is not one of the server's names. This stops DNS rebinding, where a page
     /// points its own name to this address.
-    #[error("{0:?} is not a name of this codec server; if it should be, add it with --host")]
+    #[error("{:?} is not a name of this codec server; if it should be, add it with --host", excerpt(.0))]
     Host(String),
     /// The path is unknown.
     #[error("the paths are /encode and /decode")]
     Path,
     /// The request comes from a page that is not an allowed Web UI.
     #[error(
-        "pages from {0:?} may not use this codec server; if this is your Web UI, add it with --origin"
+        "pages from {:?} may not use this codec server; if this is your Web UI, add it with --origin",
+        excerpt(.0)
     )]
     Origin(String),
     /// The method is not POST.
@@ -69,17 +95,14 @@ pub enum Refusal {
     #[error("use Content-Type application/json")]
     ContentType,
     /// The server was not started for this namespace.
-    #[error("this codec server was not started for namespace {0:?}; add it with --namespace")]
+    #[error(
+        "this codec server was not started for namespace {:?}; add it with --namespace",
+        excerpt(.0)
+    )]
     Namespace(String),
-    /// The body is too long.
-    #[error("the body is longer than {limit} bytes")]
-    TooLong {
-        /// The longest body accepted, in bytes.
-        limit: usize,
-    },
-    /// The connection broke before the whole body had arrived.
-    #[error("the body did not arrive completely")]
-    CutShort,
+    /// The body was not taken in.
+    #[error(transparent)]
+    Body(BodyError),
     /// The body is not a list of payloads.
     #[error("the body is not {{\"payloads\":[...]}}: {0}")]
     NoPayloads(serde_json::Error),
@@ -92,13 +115,15 @@ impl Refusal {
     /// Returns the HTTP status of the answer.
     pub fn status(&self) -> StatusCode {
         match self {
+            Self::Ambiguous(_) => StatusCode::BAD_REQUEST,
             Self::Host(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::Path => StatusCode::NOT_FOUND,
             Self::Origin(_) | Self::Namespace(_) => StatusCode::FORBIDDEN,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::CutShort => StatusCode::REQUEST_TIMEOUT,
+            Self::Body(BodyError::TooLong { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Body(BodyError::NoRoom) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Body(BodyError::CutShort) => StatusCode::REQUEST_TIMEOUT,
             Self::NoPayloads(_) | Self::Encryption(_) => StatusCode::BAD_REQUEST,
         }
     }
@@ -107,7 +132,7 @@ impl Refusal {
 impl Admission {
     /// Rules for a server that listens at `address` and is also known by the names in `hosts`.
     ///
-    /// It answers pages from `origins` and programs that are not web pages. It answers for
+    /// It answers pages from `origins` (see [`origin`]) and programs that are not web pages. It answers for
     /// `namespaces`, or for any namespace if that is empty.
     pub fn new(
         address: SocketAddr,
@@ -122,12 +147,9 @@ impl Admission {
         if address.ip().is_loopback() {
             hosts.push(format!("localhost:{}", address.port()));
         }
-        let origins = origins.iter();
         Self {
             hosts,
-            origins: origins
-                .map(|origin| origin.trim_end_matches('/').to_lowercase())
-                .collect(),
+            origins: origins.to_vec(),
             namespaces: namespaces.to_vec(),
         }
     }
@@ -138,9 +160,13 @@ impl Admission {
     /// Returns the reason if it is refused.
     pub fn admit(&self, head: &request::Parts) -> Result<Admitted, Refusal> {
         let headers = &head.headers;
-        let host = text(headers, header::HOST).unwrap_or_default();
-        if !self.hosts.contains(&host.to_lowercase()) {
-            return Err(Refusal::Host(host.to_owned()));
+        let host = only(headers, header::HOST)?.unwrap_or_default();
+        // A request line may hold a whole URL, whose host counts before the header (RFC 9112, 3.2.2).
+        let host_of_url = head.uri.authority().map(Authority::as_str);
+        for host in [Some(host), host_of_url].into_iter().flatten() {
+            if !self.hosts.contains(&host.to_lowercase()) {
+                return Err(Refusal::Host(host.to_owned()));
+            }
         }
         let work = match head.uri.path() {
             "/encode" => Work::Encode,
@@ -148,23 +174,25 @@ impl Admission {
             _ => return Err(Refusal::Path),
         };
         // Only browsers send an Origin.
-        if headers.contains_key(header::ORIGIN) && self.origin(headers).is_none() {
-            let origin = text(headers, header::ORIGIN).unwrap_or_default();
+        let origin = only(headers, header::ORIGIN)?;
+        if let Some(origin) = origin
+            && self.allowed(headers).is_none()
+        {
             return Err(Refusal::Origin(origin.to_owned()));
         }
-        if head.method == Method::OPTIONS && headers.contains_key(header::ORIGIN) {
+        if head.method == Method::OPTIONS && origin.is_some() {
             return Ok(Admitted::Preflight);
         }
         if head.method != Method::POST {
             return Err(Refusal::Method);
         }
         // Browsers let any page send other types without a preflight.
-        let content_type = text(headers, header::CONTENT_TYPE).unwrap_or_default();
+        let content_type = only(headers, header::CONTENT_TYPE)?.unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         if !media_type.eq_ignore_ascii_case("application/json") {
             return Err(Refusal::ContentType);
         }
-        let namespace = text(headers, NAMESPACE).unwrap_or_default();
+        let namespace = only(headers, NAMESPACE)?.unwrap_or_default();
         if !self.namespaces.is_empty() && !self.namespaces.iter().any(|known| known == namespace) {
             return Err(Refusal::Namespace(namespace.to_owned()));
         }
@@ -174,7 +202,7 @@ impl Admission {
     /// Lets the page read the answer, if its origin is allowed.
     pub(crate) fn add_cors(&self, asked: &request::Parts, headers: &mut HeaderMap) {
         headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-        let Some(origin) = self.origin(&asked.headers) else {
+        let Some(origin) = self.allowed(&asked.headers) else {
             return;
         };
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
@@ -188,15 +216,21 @@ impl Admission {
     }
 
     /// The page's origin, if it is allowed.
-    fn origin<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
-        let origin = headers.get(header::ORIGIN)?;
-        let text = origin.to_str().ok()?.to_lowercase();
-        self.origins.contains(&text).then_some(origin)
+    fn allowed<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
+        let origin = only(headers, header::ORIGIN).ok()??.to_lowercase();
+        let allowed = self.origins.contains(&origin);
+        allowed.then(|| headers.get(header::ORIGIN))?
     }
 }
 
-fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok()
+/// The text of a header that may be there at most once.
+fn only(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, Refusal> {
+    let mut all = headers.get_all(&name).iter();
+    let (first, second) = (all.next(), all.next());
+    match first.map(HeaderValue::to_str).transpose() {
+        Ok(text) if second.is_none() => Ok(text),
+        _ => Err(Refusal::Ambiguous(name)),
+    }
 }
 
 #[cfg(test)]

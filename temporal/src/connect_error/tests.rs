@@ -33,6 +33,23 @@ fn what_a_server_says_is_told_apart() {
 }
 
 #[test]
+fn what_a_server_says_is_fit_for_a_terminal_and_a_suggested_command_for_a_shell() {
+    let said = format!("\u{1b}[2J{}", "x".repeat(10_000));
+    for code in [Code::PermissionDenied, Code::Unknown, Code::Unavailable] {
+        let status = Status::new(code, &said);
+        let text = ConnectError::from_status(&target("server:7233"), &status).to_string();
+        assert!(!text.contains('\u{1b}'), "{text}");
+        assert!(text.len() < 1000, "{text}");
+    }
+
+    let mut target = target("server:7233");
+    target.namespace = "a b; rm -rf ~".to_owned();
+    let status = Status::new(Code::NotFound, "");
+    let text = ConnectError::from_status(&target, &status).to_string();
+    assert!(text.contains("--namespace 'a b; rm -rf ~'`"), "{text}");
+}
+
+#[test]
 fn only_wrong_settings_are_permanent() {
     assert!(ConnectError::Settings(String::new()).is_permanent());
     for code in [Code::NotFound, Code::PermissionDenied, Code::Unavailable] {

@@ -5,7 +5,10 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::Args;
 
 use super::keys::Keys;
-use crate::{connect_error::ConnectError, secret::Secret};
+use crate::{
+    connect_error::ConnectError,
+    secret::{Secret, exposed},
+};
 
 const HEADING: &str = "Encryption";
 
@@ -56,6 +59,11 @@ impl EncryptionArgs {
                     .to_owned(),
             ),
         }
+    }
+
+    /// Returns a warning if every user of this machine can read the file with the keys.
+    pub fn warning(&self) -> Option<String> {
+        exposed(self.encryption_keys_file.as_deref()?, "the encryption keys")
     }
 
     /// The environment variables that make another process use the same keys.

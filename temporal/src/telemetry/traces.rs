@@ -26,7 +26,7 @@ use temporalio_sdk::{
 };
 use tokio::runtime::Handle;
 
-use crate::connect_error::innermost;
+use crate::{connect_error::innermost, text::excerpt};
 
 /// How long a process that ends waits for its last spans to be sent.
 const LAST_SPANS: Duration = Duration::from_secs(3);
@@ -35,17 +35,17 @@ const LAST_SPANS: Duration = Duration::from_secs(3);
 #[derive(Debug, thiserror::Error)]
 pub enum TracesError {
     /// The collector's address is not a URL.
-    #[error(
-        "{variable}: {value:?} is not an http:// or https:// address, such as http://localhost:4318"
-    )]
+    // The value may hold a password.
+    #[error("{variable} is not an http:// or https:// address, such as http://localhost:4318")]
     Endpoint {
         /// The variable's name.
         variable: &'static str,
-        /// Its value.
-        value: String,
     },
     /// A variable asks for a protocol or an exporter that is not supported.
-    #[error("{variable}: {value:?} is not supported, only {supported:?} is")]
+    #[error(
+        "{variable}: {:?} is not supported, only {supported:?} is",
+        excerpt(value)
+    )]
     Unsupported {
         /// The variable's name.
         variable: &'static str,
@@ -147,7 +147,7 @@ fn endpoint(get: impl Fn(&str) -> Option<String>) -> Result<Option<String>, Trac
     // The exporter would replace an address that it cannot parse with its default.
     let url = reqwest::Url::parse(&value).ok();
     if !url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
-        return Err(TracesError::Endpoint { variable, value });
+        return Err(TracesError::Endpoint { variable });
     }
     for (names, supported) in [
         (

@@ -307,9 +307,14 @@ impl WorkerProcess {
 
     /// The program with these arguments and no others.
     pub fn command(arguments: &[&str], log: PathBuf) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_worker"));
+        command.args(arguments);
+        Self::spawn(command, log)
+    }
+
+    pub fn spawn(mut command: Command, log: PathBuf) -> Self {
         let file = File::create(&log).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_worker"))
-            .args(arguments)
+        let child = command
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
             .stderr(file)

@@ -6,7 +6,7 @@ const UI: &str = "http://localhost:8233";
 
 fn admission() -> Admission {
     let address = "127.0.0.1:8081".parse().unwrap();
-    Admission::new(address, &[], &[format!("{UI}/")], &[])
+    Admission::new(address, &[], &[origin(&format!("{UI}/")).unwrap()], &[])
 }
 
 /// A request that is answered, with these headers in place of its own.
@@ -81,6 +81,88 @@ fn what_is_not_for_it_is_refused() {
     let mut no_host = asked(Method::POST, "/decode", &[]);
     no_host.headers.remove("host");
     assert_eq!(refused(&admission, &no_host).as_u16(), 421);
+}
+
+#[test]
+fn a_url_in_the_request_line_names_this_server_too() {
+    let admission = admission();
+    let post = |url| asked(Method::POST, url, &[]);
+    assert!(
+        admission
+            .admit(&post("http://localhost:8081/decode"))
+            .is_ok()
+    );
+    for url in [
+        "http://evil.example/decode",
+        "http://localhost:8081@evil.example/decode",
+    ] {
+        assert_eq!(refused(&admission, &post(url)).as_u16(), 421, "{url}");
+    }
+}
+
+#[test]
+fn an_origin_is_one_page_of_the_web() {
+    for (given, taken) in [
+        ("https://UI.example/", "https://ui.example"),
+        ("http://[::1]:8233", "http://[::1]:8233"),
+    ] {
+        assert_eq!(origin(given).as_deref(), Ok(taken));
+    }
+    for bad in [
+        "*",
+        "",
+        "null",
+        "ui.example",
+        "https://",
+        "https://ui.example/path",
+        "https://ui.example?x",
+        "https://user@ui.example",
+        "ftp://ui.example",
+    ] {
+        let refusal = origin(bad).expect_err(bad);
+        assert!(refusal.contains("any page"), "{refusal}");
+    }
+}
+
+#[test]
+fn a_header_that_decides_is_there_once() {
+    let address = "127.0.0.1:8081".parse().unwrap();
+    let admission = Admission::new(address, &[], &[UI.to_owned()], &["orders".to_owned()]);
+    let usual = asked(Method::POST, "/decode", &[("x-namespace", "orders")]);
+    assert!(admission.admit(&usual).is_ok());
+    for name in ["host", "origin", "content-type", "x-namespace"] {
+        let same = usual.headers[name].clone();
+        let other = HeaderValue::from_static("evil.example");
+        for second in [same, other] {
+            let mut twice = usual.clone();
+            let name = HeaderName::from_static(name);
+            twice.headers.append(name, second);
+            assert_eq!(refused(&admission, &twice).as_u16(), 400, "{twice:?}");
+            let mut cors = HeaderMap::new();
+            admission.add_cors(&twice, &mut cors);
+            let readable = cors.contains_key("access-control-allow-origin");
+            assert_eq!(
+                readable,
+                twice.headers.get_all("origin").iter().count() == 1
+            );
+        }
+        let mut unreadable = usual.clone();
+        let name = HeaderName::from_static(name);
+        let value = HeaderValue::from_bytes(b"\xff").unwrap();
+        unreadable.headers.insert(name, value);
+        assert_eq!(refused(&admission, &unreadable).as_u16(), 400);
+    }
+}
+
+#[test]
+fn a_refusal_quotes_no_more_than_the_beginning() {
+    let long = "x".repeat(10_000);
+    let admission = admission();
+    for header in ["host", "origin"] {
+        let request = asked(Method::POST, "/decode", &[(header, &long)]);
+        let refusal = admission.admit(&request).unwrap_err().to_string();
+        assert!(refusal.len() < 300, "{refusal}");
+    }
 }
 
 #[test]

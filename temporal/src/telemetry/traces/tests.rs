@@ -44,8 +44,13 @@ fn each_switch_turns_traces_off() {
 
 #[test]
 fn what_cannot_be_is_refused_with_the_variables_name() {
+    let wrong = (
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        "user:hush@localhost:4318",
+    );
+    let text = endpoint(env(&[wrong])).unwrap_err().to_string();
+    assert!(text.contains(wrong.0) && !text.contains("hush"), "{text}");
     for (variable, value) in [
-        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "localhost:4318"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
         ("OTEL_TRACES_EXPORTER", "zipkin"),
     ] {
