@@ -434,6 +434,43 @@ mod tests {
     }
 
     #[test]
+    fn a_shipment_above_a_limit_says_which() {
+        let long = "1 ".repeat(MAX_ADDRESS);
+        let within = Shipping {
+            placement: Placement::new("order-1", "run"),
+            parcel: Item::new("123456", 5),
+            deliver_to: Some("12 Main Street".to_owned()),
+        };
+        assert_eq!(within.check_limits(), Ok(()));
+        for (shipping, field) in [
+            (
+                Shipping {
+                    placement: Placement::new(&long, "run"),
+                    ..within.clone()
+                },
+                "orderID: ",
+            ),
+            (
+                Shipping {
+                    parcel: Item::new(&long, 5),
+                    ..within.clone()
+                },
+                "parcel.product: ",
+            ),
+            (
+                Shipping {
+                    deliver_to: Some(long.clone()),
+                    ..within.clone()
+                },
+                "deliverTo: ",
+            ),
+        ] {
+            let refused = shipping.check_limits().unwrap_err().to_string();
+            assert!(refused.starts_with(field), "{refused}");
+        }
+    }
+
+    #[test]
     fn an_input_without_a_product_says_so() {
         let error = serde_json::from_str::<Shipping>(r#"{"orderID":"o","submission":"r"}"#)
             .unwrap_err()

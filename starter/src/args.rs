@@ -6,7 +6,7 @@ use clap::{
     Args as ClapArgs, CommandFactory, Parser, Subcommand, builder::NonEmptyStringValueParser,
 };
 use inventory::DEFAULT_PRODUCT;
-use orders::{ADDRESS_RULE, ApprovalRule, Item, Order, is_address, quoted};
+use orders::{ADDRESS_RULE, ApprovalRule, Item, MAX_MESSAGE, Order, is_address, quoted, shortened};
 use rand::{Rng, RngExt};
 use temporal::{ConnectArgs, UiArgs, names::check_name};
 use workflows::OrderStatus;
@@ -382,6 +382,7 @@ pub fn with_usage<'a>(error: &clap::Error, given: impl IntoIterator<Item = &'a s
     let text = error.to_string();
     let wrong = text.split("\n\nUsage:").next().unwrap_or_default();
     let wrong = wrong.split("\n\nFor more").next().unwrap_or_default();
+    let wrong = shortened(wrong, 2 * MAX_MESSAGE);
     let mut command = Args::command();
     command.build();
     let mut meant = &mut command;

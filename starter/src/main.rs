@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, error::ErrorKind};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -13,6 +13,11 @@ async fn main() -> ExitCode {
             let given = given.iter().filter_map(|it| it.to_str());
             let text = starter::args::with_usage(&error, given);
             eprintln!("{}", temporal::printable_lines(&text));
+            if error.kind() == ErrorKind::InvalidUtf8
+                && let Some(hint) = temporal::args::variables_not_text()
+            {
+                eprintln!("hint: {hint}");
+            }
             return ExitCode::from(2);
         }
         // The help, or the version.

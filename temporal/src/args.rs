@@ -250,6 +250,19 @@ fn environment(
         .collect()
 }
 
+/// Says which variables of this process are not UTF-8, without their values: `clap` refuses those that
+/// it reads, and names none. Returns `None` if there are none.
+pub fn variables_not_text() -> Option<String> {
+    let names: Vec<_> = env::vars_os()
+        .filter(|(_, value)| value.to_str().is_none())
+        .map(|(name, _)| printable(&excerpt(&name.to_string_lossy())).into_owned())
+        .collect();
+    (!names.is_empty()).then(|| {
+        let names = names.join(", ");
+        format!("these environment variables are not UTF-8 text: {names}")
+    })
+}
+
 /// Where Temporal's own programs look, too.
 fn default_config_file() -> Option<PathBuf> {
     Some(dirs::config_dir()?.join("temporalio").join("temporal.toml"))
