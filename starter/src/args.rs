@@ -630,7 +630,7 @@ mod tests {
             (&["schedule", "delete", ""], ErrorKind::InvalidValue),
             (&["schedule", "pause", ""], ErrorKind::InvalidValue),
             (&["--task-queue", ""], ErrorKind::ValueValidation),
-            (&["follow", ""], ErrorKind::InvalidValue),
+            (&["follow", ""], ErrorKind::ValueValidation),
             (&["list", "--limit", "0"], ErrorKind::ValueValidation),
             (&["load", "--orders", "9999999"], ErrorKind::ValueValidation),
         ] {

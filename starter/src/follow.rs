@@ -7,6 +7,7 @@ use anyhow::bail;
 use futures::{FutureExt, StreamExt, future::LocalBoxFuture};
 use inventory::{Confirmation, Delivery, Released, Stock};
 use serde::de::DeserializeOwned;
+use temporal::excerpt;
 use temporalio_client::{
     Client, WorkflowDescribeOptions, WorkflowFetchHistoryOptions, WorkflowGetResultOptions,
     WorkflowHandle, WorkflowHistory,
@@ -87,8 +88,8 @@ async fn look_for(client: &Client, order_id: &str) -> anyhow::Result<OrderHandle
     match handle.describe(WorkflowDescribeOptions::default()).await {
         Ok(description) => Ok(run(&handle, description.run_id())),
         Err(WorkflowInteractionError::NotFound(_)) => bail!(
-            "the server knows no order {order_id:?}: an order's ID is its number with \"order-\" \
-             before it"
+            "the server knows no order {:?}; `cargo run -p starter -- list` names the last ones",
+            excerpt(order_id)
         ),
         Err(error) => Err(error.into()),
     }

@@ -144,13 +144,11 @@ fn report(
     let ids: Vec<_> = orders.iter().map(|order| printable(order.id())).collect();
     let width = ids.iter().map(|id| id.chars().count()).max();
     let width = width.unwrap_or_default().max(24);
-    let words = orders
-        .iter()
-        .map(|order| printable(&status(order)).into_owned());
-    let words: Vec<_> = words.collect();
-    let status_width = words.iter().map(String::len).max().unwrap_or_default();
-    let lines = orders.iter().zip(ids).zip(&words).zip(waiting);
-    for (((order, id), status), waiting) in lines {
+    let words: Vec<_> = orders.iter().map(status).collect();
+    let words: Vec<_> = words.iter().map(|word| printable(word)).collect();
+    let status_width = words.iter().map(|word| word.chars().count()).max();
+    let status_width = status_width.unwrap_or_default();
+    for (((order, id), status), waiting) in orders.iter().zip(ids).zip(&words).zip(waiting) {
         let took = order.start_time().zip(order.close_time());
         let took = took.and_then(|(start, end)| end.duration_since(start).ok());
         let line = format!(
@@ -161,7 +159,7 @@ fn report(
         text += line.trim_end();
         text += "\n";
         if let Some(waiting) = waiting {
-            text += &format!("    {waiting}\n");
+            text += &format!("    {}\n", printable(&waiting.to_string()));
         }
     }
     let each = match counts {

@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use futures::{FutureExt, future::LocalBoxFuture};
 use orders::Order;
-use temporal::{NoSearchAttribute, ensure_keyword};
+use temporal::{NoSearchAttribute, ensure_keyword, reported};
 use temporalio_client::{
     Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions,
     errors::WorkflowStartError,
@@ -83,6 +83,11 @@ async fn place(client: &Client, task_queue: &str, order: &Order) -> anyhow::Resu
         Err(WorkflowStartError::AlreadyStarted { .. }) => {
             under_way(client, task_queue, &order.order_id).await
         }
+        Err(WorkflowStartError::Rpc(status)) => bail!(
+            "the server does not accept {}: {}",
+            order.order_id,
+            reported(status.message())
+        ),
         Err(error) => Err(error).with_context(|| format!("cannot place {}", order.order_id)),
     }
 }

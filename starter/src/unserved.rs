@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use temporal::shell_word;
 use temporalio_client::{
     Client, WorkflowDescribeOptions, WorkflowExecutionDescription, WorkflowHandle,
 };
@@ -76,14 +77,15 @@ fn advice(order_id: &str, there: &WorkflowExecutionDescription, lain: Option<Dur
     };
     format!(
         "{matter}. Start one: {}. Or end the order without undoing its steps: \
-         cargo run -p starter -- terminate {order_id}",
-        start_worker(there)
+         cargo run -p starter -- terminate {}",
+        start_worker(there),
+        shell_word(order_id)
     )
 }
 
 fn start_worker(there: &WorkflowExecutionDescription) -> String {
     match there.task_queue() {
         workflows::TASK_QUEUE => "cargo run -p worker".to_owned(),
-        other => format!("cargo run -p worker -- --task-queue {other}"),
+        other => format!("cargo run -p worker -- --task-queue {}", shell_word(other)),
     }
 }
