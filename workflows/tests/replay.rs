@@ -25,15 +25,13 @@ use temporalio_common::WorkflowDefinition;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_sdk::{
     WorkflowCancellationToken, WorkflowContext, WorkflowResult,
-    workflow_replayer::{
-        WorkflowReplayError, WorkflowReplayFailure, WorkflowReplayer, WorkflowReplayerOptions,
-    },
+    workflow_replayer::{WorkflowReplayFailure, WorkflowReplayer, WorkflowReplayerOptions},
     workflows::WorkflowImplementation,
 };
 use workflows::{ProcessOrder, policies::activity_options};
 
-/// Every history that is kept, with its path.
-fn histories() -> Vec<(PathBuf, WorkflowHistory)> {
+/// Every history that is kept, as JSON with its path.
+fn histories() -> Vec<(PathBuf, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories");
     let mut found = Vec::new();
     for version in fs::read_dir(folder).unwrap() {
@@ -43,7 +41,7 @@ fn histories() -> Vec<(PathBuf, WorkflowHistory)> {
         }
         for file in fs::read_dir(version).unwrap() {
             let path = file.unwrap().path();
-            let history = WorkflowHistory::from_json(&fs::read(&path).unwrap()).unwrap();
+            let history = fs::read(&path).unwrap();
             found.push((path, history));
         }
     }
@@ -52,7 +50,7 @@ fn histories() -> Vec<(PathBuf, WorkflowHistory)> {
 }
 
 /// What replaying all histories with this workflow comes to.
-async fn replayed<W>() -> Vec<(PathBuf, Result<(), WorkflowReplayError>)>
+async fn replayed<W>() -> Vec<(PathBuf, Option<WorkflowReplayFailure>)>
 where
     W: WorkflowImplementation,
     <W::Run as WorkflowDefinition>::Input: Send,
@@ -62,18 +60,29 @@ where
         .unwrap()
         .build();
     let replayer = WorkflowReplayer::new(options).unwrap();
-    let mut results = Vec::new();
-    for (path, history) in histories() {
-        results.push((path, replayer.replay_workflow(history).await));
-    }
-    results
+    let (paths, histories): (Vec<_>, Vec<_>) = histories().into_iter().unzip();
+    let outcomes = outcomes(&replayer, &histories).await;
+    paths.into_iter().zip(outcomes).collect()
+}
+
+/// What replaying histories comes to. The SDK's replayer can lose the outcome of the last one that it is
+/// given, and calls it a success then. So the last one is given twice, and its first outcome counts.
+async fn outcomes(
+    replayer: &WorkflowReplayer,
+    histories: &[Vec<u8>],
+) -> Vec<Option<WorkflowReplayFailure>> {
+    let given = histories.iter().chain(histories.last());
+    let given = given.map(|json| WorkflowHistory::from_json(json).unwrap());
+    let results = replayer.replay_workflows(given).await.unwrap();
+    let failures = results.into_iter().map(|result| result.replay_failure);
+    failures.take(histories.len()).collect()
 }
 
 /// The result for one of the histories, by its folder and name.
 fn of<'a>(
-    results: &'a [(PathBuf, Result<(), WorkflowReplayError>)],
+    results: &'a [(PathBuf, Option<WorkflowReplayFailure>)],
     name: &str,
-) -> &'a Result<(), WorkflowReplayError> {
+) -> &'a Option<WorkflowReplayFailure> {
     let found = results.iter().find(|(path, _)| path.ends_with(name));
     &found.unwrap_or_else(|| panic!("no history {name}")).1
 }
@@ -82,13 +91,13 @@ fn of<'a>(
 async fn every_order_of_every_version_goes_on_with_the_code_as_it_is() {
     let results = replayed::<ProcessOrder>().await;
     for (path, result) in &results {
-        if let Err(error) = result {
+        if let Some(error) = result {
             panic!("{}: {error}", path.display());
         }
     }
     // Both sides of the patch are among them: an order that was refused, before it and since.
-    assert!(of(&results, "before-undo/unknown-product.json").is_ok());
-    assert!(of(&results, "with-undo/unknown-product.json").is_ok());
+    assert!(of(&results, "before-undo/unknown-product.json").is_none());
+    assert!(of(&results, "with-undo/unknown-product.json").is_none());
 }
 
 fn payment(order: Order, submission: &str) -> Payment {
@@ -150,9 +159,7 @@ async fn code_that_asks_for_other_things_is_caught() {
         replayed::<AsksTheClock>().await,
     ] {
         for name in ["before-undo/managed.json", "with-undo/managed.json"] {
-            let Err(WorkflowReplayError::Replay(WorkflowReplayFailure::Nondeterminism { .. })) =
-                of(&results, name)
-            else {
+            let Some(WorkflowReplayFailure::Nondeterminism { .. }) = of(&results, name) else {
                 panic!("{name}: {:?}", of(&results, name));
             };
         }
@@ -173,13 +180,11 @@ async fn the_patch_is_what_keeps_the_two_sides_apart() {
         .unwrap()
         .build();
     let replayer = WorkflowReplayer::new(options).unwrap();
-    let history = WorkflowHistory::from_json(unmarked.as_bytes()).unwrap();
     // Without its mark it is taken for an order from before, which undid nothing.
+    let outcomes = outcomes(&replayer, &[unmarked.into_bytes()]).await;
     assert!(matches!(
-        replayer.replay_workflow(history).await,
-        Err(WorkflowReplayError::Replay(
-            WorkflowReplayFailure::Nondeterminism { .. }
-        ))
+        outcomes[..],
+        [Some(WorkflowReplayFailure::Nondeterminism { .. })]
     ));
 }
 
