@@ -41,7 +41,8 @@ impl Scene {
     }
 
     async fn effects(&self) -> Vec<String> {
-        let entries = self.inventory.effects("order-1").await.unwrap();
+        // There is no inventory before the first change.
+        let entries = self.inventory.effects("order-1").await.unwrap_or_default();
         entries
             .iter()
             .map(|entry| entry.change.to_string())
@@ -284,18 +285,41 @@ async fn undo_all(environment: &ActivityEnvironment) {
 }
 
 #[tokio::test]
-async fn undoing_what_was_not_done_does_nothing() {
+async fn undoing_what_was_not_done_sees_to_it_that_it_is_not_done_later() {
     let scene = Scene::new();
     let environment = scene.calm();
     undo_all(&environment).await;
-    assert_eq!(scene.effects().await, [""; 0]);
+    assert_eq!(scene.effects().await, ["closed"]);
+    let late = environment
+        .run(OrderActivities::prepare_shipment, reserving(999))
+        .await
+        .unwrap_err();
+    let (message, kind, is_final) = failure(late);
+    assert!(message.contains("has been undone"), "{message}");
+    assert_eq!((kind.as_str(), is_final), ("Undone", true));
+    assert_eq!(scene.effects().await, ["closed"]);
+}
+
+#[tokio::test]
+async fn what_was_done_is_undone_once() {
+    let scene = Scene::new();
+    let environment = scene.calm();
     environment
         .run(OrderActivities::prepare_shipment, reserving(999))
         .await
         .unwrap();
+    environment
+        .run(OrderActivities::charge, payment("VISA-1"))
+        .await
+        .unwrap();
     undo_all(&environment).await;
     undo_all(&environment).await;
-    assert_eq!(scene.effects().await, ["reserved", "released"]);
+    let effects = scene.effects().await;
+    // The recall came first, and found no shipment.
+    assert_eq!(
+        effects,
+        ["reserved", "charged", "closed", "refunded", "released"]
+    );
 }
 
 #[tokio::test]
@@ -388,12 +412,36 @@ fn fault(activity: Activity, point: FaultPoint) -> (Faults, u32) {
     (faults, attempt.unwrap())
 }
 
+/// The steps of an order that have an effect, without faults.
+async fn do_all(environment: &ActivityEnvironment) {
+    environment
+        .run(OrderActivities::prepare_shipment, reserving(999))
+        .await
+        .unwrap();
+    environment
+        .run(OrderActivities::charge, payment("VISA-123456"))
+        .await
+        .unwrap();
+    environment
+        .run(OrderActivities::ship, shipping())
+        .await
+        .unwrap();
+    environment
+        .run(OrderActivities::supplier_order, restocking(0))
+        .await
+        .unwrap();
+}
+
 #[tokio::test]
 async fn each_activity_fails_with_a_message_of_its_own_and_a_retry_finds_what_was_done() {
     let mut messages = Vec::new();
     for point in [FaultPoint::Before, FaultPoint::After] {
         let scene = Scene::new();
         for activity in Activity::ALL {
+            if activity == Activity::Recall {
+                // From here on, the order is undone.
+                do_all(&scene.calm()).await;
+            }
             let (faults, attempt) = fault(activity, point);
             let environment = scene.environment(faults, attempt);
             let failed = match activity {
@@ -439,7 +487,7 @@ async fn each_activity_fails_with_a_message_of_its_own_and_a_retry_finds_what_wa
             messages.push(message);
         }
         let done: &[&str] = match point {
-            FaultPoint::Before => &[],
+            FaultPoint::Before => &["reserved", "charged", "shipped", "restocked"],
             FaultPoint::After => &[
                 "reserved",
                 "charged",
@@ -452,24 +500,7 @@ async fn each_activity_fails_with_a_message_of_its_own_and_a_retry_finds_what_wa
         };
         assert_eq!(scene.effects().await, done);
 
-        let environment = scene.calm();
-        environment
-            .run(OrderActivities::prepare_shipment, reserving(999))
-            .await
-            .unwrap();
-        environment
-            .run(OrderActivities::charge, payment("VISA-123456"))
-            .await
-            .unwrap();
-        environment
-            .run(OrderActivities::ship, shipping())
-            .await
-            .unwrap();
-        environment
-            .run(OrderActivities::supplier_order, restocking(0))
-            .await
-            .unwrap();
-        undo_all(&environment).await;
+        undo_all(&scene.calm()).await;
         let all = [
             "reserved",
             "charged",

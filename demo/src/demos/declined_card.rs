@@ -33,7 +33,8 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let attempts = attempts(&stage.find_order(ORDER_ID).await?).await?;
     let charges = attempts.get(Activity::Charge.name()).copied();
     ensure!(charges == Some(1), "the charge took {charges:?} attempts");
-    check_effects(stage, ORDER_ID, &[Change::Reserved, Change::Released]).await?;
+    let undone = [Change::Reserved, Change::Closed, Change::Released];
+    check_effects(stage, ORDER_ID, &undone).await?;
     let after = stage.inventory().stock(DEFAULT_PRODUCT).await?;
     ensure!(after == before, "{before} units became {after}");
     voice.checked(

@@ -66,18 +66,19 @@ const CHANGING: Duration = Duration::from_secs(20);
 const LOCK: &str =
     "select pg_advisory_xact_lock(hashtextextended($1, 0)), nextval('inventory_seq')";
 const PAST: &str = "select * from inventory_ledger where key >= $1 and key < $2 order by seq";
-const STOCK: &str = "select product, in_stock from inventory_stock where product = any($1) \
-                     order by product for update";
-const NUMBERS: &str = "select nextval('inventory_seq') from generate_series(1, $1)";
+/// Numbers are drawn while the stock is locked, so that a product's entries are numbered in the order in
+/// which they count.
+const STOCK: &str = "select product, in_stock, nextval('inventory_seq') from (select product, in_stock \
+                     from inventory_stock where product = any($1) order by product for update) locked";
 /// Entries come as JSON, in the form that they have in `ledger.jsonl`.
-const APPEND: &str = r#"insert into inventory_ledger select seq, at, "orderID", "productID", change,
-    quantity, "inStock", key, confirmation, payment, address, coalesce(more, false), coalesce(removed, false)
-    from jsonb_to_recordset($1) as entry (seq bigint, at timestamptz, "orderID" text, "productID" text,
-    change text, quantity bigint, "inStock" integer, key text, confirmation text, payment text,
-    address text, more boolean, removed boolean)"#;
-const SET_STOCK: &str = r#"insert into inventory_stock select "productID", "inStock", "orderID"
-    from jsonb_to_recordset($1) as entry ("productID" text, "inStock" integer, "orderID" text)
-    on conflict (product) do update set in_stock = excluded.in_stock, order_id = excluded.order_id"#;
+const APPEND: &str = r#"with entry as (select * from jsonb_to_recordset($1) as entry (seq bigint,
+    at timestamptz, "orderID" text, "productID" text, change text, quantity bigint, "inStock" integer,
+    key text, confirmation text, payment text, address text, more boolean, removed boolean)),
+    stocked as (insert into inventory_stock select "productID", "inStock", "orderID" from entry
+    where "inStock" is not null on conflict (product) do update
+    set in_stock = excluded.in_stock, order_id = excluded.order_id)
+    insert into inventory_ledger select seq, at, "orderID", "productID", change, quantity, "inStock",
+    key, confirmation, payment, address, coalesce(more, false), coalesce(removed, false) from entry"#;
 
 type Value<'a> = &'a (dyn ToSql + Sync);
 
@@ -330,7 +331,6 @@ async fn create(client: &mut tokio_postgres::Client) -> Result<(), Error> {
         let entry = rules::adjusted(seq, first.get(1), FIRST_ORDER, DEFAULT_PRODUCT, None, stock);
         let entries = Json([entry]);
         transaction.execute(APPEND, &[&entries]).await?;
-        transaction.execute(SET_STOCK, &[&entries]).await?;
     }
     transaction.commit().await
 }
@@ -364,23 +364,16 @@ async fn change<R: Rule>(
         now,
     };
     if !products.is_empty() {
-        let (stock, numbers) =
-            tokio::try_join!(client.prepare_cached(STOCK), client.prepare_cached(NUMBERS))?;
-        let count = products.len() as i32;
-        let (which, how_many): ([Value<'_>; 1], [Value<'_>; 1]) = ([&products], [&count]);
-        // Numbers are drawn while the stock is locked, so that a product's entries are numbered in the
-        // order in which they count.
-        let (stock, numbers) = tokio::try_join!(
-            biased;
-            client.query(&stock, &which),
-            client.query(&numbers, &how_many),
-        )?;
-        let level = |row: &Row| (row.get(0), row.get::<_, i32>(1).unsigned_abs());
-        facts.stock = stock.iter().map(level).collect();
-        facts.numbers = numbers
-            .iter()
-            .map(|row| row.get::<_, i64>(0).unsigned_abs())
-            .collect();
+        let stock = client.prepare_cached(STOCK).await?;
+        for row in client.query(&stock, &[&products]).await? {
+            let level = row.get::<_, i32>(1).unsigned_abs();
+            facts.stock.insert(row.get(0), level);
+            facts.numbers.push(row.get::<_, i64>(2).unsigned_abs());
+        }
+        // The first number was drawn before the stock was locked; only a new product needs it.
+        if facts.numbers.len() > 1 {
+            facts.numbers.remove(0);
+        }
     }
     let decision = match rule.decide(&facts) {
         Ok(decision) if !decision.entries.is_empty() => decision,
@@ -389,28 +382,14 @@ async fn change<R: Rule>(
             return Ok(nothing.map(|decision| decision.answer));
         }
     };
-    let changes_stock = decision
-        .entries
-        .iter()
-        .any(|entry| entry.in_stock.is_some());
     let entries = Json(decision.entries);
     let entries: [Value<'_>; 1] = [&entries];
     let append = client.prepare_cached(APPEND).await?;
-    if changes_stock {
-        let set_stock = client.prepare_cached(SET_STOCK).await?;
-        tokio::try_join!(
-            biased;
-            client.execute(&append, &entries),
-            client.execute(&set_stock, &entries),
-            client.batch_execute("commit"),
-        )?;
-    } else {
-        tokio::try_join!(
-            biased;
-            client.execute(&append, &entries),
-            client.batch_execute("commit"),
-        )?;
-    }
+    tokio::try_join!(
+        biased;
+        client.execute(&append, &entries),
+        client.batch_execute("commit"),
+    )?;
     Ok(Ok(decision.answer))
 }
 

@@ -206,7 +206,7 @@ proptest! {
         for (order, submission, step) in steps {
             let who = Placement::new(format!("order-{order}"), format!("run-{submission}"));
             let me = (order, submission);
-            let before = store.entries.len();
+            let mut before = store.entries.len();
             let result = match step {
                 Step::Reserve(quantities) => {
                     // A retry asks for what was asked for first.
@@ -228,6 +228,7 @@ proptest! {
                     if store.change(&who, &charge()).is_err() {
                         continue;
                     }
+                    before = store.entries.len();
                     store.change(&who, &ship(PRODUCTS[product].0, quantity)).map(drop)
                 }
                 Step::Recall(product) => store.change(&who, &recall(PRODUCTS[product].0)).map(drop),
