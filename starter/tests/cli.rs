@@ -207,5 +207,8 @@ async fn an_audit_tells_what_happened_and_fails_where_it_does_not_add_up() {
     let doubled = audit();
     let text = String::from_utf8(doubled.stdout).unwrap();
     assert_eq!(doubled.status.code(), Some(1), "{text}");
-    assert!(text.contains("WRONG: ledger.jsonl, line 5"), "{text}");
+    assert!(
+        text.contains("WRONG: ") && text.contains("ledger.jsonl, line 5"),
+        "{text}"
+    );
 }
