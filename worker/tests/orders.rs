@@ -150,11 +150,16 @@ async fn what_no_attempt_can_mend_ends_at_the_first() {
     bad.payment_info = "VISA-666666".to_owned();
     let mut none = order("order-4", 1);
     none.payment_info = " ".to_owned();
-    for (order, words) in [
-        (order("order-1", 10_001), &["10001", "10000"][..]),
-        (unknown, &["654321", "123456"]),
-        (bad, &["known-bad"]),
-        (none, &["no payment info"]),
+    // Once a reservation was tried, the undoing sees to it that none comes later.
+    for (order, words, effects) in [
+        (
+            order("order-1", 10_001),
+            &["10001", "10000"][..],
+            &["closed"][..],
+        ),
+        (unknown, &["654321", "123456"], &["closed"]),
+        (bad, &["known-bad"], &[]),
+        (none, &["no payment info"], &[]),
     ] {
         let handle = scene.place(&order).await;
         let reason = reason(ended(&handle).await);
@@ -166,7 +171,7 @@ async fn what_no_attempt_can_mend_ends_at_the_first() {
             .into_iter()
             .filter(|event| event.event_type() == EventType::ActivityTaskFailed);
         assert_eq!(failed.count(), 1);
-        assert_eq!(scene.effects(&order.order_id).await, [""; 0]);
+        assert_eq!(scene.effects(&order.order_id).await, effects);
     }
     assert_eq!(scene.stock().await, 1_000);
 }
@@ -235,7 +240,7 @@ async fn input_that_is_no_order_fails_with_the_fields_name() {
             Some(r#"{"item":"123456","quantity":1,"paymentInfo":"VISA\u200b-000000"}"#),
             "paymentInfo",
         ),
-        (Some(r#""an order""#), "an order"),
+        (Some(r#""an order""#), "expected struct Order"),
         (None, "without input"),
     ]
     .into_iter()

@@ -434,16 +434,20 @@ async fn a_cancelled_order_waits_for_the_step_under_way_and_undoes_it() {
     assert!(matches!(ended(&handle).await, Followed::Cancelled(_)));
     assert_eq!(
         scene.effects("order-1").await,
-        ["reserved", "charged", "refunded", "released"]
+        ["reserved", "charged", "closed", "refunded", "released"]
     );
 }
 
 #[tokio::test]
 async fn a_cancelled_order_does_not_wait_for_a_service_that_is_down() {
     let scene = Scene::new().await;
-    let _worker = scene.worker(&[]);
-    std::fs::write(scene.database(), "{").unwrap();
+    let held = scene.path("held");
+    let hold = format!("PrepareShipment:before={}", held.display());
+    let _worker = scene.worker(&["--hold", &hold]);
     let handle = scene.place(&order("order-1", 10)).await;
+    until("the reservation", async || held.exists().then_some(())).await;
+    std::fs::write(scene.database(), "{").unwrap();
+    std::fs::remove_file(&held).unwrap();
     until("an attempt to fail", async || {
         let pending = common::pending(&handle).await;
         pending
@@ -456,7 +460,7 @@ async fn a_cancelled_order_does_not_wait_for_a_service_that_is_down() {
     until_status(&handle, OrderStatus::Undoing).await;
     std::fs::remove_file(scene.database()).unwrap();
     assert!(matches!(ended(&handle).await, Followed::Cancelled(_)));
-    assert_eq!(scene.effects("order-1").await, [""; 0]);
+    assert_eq!(scene.effects("order-1").await, ["closed"]);
 }
 
 #[tokio::test]
@@ -468,7 +472,9 @@ async fn a_declined_payment_is_not_retried_and_all_is_undone() {
     let handle = scene.place(&declined).await;
     let reason = common::reason(ended(&handle).await);
     assert!(reason.contains("declined"), "{reason}");
-    assert_eq!(scene.effects("order-1").await, ["reserved", "released"]);
+    let effects = scene.effects("order-1").await;
+    // There was no charge to give back, and there can be none any more.
+    assert_eq!(effects, ["reserved", "closed", "released"]);
     assert_eq!(scene.stock().await, 1_000);
     let told = status(&handle).await;
     assert_eq!(told.status, OrderStatus::Failed);
