@@ -20,7 +20,6 @@
 mod cli;
 mod dev_server;
 mod fetch;
-#[cfg(target_os = "linux")]
 mod network;
 mod output;
 mod port;
@@ -34,7 +33,6 @@ mod watchdog;
 
 pub use cli::{CliError, CliSearch};
 pub use dev_server::{DevServer, DevServerBuilder, DevServerError, Ended};
-#[cfg(target_os = "linux")]
 pub use network::{Machine, Network};
 pub use port::ReservedPort;
 #[cfg(unix)]

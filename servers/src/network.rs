@@ -76,10 +76,11 @@ pub struct Network {
 #[derive(Debug)]
 pub struct Machine {
     name: String,
+    address: Ipv4Addr,
 }
 
 impl Network {
-    /// Makes a network with so many machines.
+    /// Makes a network with so many machines, at most 253.
     ///
     /// # Errors
     /// Returns an error with the reason of the system if this process may not make network namespaces,
@@ -88,8 +89,10 @@ impl Network {
         let bridge = format!("net{:08x}", rand::random::<u32>());
         // The block 198.18.0.0/15 is set aside for tests of networks, so nobody is there.
         let [second, third] = [18 + rand::random::<u8>() % 2, rand::random()];
+        let address = |host| Ipv4Addr::new(198, second, third, host);
         let machines = (1..=count).map(|number| Machine {
             name: format!("{bridge}-{number}"),
+            address: address(number + 1),
         });
         let mut watchdog = Watchdog::start(REMOVE, Path::new(&bridge))?;
         if let Some(watchdog) = &mut watchdog {
@@ -97,7 +100,7 @@ impl Network {
         }
         let network = Self {
             machines: machines.collect(),
-            address: Ipv4Addr::new(198, second, third, 1),
+            address: address(1),
             bridge,
             forwarding: JoinSet::new(),
             _watchdog: watchdog,
@@ -149,6 +152,11 @@ impl Drop for Network {
 }
 
 impl Machine {
+    /// The machine's address, at which this machine reaches it.
+    pub fn address(&self) -> IpAddr {
+        self.address.into()
+    }
+
     /// A command that runs `program` on this machine. The process that is started becomes the program,
     /// so it can be signalled as if it had been started directly.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {

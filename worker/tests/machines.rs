@@ -4,7 +4,7 @@
 //! The machines are network namespaces, which take root's rights and `ip` of iproute2. Where they cannot
 //! be made, the tests say so and end.
 
-#![cfg(target_os = "linux")]
+#![cfg(unix)]
 
 mod common;
 
