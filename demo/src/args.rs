@@ -69,6 +69,8 @@ pub enum Demo {
     FixABug,
     /// Replays show whether running orders work with changed code
     ChangeCode,
+    /// A machine is cut off in the middle of a charge, and another goes on
+    SeveralMachines,
     /// The same steps as plain function calls, compared with Temporal
     WithoutTemporal(WithoutTemporalArgs),
     /// Many orders, while workers and the server are killed at random
@@ -130,8 +132,8 @@ pub struct PlainArgs {
     /// What the faults are drawn from
     #[arg(long)]
     pub seed: u64,
-    /// The inventory file
-    #[arg(long)]
+    /// The inventory
+    #[arg(long, env = "DATABASE")]
     pub database: Location,
 }
 
@@ -168,8 +170,8 @@ pub struct ShowArgs {
     /// Keep the demo's own server and its Web UI when the demo is over, until Ctrl-C
     #[arg(long)]
     pub keep: bool,
-    /// The inventory file [default: one in a folder of the demo's own, at its first state].
-    /// Several-items and chaos always have one of their own
+    /// Where the demo's inventory is made: in a folder of its own beside this file, or in a schema of
+    /// its own of this PostgreSQL database [default: in a temporary folder]
     #[arg(long, env = "DATABASE", hide_env_values = true)]
     pub database: Option<Location>,
     /// The task queue [default: one of the demo's own]

@@ -11,7 +11,7 @@ use crate::{
     demos::{
         approval, cancel, change_address, change_code, chaos, declined_card, duplicate_order,
         errors, first_order, fix_a_bug, kill_worker, order, payment_down, progress,
-        recurring_order, several_items, without_temporal,
+        recurring_order, several_items, several_machines, without_temporal,
     },
     stage::Stage,
     voice::{Silenced, Voice},
@@ -91,12 +91,15 @@ async fn play(
     let stage = match (&demo, &mut *slot) {
         // It plays on files alone.
         (Demo::ChangeCode, _) => return change_code::play(voice).await,
-        // They kill what they play on, or measure it.
-        (Demo::Chaos(_) | Demo::WithoutTemporal(_), _) => {
+        // They kill what they play on, measure it, or cut it off.
+        (Demo::Chaos(_) | Demo::WithoutTemporal(_) | Demo::SeveralMachines, _) => {
             if let Some(stage) = slot.take() {
                 stage.strike().await?;
             }
-            slot.insert(Stage::with_own_server(show, voice).await?)
+            slot.insert(match demo {
+                Demo::SeveralMachines => Stage::with_machines(show, voice).await?,
+                _ => Stage::with_own_server(show, voice).await?,
+            })
         }
         (_, Some(stage)) => {
             stage.clear().await?;
@@ -119,6 +122,7 @@ async fn play(
         Demo::SeveralItems => several_items::play(stage).await,
         Demo::RecurringOrder => recurring_order::play(stage).await,
         Demo::FixABug => fix_a_bug::play(stage).await,
+        Demo::SeveralMachines => several_machines::play(stage).await,
         Demo::WithoutTemporal(args) => without_temporal::play(stage, args).await,
         Demo::Chaos(args) => chaos::play(stage, args).await,
         Demo::ChangeCode | Demo::All => unreachable!("both were handled above"),

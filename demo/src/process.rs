@@ -14,6 +14,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use servers::Machine;
 use starter::{
     follow::{Followed, Watch},
     progress::OrderEvent,
@@ -52,7 +53,7 @@ pub struct WorkerProcess {
 }
 
 impl WorkerProcess {
-    /// Starts a worker with these arguments, in this environment.
+    /// Starts a worker with these arguments, in this environment, on another machine if one is given.
     ///
     /// # Errors
     /// Returns an error if the process cannot be started.
@@ -60,9 +61,10 @@ impl WorkerProcess {
         arguments: &[&str],
         environment: Environment,
         log: PathBuf,
+        machine: Option<&Machine>,
     ) -> anyhow::Result<Self> {
         let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        let mut program = this_program(Part::Worker)?;
+        let mut program = this_program(Part::Worker, machine)?;
         for variable in ONE_WORKERS_OWN {
             program.env_remove(variable);
         }
@@ -89,7 +91,28 @@ impl WorkerProcess {
     /// # Errors
     /// Returns an error if its log cannot be read.
     pub fn is_ready(&self) -> anyhow::Result<bool> {
-        Ok(std::fs::read_to_string(&self.log)?.contains(worker::READY))
+        self.said(worker::READY)
+    }
+
+    /// Whether a line of its log has this.
+    ///
+    /// # Errors
+    /// Returns an error if its log cannot be read.
+    pub fn said(&self, words: &str) -> anyhow::Result<bool> {
+        Ok(std::fs::read_to_string(&self.log)?.contains(words))
+    }
+
+    /// Freezes the worker, or lets it go on.
+    ///
+    /// # Errors
+    /// Returns an error if it has ended.
+    pub fn freeze(&self, frozen: bool) -> anyhow::Result<()> {
+        let sent = if frozen {
+            Signal::SIGSTOP
+        } else {
+            Signal::SIGCONT
+        };
+        signal(&self.child, sent)
     }
 
     /// Fails, with the end of its log, if the process has ended.
@@ -153,7 +176,7 @@ impl StarterProcess {
         environment: Environment,
         voice: Voice,
     ) -> anyhow::Result<Self> {
-        let mut program = this_program(Part::Starter)?;
+        let mut program = this_program(Part::Starter, None)?;
         program.args(arguments);
         let follows = follows(arguments);
         if follows {
@@ -276,12 +299,17 @@ fn show(output: impl AsyncRead + Unpin + Send + 'static, voice: Voice) -> JoinHa
     })
 }
 
-/// This program's file, as one of its parts. A process that is dropped is killed.
+/// This program's file, as one of its parts, on another machine if one is given. A process that is
+/// dropped is killed.
 ///
 /// # Errors
 /// Returns an error if the file cannot be found.
-pub fn this_program(part: Part) -> anyhow::Result<Command> {
-    let mut command = Command::new(std::env::current_exe().context("cannot find this program")?);
+pub fn this_program(part: Part, machine: Option<&Machine>) -> anyhow::Result<Command> {
+    let program = std::env::current_exe().context("cannot find this program")?;
+    let mut command = match machine {
+        Some(machine) => machine.command(program),
+        None => Command::new(program),
+    };
     command.arg(part.name()).kill_on_drop(true);
     Ok(command)
 }

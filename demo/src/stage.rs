@@ -3,7 +3,6 @@
 use std::{
     cell::RefCell,
     collections::BTreeMap,
-    ffi::OsString,
     path::{Path, PathBuf},
     process::ExitStatus,
     time::{Duration, SystemTime},
@@ -11,7 +10,9 @@ use std::{
 
 use anyhow::{Context, bail};
 use inventory::{Inventory, Location};
-use servers::{CliSearch, DevServer, DevServerBuilder, project_dir};
+use servers::{
+    CliSearch, DevServer, DevServerBuilder, Machine, Network, Postgres, PostgresSearch, project_dir,
+};
 use starter::follow::{self, OrderHandle};
 use tempfile::TempDir;
 use temporal::{ConnectArgs, Listener, Settings, what_listens};
@@ -20,7 +21,7 @@ use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowTerminateOption
 use crate::{
     args::ShowArgs,
     parts::Part,
-    process::{StarterProcess, WorkerProcess, this_program},
+    process::{Environment, StarterProcess, WorkerProcess, this_program},
     voice::Voice,
 };
 
@@ -48,6 +49,7 @@ pub struct Stage {
     /// The seed of the workers' faults.
     pub fault_seed: u64,
     server: Option<DevServer>,
+    site: Option<Site>,
     ui_address: String,
     show: ShowArgs,
     inventory: Inventory,
@@ -61,6 +63,15 @@ pub struct Stage {
     orders: RefCell<Vec<String>>,
     /// The units in stock of each product, as they were shown last.
     shown_stock: RefCell<BTreeMap<String, u32>>,
+}
+
+/// Two machines, and the database that both reach.
+struct Site {
+    /// None where folders stand in for machines.
+    network: Option<Network>,
+    /// Where the machines reach the Temporal server.
+    server: String,
+    _database: Postgres,
 }
 
 impl Stage {
@@ -87,6 +98,58 @@ impl Stage {
         Self::on(Some(server), settings, folder, show, voice).await
     }
 
+    /// Sets the stage with two machines, and with servers of its own that both reach. Where no machines
+    /// can be made, folders stand in for them.
+    ///
+    /// # Errors
+    /// Returns an error if a server cannot be started.
+    pub async fn with_machines(show: &ShowArgs, voice: &Voice) -> anyhow::Result<Self> {
+        let folder = folder()?;
+        let search = PostgresSearch::from_env(&project_dir());
+        let finding = search.find_or_fetch(|line| voice.say(line));
+        let programs = voice.during("fetching PostgreSQL", finding).await?;
+        let builder = DevServer::builder(cli(voice).await?).ui();
+        let (server, settings) = start(builder, show, voice).await?;
+        let mut address = server.address();
+        let mut database = Postgres::builder().programs(programs);
+        let network = match Network::with_machines(2).await {
+            Ok(mut network) => {
+                let (_, port) = address.rsplit_once(':').unwrap_or_default();
+                address = network.forward(port.parse()?).await?.to_string();
+                database = database.listen(network.address());
+                voice.say(&format!(
+                    "Made two machines, as network namespaces: {} and {}. PostgreSQL and the Temporal \
+                     server are at {}.",
+                    network.machines()[0].address(),
+                    network.machines()[1].address(),
+                    network.address(),
+                ));
+                Some(network)
+            }
+            Err(_) => {
+                voice.say(
+                    "Two folders stand in for machines, because network namespaces cannot be made here: \
+                     that takes root's rights, and `ip` of iproute2. What is cut off is frozen instead.",
+                );
+                None
+            }
+        };
+        let database = voice
+            .during("starting PostgreSQL", database.start())
+            .await?;
+        let show = ShowArgs {
+            database: Some(database.url().as_str().into()),
+            ..show.clone()
+        };
+        let mut stage = Self::on(Some(server), settings, folder, &show, voice).await?;
+        stage.site = Some(Site {
+            network,
+            server: address,
+            _database: database,
+        });
+        Ok(stage)
+    }
+
     async fn on(
         server: Option<DevServer>,
         settings: Settings,
@@ -106,6 +169,7 @@ impl Stage {
             fault_seed: SEED,
             ui_address: own_ui.unwrap_or_else(|| show.ui.address(&settings.host_port())),
             server,
+            site: None,
             show: show.clone(),
             inventory,
             task_queue,
@@ -118,8 +182,8 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Clears the stage for the next demo: a folder with the inventory's first state, and a task
-    /// queue, both of its own unless the settings name others.
+    /// Clears the stage for the next demo: a folder and an inventory of its own, and a task queue of its
+    /// own unless the settings name one.
     ///
     /// # Errors
     /// Returns an error if the inventory cannot be written.
@@ -145,12 +209,13 @@ impl Stage {
     pub async fn show_stock(&self) -> anyhow::Result<()> {
         let products = self.inventory.products().await?;
         let mut shown = self.shown_stock.borrow_mut();
+        let (store, _) = self.stores();
         for product in products {
             let before = shown.insert(product.product.clone(), product.in_stock);
             let before = before.filter(|before| *before != product.in_stock);
             let before = before.map_or_else(String::new, |before| format!("{before} -> "));
             self.voice.quote(&format!(
-                "inventory.json: product {} {before}{} in stock",
+                "{store}: product {} {before}{} in stock",
                 product.product, product.in_stock
             ));
         }
@@ -167,9 +232,10 @@ impl Stage {
             entries.extend(self.inventory.effects(order_id).await?);
         }
         entries.sort_by_key(|entry| entry.seq);
+        let (_, ledger) = self.stores();
         let header = format!(
             "{:<16} {:<10} {:>6}  {:<8} {:>8}  {}",
-            "ledger.jsonl", "what", "units", "product", "in stock", "confirmation"
+            ledger, "what", "units", "product", "in stock", "confirmation"
         );
         let lines = entries.iter().map(|entry| {
             let confirmation = entry.confirmation.as_deref().unwrap_or_default();
@@ -191,20 +257,22 @@ impl Stage {
         Ok(())
     }
 
-    /// Goes on with an inventory of the demo's own that holds these units of these products.
+    /// Where the stock and the ledger are: the files, or the tables.
+    fn stores(&self) -> (&'static str, &'static str) {
+        match self.inventory.location() {
+            Location::Files(_) => ("inventory.json", "ledger.jsonl"),
+            Location::Postgres(_) => ("inventory_stock", "inventory_ledger"),
+        }
+    }
+
+    /// Puts these units of these products on the shelves.
     ///
     /// # Errors
-    /// Returns an error if it cannot be written.
-    pub async fn stock(&mut self, shelves: &[(&str, u32)]) -> anyhow::Result<()> {
-        let location = self
-            .inventory
-            .location()
-            .apart(&format!("demo_{:08x}", rand::random::<u32>()));
-        self.inventory = Inventory::open(&location, SystemTime::now).await?;
+    /// Returns an error if the inventory cannot be changed.
+    pub async fn stock(&self, shelves: &[(&str, u32)]) -> anyhow::Result<()> {
         for (product, units) in shelves {
             self.inventory.set_stock(product, *units, "000").await?;
         }
-        self.shown_stock.borrow_mut().clear();
         Ok(())
     }
 
@@ -219,10 +287,58 @@ impl Stage {
     /// Returns an error if it ends early or is not ready in time.
     pub async fn worker(&mut self, further: &[&str]) -> anyhow::Result<WorkerProcess> {
         self.workers += 1;
+        let log = self.path(&format!("worker-{}.log", self.workers));
+        self.start(further, self.environment(), log, None).await
+    }
+
+    /// Starts a worker on one of the two machines, and waits until it is ready.
+    ///
+    /// # Errors
+    /// Returns an error if there are no machines, or as [`Self::worker`].
+    pub async fn worker_on(
+        &self,
+        machine: usize,
+        further: &[&str],
+    ) -> anyhow::Result<WorkerProcess> {
+        let site = self.site.as_ref().context("there are no machines")?;
+        let folder = self.path(&format!("machine-{}", machine + 1));
+        std::fs::create_dir_all(&folder)?;
+        let mut environment = self.environment();
+        environment.push(("TEMPORAL_ADDRESS", site.server.clone().into()));
+        let machine = site.network.as_ref().map(|it| &it.machines()[machine]);
+        let log = folder.join("worker.log");
+        self.start(further, environment, log, machine).await
+    }
+
+    /// Cuts a machine off from the network, or connects it again. If a folder stands in for it, its worker
+    /// is frozen: that is as silent.
+    ///
+    /// # Errors
+    /// Returns an error if the system refuses.
+    pub async fn cut_off(
+        &self,
+        machine: usize,
+        worker: &WorkerProcess,
+        off: bool,
+    ) -> anyhow::Result<()> {
+        let network = self.site.as_ref().and_then(|site| site.network.as_ref());
+        match network.map(|it| &it.machines()[machine]) {
+            Some(machine) if off => Ok(machine.cut_off().await?),
+            Some(machine) => Ok(machine.reconnect().await?),
+            None => worker.freeze(off),
+        }
+    }
+
+    async fn start(
+        &self,
+        further: &[&str],
+        environment: Environment,
+        log: PathBuf,
+        machine: Option<&Machine>,
+    ) -> anyhow::Result<WorkerProcess> {
         let seed = self.fault_seed.to_string();
         let arguments = [&["--fault-seed", &seed], further].concat();
-        let log = self.path(&format!("worker-{}.log", self.workers));
-        let mut worker = WorkerProcess::start(&arguments, self.environment(), log)?;
+        let mut worker = WorkerProcess::start(&arguments, environment, log, machine)?;
         self.until("the worker to be ready", async || {
             worker.check_running()?;
             worker.is_ready()
@@ -268,7 +384,7 @@ impl Stage {
     /// # Errors
     /// Returns an error if this program's file cannot be found.
     pub fn starter_command(&self, arguments: &[&str]) -> anyhow::Result<std::process::Command> {
-        let mut command = this_program(Part::Starter)?.into_std();
+        let mut command = this_program(Part::Starter, None)?.into_std();
         command.args(arguments).envs(self.environment());
         Ok(command)
     }
@@ -277,16 +393,9 @@ impl Stage {
     /// order is the demo's from now on.
     ///
     /// # Errors
-    /// Returns an error if the server does not answer, or the inventory that was asked for knows the order.
+    /// Returns an error if the server does not answer, or the order runs on a task queue that is no demo's.
     pub async fn free(&self, order_id: &str) -> anyhow::Result<()> {
         self.orders.borrow_mut().push(order_id.to_owned());
-        if !self.inventory.effects(order_id).await?.is_empty() {
-            bail!(
-                "{order_id} is already in {} and would be a duplicate: leave out --database and \
-                 DATABASE, or name a new file",
-                self.inventory.location()
-            );
-        }
         let Ok(handle) = follow::find(&self.client, order_id).await else {
             return Ok(());
         };
@@ -461,7 +570,7 @@ impl Stage {
     }
 
     /// The environment in which a process means this stage's server and task queue.
-    fn environment(&self) -> Vec<(&'static str, OsString)> {
+    fn environment(&self) -> Environment {
         let connect = match &self.server {
             Some(server) => ConnectArgs {
                 address: Some(server.address()),
@@ -492,15 +601,17 @@ async fn terminate(order: &OrderHandle) -> anyhow::Result<()> {
     Ok(order.terminate(options).await?)
 }
 
-/// A folder of its own for a demo, and the inventory and the task queue that it uses: its own too, unless
-/// the settings name others.
+/// A folder and an inventory of its own for a demo, and the task queue that it uses: its own too, unless
+/// the settings name one.
 fn places(show: &ShowArgs, folder: &TempDir) -> anyhow::Result<(PathBuf, Location, String)> {
     let own = rand::random::<u32>();
     let own_folder = folder.path().join(format!("{own:08x}"));
     std::fs::create_dir(&own_folder)
         .with_context(|| format!("cannot make {}", own_folder.display()))?;
-    let location = show.database.clone();
-    let location = location.unwrap_or_else(|| own_folder.join("inventory.json").into());
+    let location = match &show.database {
+        Some(database) => database.apart(&format!("demo_{own:08x}")),
+        None => own_folder.join("inventory.json").into(),
+    };
     let task_queue = show.task_queue.clone();
     let task_queue = task_queue.unwrap_or_else(|| format!("{TASK_QUEUE_PREFIX}{own:08x}"));
     Ok((own_folder, location, task_queue))

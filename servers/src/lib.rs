@@ -13,12 +13,14 @@
 //! | `process` | a server's process |
 //! | `dev_server` | the Temporal dev server as a process |
 //! | `postgres` | PostgreSQL: finding or fetching it, and a server as a process |
+//! | `network` | several machines on one, as network namespaces |
 //!
 //! [`DevServer`] and [`Postgres`] have an example.
 
 mod cli;
 mod dev_server;
 mod fetch;
+mod network;
 mod output;
 mod port;
 #[cfg(unix)]
@@ -31,6 +33,7 @@ mod watchdog;
 
 pub use cli::{CliError, CliSearch};
 pub use dev_server::{DevServer, DevServerBuilder, DevServerError, Ended};
+pub use network::{Machine, Network};
 pub use port::ReservedPort;
 #[cfg(unix)]
 pub use postgres::{Postgres, PostgresBuilder, PostgresError, PostgresSearch};

@@ -20,5 +20,6 @@ pub mod payment_down;
 pub mod progress;
 pub mod recurring_order;
 pub mod several_items;
+pub mod several_machines;
 pub mod storm;
 pub mod without_temporal;

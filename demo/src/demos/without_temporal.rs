@@ -137,7 +137,7 @@ async fn plain(
     let (mut next, mut killed) = (1, 0);
     let bar = stage.voice.bar(args.orders.into(), "orders begun");
     while next <= args.orders {
-        let mut child = this_program(Part::Plain)?
+        let mut child = this_program(Part::Plain, None)?
             .args([
                 "--from",
                 &next.to_string(),
@@ -146,8 +146,8 @@ async fn plain(
             ])
             .args(["--fault-rate", &args.fault_rate.to_string()])
             .args(["--seed", &args.seed.to_string()])
-            .arg("--database")
-            .arg(location.reveal())
+            // A command line can be read by others, and it may hold a password.
+            .env("DATABASE", location.reveal())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
