@@ -11,6 +11,8 @@ use temporalio_common::protos::temporal::api::enums::v1::{
 };
 use workflows::ProcessOrder;
 
+use crate::progress::innermost;
+
 /// A task that lies longer than this has no worker.
 pub(crate) const NO_WORKER_AFTER: Duration = Duration::from_secs(3);
 
@@ -25,6 +27,22 @@ pub(crate) async fn matter(
     let there = order.describe(WorkflowDescribeOptions::default()).await?;
     let lain = lain(&there).filter(|time| *time >= NO_WORKER_AFTER);
     Ok(lain.map(|time| advice(&order.info().workflow_id, &there, Some(time))))
+}
+
+/// Why a workflow that was just started gets nowhere: no worker has taken its task, or a step is tried
+/// again. `None` if neither is so.
+///
+/// # Errors
+/// Returns an error if the server does not answer.
+pub(crate) async fn stuck(
+    order: &WorkflowHandle<Client, ProcessOrder>,
+) -> anyhow::Result<Option<String>> {
+    let there = order.describe(WorkflowDescribeOptions::default()).await?;
+    let mut steps = there.raw().pending_activities.iter();
+    if let Some(failure) = steps.find_map(|step| step.last_failure.as_ref()) {
+        return Ok(Some(innermost(failure)));
+    }
+    Ok(lain(&there).map(|time| no_worker(&there, Some(time))))
 }
 
 /// Why an order does not answer.
@@ -67,6 +85,14 @@ fn lain(there: &WorkflowExecutionDescription) -> Option<Duration> {
 }
 
 fn advice(order_id: &str, there: &WorkflowExecutionDescription, lain: Option<Duration>) -> String {
+    format!(
+        "{}. Or end the order without undoing its steps: cargo run -p starter -- terminate {}",
+        no_worker(there, lain),
+        shell_word(order_id)
+    )
+}
+
+fn no_worker(there: &WorkflowExecutionDescription, lain: Option<Duration>) -> String {
     let queue = there.task_queue();
     let matter = match lain {
         Some(time) => format!(
@@ -75,12 +101,7 @@ fn advice(order_id: &str, there: &WorkflowExecutionDescription, lain: Option<Dur
         ),
         None => format!("no worker on task queue {queue:?} runs its code"),
     };
-    format!(
-        "{matter}. Start one: {}. Or end the order without undoing its steps: \
-         cargo run -p starter -- terminate {}",
-        start_worker(there),
-        shell_word(order_id)
-    )
+    format!("{matter}. Start one: {}", start_worker(there))
 }
 
 fn start_worker(there: &WorkflowExecutionDescription) -> String {
