@@ -40,14 +40,15 @@ pub async fn reconcile(args: &ReconcileArgs) -> anyhow::Result<ExitCode> {
     let tell = Tell {
         json: args.common.output.json,
     };
+    if found.is_empty() {
+        tell.say("No order was left behind: there is nothing to undo.");
+        return Ok(ExitCode::SUCCESS);
+    }
     if !args.apply {
         for order in &found {
             tell.found(order);
         }
-        tell.say(&match found.len() {
-            0 => "Nobody has left an order behind: there is nothing to undo.".to_owned(),
-            _ => "To undo them: cargo run -p starter -- reconcile --apply".to_owned(),
-        });
+        tell.say("To undo them: cargo run -p starter -- reconcile --apply");
         return Ok(ExitCode::SUCCESS);
     }
     let undoing = stream::iter(&found).map(async |order| {
@@ -88,14 +89,19 @@ async fn undo(
     let workflow_id = input.workflow_id();
     start(client, task_queue, input, &workflow_id).await?;
     let mut result = std::pin::pin!(result(client, &workflow_id));
-    match tokio::time::timeout(NO_WORKER_AFTER, &mut result).await {
-        Ok(result) => result,
-        Err(_) => {
-            let handle: OrderHandle = client.get_workflow_handle(&workflow_id);
-            if let Some(matter) = unserved::stuck(&handle).await.ok().flatten() {
-                tell.say(&format!("{} is not undone yet: {matter}", order.order_id));
+    let handle: OrderHandle = client.get_workflow_handle(&workflow_id);
+    let mut look = tokio::time::interval(NO_WORKER_AFTER);
+    let mut told = false;
+    loop {
+        tokio::select! {
+            result = &mut result => return result,
+            _ = look.tick(), if !told => {
+                // If the server does not answer, the result is waited for.
+                if let Some(matter) = unserved::stuck(&handle).await.ok().flatten() {
+                    tell.say(&format!("{} is not undone yet: {matter}", order.order_id));
+                    told = true;
+                }
             }
-            result.await
         }
     }
 }

@@ -16,6 +16,9 @@ use crate::progress::innermost;
 /// A task that lies longer than this has no worker.
 pub(crate) const NO_WORKER_AFTER: Duration = Duration::from_secs(3);
 
+/// A step that was tried more often than this does not fail by chance.
+const OFTEN: i32 = 3;
+
 /// What is the matter with an order whose next task no worker has taken, and what to do about it.
 /// `None` if it has ended, a worker is at it, or it waits for something else.
 ///
@@ -29,8 +32,8 @@ pub(crate) async fn matter(
     Ok(lain.map(|time| advice(&order.info().workflow_id, &there, Some(time))))
 }
 
-/// Why a workflow that was just started gets nowhere: no worker has taken its task, or a step is tried
-/// again. `None` if neither is so.
+/// Why a workflow gets nowhere: no worker has taken its task, or a step fails again and again. `None` if
+/// neither is so.
 ///
 /// # Errors
 /// Returns an error if the server does not answer.
@@ -39,10 +42,12 @@ pub(crate) async fn stuck(
 ) -> anyhow::Result<Option<String>> {
     let there = order.describe(WorkflowDescribeOptions::default()).await?;
     let mut steps = there.raw().pending_activities.iter();
-    if let Some(failure) = steps.find_map(|step| step.last_failure.as_ref()) {
+    let failing = steps.find(|step| step.attempt > OFTEN);
+    if let Some(failure) = failing.and_then(|step| step.last_failure.as_ref()) {
         return Ok(Some(innermost(failure)));
     }
-    Ok(lain(&there).map(|time| no_worker(&there, Some(time))))
+    let lain = lain(&there).filter(|time| *time >= NO_WORKER_AFTER);
+    Ok(lain.map(|time| no_worker(&there, Some(time))))
 }
 
 /// Why an order does not answer.
