@@ -117,6 +117,7 @@ async fn run_until(stop: &mut Stop, args: &Args, register: Register) -> anyhow::
         tracing::warn!("orders can be listed, but not by status: {error}");
     }
     let inventory = Inventory::at(&args.database, SystemTime::now)?;
+    health.connected(renewals.client().clone());
     health.uses(inventory.clone());
     if !usable(&inventory, stop).await {
         return Ok(Ended::InOrder);
