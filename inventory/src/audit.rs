@@ -214,6 +214,17 @@ impl Auditor {
     }
 }
 
+impl OrderAudit {
+    /// One order by its [entries](crate::Inventory::effects), or `None` if it has none.
+    pub fn of(entries: &[Entry]) -> Option<Self> {
+        let mut auditor = Auditor::default();
+        for entry in entries {
+            auditor.read(entry);
+        }
+        auditor.into_audit().orders.pop()
+    }
+}
+
 impl Submission {
     fn count(&self, change: Change) -> u32 {
         self.effects.iter().filter(|it| it.change == change).count() as u32

@@ -5,8 +5,11 @@ use std::time::Duration;
 use clap::{
     Args as ClapArgs, CommandFactory, Parser, Subcommand, builder::NonEmptyStringValueParser,
 };
-use inventory::{DEFAULT_PRODUCT, Location};
-use orders::{ADDRESS_RULE, ApprovalRule, Item, MAX_MESSAGE, Order, is_address, quoted, shortened};
+use inventory::{CAPACITY, DEFAULT_PRODUCT, Location};
+use orders::{
+    ADDRESS_RULE, ApprovalRule, Item, MAX_MESSAGE, Order, is_address, limits::MAX_PRODUCT, quoted,
+    shortened, within,
+};
 use rand::{Rng, RngExt};
 use temporal::{ConnectArgs, UiArgs, names::check_name};
 use workflows::OrderStatus;
@@ -77,8 +80,12 @@ pub enum Command {
     Load(Box<LoadArgs>),
     /// Print an order's history as JSON, as the replay tests take it
     History(HistoryArgs),
-    /// Check that the ledger and the inventory file agree; needs no server
-    Audit(AuditArgs),
+    /// Check that everything adds up and, if a server answers, that no order was left behind
+    Audit(Box<AuditArgs>),
+    /// List the orders that were left behind with stock or money, and undo them
+    Reconcile(Box<ReconcileArgs>),
+    /// Show the stock of each product; needs no server
+    Stock(StockArgs),
 }
 
 /// What to do about recurring orders.
@@ -303,13 +310,73 @@ pub struct HistoryArgs {
 /// What to check.
 #[derive(Debug, ClapArgs)]
 pub struct AuditArgs {
-    /// The inventory: a file, with its ledger beside it, or a database as
-    /// postgres://USER:PASSWORD@HOST:PORT/DATABASE
-    #[arg(long, env = "DATABASE", hide_env_values = true, default_value = inventory::DEFAULT_PATH)]
-    pub database: Location,
+    /// Which inventory.
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    /// Print a line for each order, too
+    #[arg(long)]
+    pub orders: bool,
     /// Print one JSON object, for programs
     #[arg(long)]
     pub json: bool,
+    /// Where the Temporal server is.
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+}
+
+/// What to do about orders that were left behind.
+#[derive(Debug, ClapArgs)]
+pub struct ReconcileArgs {
+    /// Which inventory.
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    /// Undo them, which takes a worker
+    #[arg(long)]
+    pub apply: bool,
+    /// Settings that all subcommands take.
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// Whose stock to show.
+#[derive(Debug, ClapArgs)]
+pub struct StockArgs {
+    /// What to do other than showing it.
+    #[command(subcommand)]
+    pub command: Option<StockCommand>,
+    /// Which inventory.
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    /// Print one JSON array, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What to do about the stock.
+#[derive(Debug, Subcommand)]
+pub enum StockCommand {
+    /// Set the stock of a product, which is added if it is new
+    Set(StockSetArgs),
+}
+
+/// A product and its stock.
+#[derive(Debug, ClapArgs)]
+pub struct StockSetArgs {
+    /// The product, such as 654321
+    #[arg(value_parser = product)]
+    pub product: String,
+    /// Units in stock, at most 10000
+    #[arg(value_parser = clap::value_parser!(u32).range(..=i64::from(CAPACITY)))]
+    pub units: u32,
+}
+
+/// Which inventory.
+#[derive(Debug, ClapArgs)]
+pub struct InventoryArgs {
+    /// The workers' inventory: a file, with its ledger beside it, or a database as
+    /// postgres://USER:PASSWORD@HOST:PORT/DATABASE
+    #[arg(long, global = true, env = "DATABASE", hide_env_values = true, default_value = inventory::DEFAULT_PATH)]
+    pub database: Location,
 }
 
 /// Settings that all subcommands take.
@@ -446,6 +513,14 @@ fn item(text: &str) -> Result<Item, String> {
             quoted(quantity)
         )),
     }
+}
+
+fn product(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("expected a product, such as 654321".to_owned());
+    }
+    within("product", text, MAX_PRODUCT).map_err(|error| error.to_string())?;
+    Ok(text.to_owned())
 }
 
 fn address(text: &str) -> Result<String, String> {

@@ -1,49 +1,136 @@
-//! Whether everything that happened adds up, by the ledger and the inventory file alone.
+//! Whether everything that happened adds up, and whether an order was left behind.
 
-use std::{io::Write, process::ExitCode, time::SystemTime};
+use std::{
+    io::Write,
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
 
-use inventory::{Audit, Inventory, Pending, Standing, SubmissionAudit};
+use inventory::{Audit, Inventory, OrderAudit, Pending, Standing, SubmissionAudit};
+use serde_json::json;
+use temporal::{ConnectArgs, printable};
+use tokio::time::timeout;
 
-use crate::args::AuditArgs;
+use crate::{
+    abandoned::{self, Abandoned},
+    args::AuditArgs,
+    connect::connect,
+};
 
-/// Reads the ledger and the inventory file and says what happened to each order. The exit status
-/// is 1 if something does not add up.
+/// How long a server may take to be there. The ledger can be checked without one.
+const SERVER_WITHIN: Duration = Duration::from_secs(2);
+
+/// Checks the ledger and the stock. If orders are under way by the ledger and a server answers, it also
+/// looks for those that nobody will finish. The exit status is 1 if something does not add up, or such
+/// an order is found.
 ///
 /// # Errors
-/// Returns an error if a file cannot be read.
+/// Returns an error if the inventory cannot be read, or the server stops answering.
 pub async fn audit(args: &AuditArgs) -> anyhow::Result<ExitCode> {
-    let inventory = Inventory::at(&args.database, SystemTime::now)?;
+    let inventory = Inventory::at(&args.inventory.database, SystemTime::now)?;
     let audit = inventory.audit().await?;
+    let left_behind = left_behind(&args.connect, &inventory, &audit).await?;
     let text = if args.json {
-        serde_json::to_string(&audit)? + "\n"
+        as_json(&audit, args.orders, &left_behind).to_string() + "\n"
     } else {
-        report(&audit)
+        let orders = audit.orders.iter().filter(|_| args.orders).map(line);
+        let orders = orders.collect::<String>();
+        orders + &report(&audit) + &behind(&audit, &left_behind)
     };
     // A pipe that nobody reads any more changes nothing about the verdict.
     let _ = std::io::stdout().write_all(text.as_bytes());
-    Ok(if audit.is_clean() {
+    let left = left_behind.is_ok_and(|left| !left.is_empty());
+    Ok(if audit.is_clean() && !left {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
 }
 
-/// The audit as a person reads it.
+/// The orders that nobody will finish, or the reason why no server could be asked.
+async fn left_behind(
+    server: &ConnectArgs,
+    inventory: &Inventory,
+    audit: &Audit,
+) -> anyhow::Result<Result<Vec<Abandoned>, String>> {
+    if audit.count(Standing::UnderWay) == 0 {
+        return Ok(Ok(Vec::new()));
+    }
+    let client = match timeout(SERVER_WITHIN, connect(server)).await {
+        Ok(Ok(client)) => client,
+        Ok(Err(error)) => return Ok(Err(format!("{error:#}"))),
+        Err(_) => return Ok(Err("the Temporal server does not answer".to_owned())),
+    };
+    Ok(Ok(abandoned::find(&client, inventory, audit).await?))
+}
+
+fn as_json(
+    audit: &Audit,
+    orders: bool,
+    left_behind: &Result<Vec<Abandoned>, String>,
+) -> serde_json::Value {
+    let mut value = json!({
+        "lines": audit.lines,
+        "counts": {
+            "completed": audit.count(Standing::Completed),
+            "underWay": audit.count(Standing::UnderWay),
+            "undone": audit.count(Standing::Undone),
+        },
+        "products": audit.products,
+        "findings": audit.findings,
+        "pending": audit.pending,
+        // Null if no server was there to be asked.
+        "leftBehind": left_behind.as_ref().ok(),
+    });
+    if orders {
+        value["orders"] = json!(audit.orders);
+    }
+    value
+}
+
+/// The orders that were left behind, as a person reads of them.
+fn behind(audit: &Audit, left_behind: &Result<Vec<Abandoned>, String>) -> String {
+    let left = match left_behind {
+        Ok(left) if left.is_empty() => return String::new(),
+        Ok(left) => left,
+        Err(reason) => {
+            let orders = match audit.count(Standing::UnderWay) {
+                1 => "the order".to_owned(),
+                many => format!("the {many} orders"),
+            };
+            return format!(
+                "Only the ledger was checked, as no Temporal server could be asked about {orders} under \
+                 way: {}\n",
+                printable(reason)
+            );
+        }
+    };
+    let lines = left
+        .iter()
+        .map(|order| format!("LEFT BEHIND: {}\n", printable(&order.to_string())));
+    let orders = if left.len() == 1 { "order" } else { "orders" };
+    lines.collect::<String>()
+        + &format!(
+            "Nobody will finish {} {orders}. What would undo that: cargo run -p starter -- reconcile\n",
+            left.len()
+        )
+}
+
+/// One order, in a line.
+fn line(order: &OrderAudit) -> String {
+    let standing = match order.standing() {
+        Standing::Completed => "completed",
+        Standing::UnderWay => "under way",
+        Standing::Undone => "undone",
+    };
+    let what: Vec<_> = order.submissions.iter().map(happened).collect();
+    let order_id = printable(&order.order_id);
+    format!("{order_id:<20} {standing:<10} {}\n", what.join("; then "))
+}
+
+/// The sums and what is wrong, as a person reads them.
 pub fn report(audit: &Audit) -> String {
     let mut lines = Vec::new();
-    for order in &audit.orders {
-        let standing = match order.standing() {
-            Standing::Completed => "completed",
-            Standing::UnderWay => "under way",
-            Standing::Undone => "undone",
-        };
-        let what: Vec<_> = order.submissions.iter().map(happened).collect();
-        lines.push(format!(
-            "{:<20} {standing:<10} {}",
-            order.order_id,
-            what.join("; then ")
-        ));
-    }
     lines.push(format!(
         "{} {}: {} completed, {} under way, {} undone; {} lines in the ledger",
         audit.orders.len(),

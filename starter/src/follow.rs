@@ -34,7 +34,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(150);
 const SHIPMENT_APART: &str = "ShipItem";
 
 /// The pause before a server that was lost is asked again.
-const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
+pub(crate) const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// An order on the server.
 pub type OrderHandle = WorkflowHandle<Client, ProcessOrder>;

@@ -14,11 +14,15 @@
 //! | [`schedule`] | recurring orders |
 //! | [`load`] | many orders at once, and how they fare |
 //! | [`history`] | an order's history, for the replay tests |
+//! | [`abandoned`] | orders that hold stock or money, and that nobody will finish |
 //! | [`audit`] | whether everything that happened adds up |
+//! | [`reconcile`] | undoes the orders that nobody will finish |
+//! | [`stock`] | the stock of each product, and setting it |
 //!
 //! An order's ID is its workflow's ID, so the server itself sees to it that an order is under way
 //! at most once.
 
+pub mod abandoned;
 pub mod args;
 pub mod audit;
 mod connect;
@@ -28,9 +32,11 @@ pub mod list;
 pub mod load;
 pub mod message;
 pub mod progress;
+pub mod reconcile;
 pub mod schedule;
 pub mod show;
 pub mod status;
+pub mod stock;
 pub mod submit;
 mod unserved;
 
@@ -77,6 +83,8 @@ async fn dispatch(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Load(args)) => load::load(&args).await,
         Some(Command::History(args)) => history::history(&args).await,
         Some(Command::Audit(args)) => audit::audit(&args).await,
+        Some(Command::Reconcile(args)) => reconcile::reconcile(&args).await,
+        Some(Command::Stock(args)) => stock::stock(&args).await,
     };
     if let Some(traces) = traces {
         traces.end().await;

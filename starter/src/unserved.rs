@@ -11,8 +11,13 @@ use temporalio_common::protos::temporal::api::enums::v1::{
 };
 use workflows::ProcessOrder;
 
+use crate::progress::innermost;
+
 /// A task that lies longer than this has no worker.
 pub(crate) const NO_WORKER_AFTER: Duration = Duration::from_secs(3);
+
+/// A step that was tried more often than this does not fail by chance.
+const OFTEN: i32 = 3;
 
 /// What is the matter with an order whose next task no worker has taken, and what to do about it.
 /// `None` if it has ended, a worker is at it, or it waits for something else.
@@ -25,6 +30,24 @@ pub(crate) async fn matter(
     let there = order.describe(WorkflowDescribeOptions::default()).await?;
     let lain = lain(&there).filter(|time| *time >= NO_WORKER_AFTER);
     Ok(lain.map(|time| advice(&order.info().workflow_id, &there, Some(time))))
+}
+
+/// Why a workflow gets nowhere: no worker has taken its task, or a step fails again and again. `None` if
+/// neither is so.
+///
+/// # Errors
+/// Returns an error if the server does not answer.
+pub(crate) async fn stuck(
+    order: &WorkflowHandle<Client, ProcessOrder>,
+) -> anyhow::Result<Option<String>> {
+    let there = order.describe(WorkflowDescribeOptions::default()).await?;
+    let mut steps = there.raw().pending_activities.iter();
+    let failing = steps.find(|step| step.attempt > OFTEN);
+    if let Some(failure) = failing.and_then(|step| step.last_failure.as_ref()) {
+        return Ok(Some(innermost(failure)));
+    }
+    let lain = lain(&there).filter(|time| *time >= NO_WORKER_AFTER);
+    Ok(lain.map(|time| no_worker(&there, Some(time))))
 }
 
 /// Why an order does not answer.
@@ -67,6 +90,14 @@ fn lain(there: &WorkflowExecutionDescription) -> Option<Duration> {
 }
 
 fn advice(order_id: &str, there: &WorkflowExecutionDescription, lain: Option<Duration>) -> String {
+    format!(
+        "{}. Or end the order without undoing its steps: cargo run -p starter -- terminate {}",
+        no_worker(there, lain),
+        shell_word(order_id)
+    )
+}
+
+fn no_worker(there: &WorkflowExecutionDescription, lain: Option<Duration>) -> String {
     let queue = there.task_queue();
     let matter = match lain {
         Some(time) => format!(
@@ -75,12 +106,7 @@ fn advice(order_id: &str, there: &WorkflowExecutionDescription, lain: Option<Dur
         ),
         None => format!("no worker on task queue {queue:?} runs its code"),
     };
-    format!(
-        "{matter}. Start one: {}. Or end the order without undoing its steps: \
-         cargo run -p starter -- terminate {}",
-        start_worker(there),
-        shell_word(order_id)
-    )
+    format!("{matter}. Start one: {}", start_worker(there))
 }
 
 fn start_worker(there: &WorkflowExecutionDescription) -> String {

@@ -163,9 +163,10 @@ fn help_tells_a_newcomer_what_to_do() {
 async fn an_audit_tells_what_happened_and_fails_where_it_does_not_add_up() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("inventory.json");
-    let audit = || starter(&["audit", "--database", database.to_str().unwrap()]);
+    let database_flag = ["--database", database.to_str().unwrap()];
+    let audit = |flags: &[&str]| starter(&[&["audit"], &database_flag[..], flags].concat());
 
-    let none = audit();
+    let none = audit(&[]);
     assert_eq!(none.status.code(), Some(1));
     assert!(
         stderr(&none).contains("there is no inventory"),
@@ -183,17 +184,35 @@ async fn an_audit_tells_what_happened_and_fails_where_it_does_not_add_up() {
         .record_shipment(&placement, &items[0], None)
         .await
         .unwrap();
-    let clean = audit();
+    let clean = audit(&[]);
     let text = String::from_utf8(clean.stdout).unwrap();
     assert!(clean.status.success(), "{text}");
-    for words in [
-        "order-1",
-        "completed",
-        "reserved 999, charged, shipped",
-        "Everything adds up.",
-    ] {
+    assert!(text.contains("1 order: 1 completed"), "{text}");
+    assert!(text.contains("Everything adds up."), "{text}");
+    assert!(!text.contains("order-1"), "{text}");
+    let each = String::from_utf8(audit(&["--orders"]).stdout).unwrap();
+    let line = "order-1              completed  reserved 999, charged, shipped\n";
+    assert_eq!(each, format!("{line}{text}"));
+    for (flags, orders) in [(&["--json"][..], 0), (&["--json", "--orders"], 1)] {
+        let json: serde_json::Value = serde_json::from_slice(&audit(flags).stdout).unwrap();
+        assert_eq!(json["counts"]["completed"], 1);
+        let listed = json["orders"].as_array().map_or(0, Vec::len);
+        assert_eq!(listed, orders, "{json}");
+    }
+
+    // Only one that is under way is a reason to ask a server, and it is done without one, too.
+    let second = Placement::new("order-2", "first");
+    inventory
+        .reserve(&second, &[Item::new("123456", 1)])
+        .await
+        .unwrap();
+    let alone = audit(&["--address", "127.0.0.1:1"]);
+    let text = String::from_utf8(alone.stdout).unwrap();
+    assert!(alone.status.success(), "{text}");
+    for words in ["1 under way", "Only the ledger was checked", "127.0.0.1:1"] {
         assert!(text.contains(words), "{text}");
     }
+    inventory.release(&second).await.unwrap();
 
     // A second charge of the same order, as a forger would enter it.
     let ledger = folder.path().join("ledger.jsonl");
@@ -202,13 +221,55 @@ async fn an_audit_tells_what_happened_and_fails_where_it_does_not_add_up() {
         .lines()
         .nth(2)
         .unwrap()
-        .replace("\"seq\":2", "\"seq\":4");
+        .replace("\"seq\":2", "\"seq\":6");
     std::fs::write(&ledger, format!("{lines}{charge}\n")).unwrap();
-    let doubled = audit();
+    let doubled = audit(&[]);
     let text = String::from_utf8(doubled.stdout).unwrap();
     assert_eq!(doubled.status.code(), Some(1), "{text}");
-    assert!(
-        text.contains("WRONG: ") && text.contains("ledger.jsonl, line 5"),
-        "{text}"
-    );
+    assert!(text.contains("WRONG: "), "{text}");
+    assert!(text.contains("ledger.jsonl, line 7"), "{text}");
+}
+
+#[test]
+fn the_stock_is_shown_and_set_without_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("inventory.json");
+    let stock = |words: &[&str]| {
+        let all = [
+            &["stock"],
+            words,
+            &["--database", database.to_str().unwrap()],
+        ]
+        .concat();
+        let output = starter(&all);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), text + &stderr(&output))
+    };
+    let (code, text) = stock(&[]);
+    assert_eq!(code, Some(1));
+    assert!(text.contains("there is no inventory"), "{text}");
+
+    let (code, text) = stock(&["set", "8", "20"]);
+    assert_eq!(code, Some(0), "{text}");
+    let both = "product 123456   1000 in stock\nproduct 8          20 in stock\n";
+    assert_eq!(text, both);
+    assert_eq!(stock(&["set", "123456", "0"]).0, Some(0));
+    let (_, json) = stock(&["--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json[0]["inStock"], 0, "{json}");
+
+    let long = "8".repeat(101);
+    for words in [
+        &["set", "8", "10001"][..],
+        &["set", "8", "-1"],
+        &["set", "", "1"],
+        &["set", &long, "1"],
+        &["set", "8"],
+    ] {
+        let (code, text) = stock(words);
+        assert_eq!(code, Some(2), "{words:?}: {text}");
+    }
+    assert_eq!(stock(&[]).1, both.replace("1000", "   0"));
+    let audited = starter(&["audit", "--database", database.to_str().unwrap()]);
+    assert!(audited.status.success(), "{}", stderr(&audited));
 }

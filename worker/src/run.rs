@@ -16,7 +16,7 @@ use temporalio_sdk::{
     Runtime, Worker, WorkerOptions, WorkerOptionsBuilder, WorkflowRegistrationError,
 };
 use tokio::signal::unix::{SignalKind, signal};
-use workflows::{ORDER_STATUS, ProcessOrder, ShipItem};
+use workflows::{ORDER_STATUS, ProcessOrder, ShipItem, UndoOrder};
 
 use crate::{
     args::Args, health::Health, order_events, order_metrics::OrderMetrics, outages, shifts::Shifts,
@@ -53,7 +53,7 @@ pub type Register = fn(
     OrderActivities,
 ) -> Result<WorkerOptionsBuilder, WorkflowRegistrationError>;
 
-/// Registers the code of this release: [`ProcessOrder`], [`ShipItem`] and the activities.
+/// Registers the code of this release: [`ProcessOrder`], [`ShipItem`], [`UndoOrder`] and the activities.
 ///
 /// # Errors
 /// Returns the SDK's error if a workflow is registered twice.
@@ -64,6 +64,7 @@ pub fn register(
     options
         .register_activities(activities)
         .register_workflow::<ShipItem>()?
+        .register_workflow::<UndoOrder>()?
         .register_workflow::<ProcessOrder>()
 }
 
@@ -116,6 +117,7 @@ async fn run_until(stop: &mut Stop, args: &Args, register: Register) -> anyhow::
         tracing::warn!("orders can be listed, but not by status: {error}");
     }
     let inventory = Inventory::at(&args.database, SystemTime::now)?;
+    health.connected(renewals.client().clone());
     health.uses(inventory.clone());
     if !usable(&inventory, stop).await {
         return Ok(Ended::InOrder);

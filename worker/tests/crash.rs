@@ -5,11 +5,14 @@ mod common;
 
 use std::{
     process::Command,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use activities::Activity;
-use common::{Scene, TASK_QUEUE, cancel, ended, history, order, pending, result, status, until};
+use common::{
+    Scene, TASK_QUEUE, WorkerProcess, cancel, ended, history, order, pending, result, status, until,
+};
+use inventory::{Inventory, Standing};
 use nix::sys::signal::Signal;
 use orders::{Item, Order};
 use servers::{CliSearch, project_dir};
@@ -280,8 +283,8 @@ async fn a_slow_step_that_lives_is_not_started_a_second_time() {
     let _other = scene.worker(&[]);
     until("heartbeats", async || {
         let activity = pending(&handle).await.into_iter().next()?;
-        let started = std::time::SystemTime::try_from(activity.last_started_time?).ok()?;
-        let beat = std::time::SystemTime::try_from(activity.last_heartbeat_time?).ok()?;
+        let started = SystemTime::try_from(activity.last_started_time?).ok()?;
+        let beat = SystemTime::try_from(activity.last_heartbeat_time?).ok()?;
         (beat.duration_since(started).ok()? > 2 * HEARTBEAT_TIMEOUT).then_some(())
     })
     .await;
@@ -370,22 +373,115 @@ async fn an_order_that_is_reset_is_not_charged_again() {
     let _worker = scene.worker(&[]);
     let first = scene.place(&order("order-1", 999)).await;
     exactly_once(&scene, &first).await;
+    let again = reset(&scene, "order-1").await;
+    assert_ne!(again.run_id(), first.run_id());
+    exactly_once(&scene, &again).await;
+}
+
+/// Has an order run again from its beginning, without the messages that it was sent.
+async fn reset(scene: &Scene, order_id: &str) -> OrderHandle {
     let cli = CliSearch::from_env(&project_dir())
         .find_or_fetch(|_| ())
         .await
         .unwrap();
     let reset = Command::new(cli)
         .args(["workflow", "reset", "--address", &scene.server.address()])
-        .args(["--workflow-id", "order-1", "--type", "FirstWorkflowTask"])
+        .args(["--workflow-id", order_id, "--type", "FirstWorkflowTask"])
+        .args(["--reapply-exclude", "All"])
         .args(["--reason", "to see that nothing happens twice"])
         .output()
         .unwrap();
     assert!(reset.status.success(), "{reset:?} on {TASK_QUEUE}");
-    let again = starter::follow::find(&scene.client, "order-1")
+    starter::follow::find(&scene.client, order_id)
         .await
-        .unwrap();
-    assert_ne!(again.run_id(), first.run_id());
-    exactly_once(&scene, &again).await;
+        .unwrap()
+}
+
+#[tokio::test]
+async fn an_order_that_was_undone_and_is_reset_is_refused() {
+    let scene = Scene::new().await;
+    let _worker = scene.worker(&[]);
+    let mut waiting = order("order-1", 999);
+    waiting.await_address_seconds = Some(3_600);
+    let first = scene.place(&waiting).await;
+    common::until_status(&first, OrderStatus::AwaitingAddress).await;
+    cancel(&first).await.unwrap();
+    assert!(matches!(ended(&first).await, Followed::Cancelled(_)));
+    let undone = ["reserved", "charged", "refunded", "released"];
+    assert_eq!(scene.effects("order-1").await, undone);
+
+    let again = reset(&scene, "order-1").await;
+    let reason = common::reason(ended(&again).await);
+    assert!(reason.contains("has been undone"), "{reason}");
+    assert_eq!(scene.effects("order-1").await, undone);
+    scene.audit().await;
+}
+
+/// The worker stands still before the charge, so the server gives the attempt up, and another worker
+/// undoes the order. Then the first one goes on where it stood.
+#[tokio::test]
+async fn a_charge_that_hangs_until_the_order_is_undone_takes_no_money() {
+    let scene = Scene::new().await;
+    let held = scene.path("held");
+    let hangs = scene.worker(&["--hold", &format!("Charge:before={}", held.display())]);
+    let handle = scene.place(&order("order-1", 999)).await;
+    until("the charge", async || held.exists().then_some(())).await;
+    // The order is to be cancelled before the attempt is given up, so that it is not tried again.
+    cancel(&handle).await.unwrap();
+    hangs.signal(Signal::SIGSTOP);
+    let _other = scene.worker(&[]);
+    assert!(matches!(ended(&handle).await, Followed::Cancelled(_)));
+    let undone = ["reserved", "closed", "released"];
+    assert_eq!(scene.effects("order-1").await, undone);
+
+    std::fs::remove_file(&held).unwrap();
+    hangs.signal(Signal::SIGCONT);
+    hangs.says("order-1 cannot be charged").await;
+    assert_eq!(scene.effects("order-1").await, undone);
+    scene.audit().await;
+}
+
+/// Two workers of one task queue were started in different folders.
+#[tokio::test]
+async fn an_order_ends_in_the_inventory_in_which_it_began() {
+    let scene = Scene::new().await;
+    let elsewhere = scene.path("elsewhere/inventory.json");
+    // Each step is for whichever worker comes first.
+    let flags = ["--eager-activities", "0"];
+    let workers = [
+        scene.worker(&flags),
+        WorkerProcess::start(
+            &scene.server.address(),
+            &elsewhere,
+            &flags,
+            scene.path("elsewhere.log"),
+        ),
+    ];
+    for worker in &workers {
+        worker.says("worker ready").await;
+    }
+    let order_ids: Vec<_> = (1..=12).map(|number| format!("order-{number}")).collect();
+    let mut handles = Vec::new();
+    for order_id in &order_ids {
+        handles.push(scene.place(&order(order_id, 1)).await);
+    }
+    for handle in &handles {
+        assert_eq!(result(ended(handle).await).outcome, OrderOutcome::Managed);
+    }
+    let elsewhere = Inventory::at(&elsewhere.into(), SystemTime::now).unwrap();
+    let both = [scene.audit().await, elsewhere.audit().await.unwrap()];
+    let mut completed = Vec::new();
+    for audit in &both {
+        assert!(audit.is_clean(), "{:?}", audit.findings);
+        assert_eq!(audit.count(Standing::Completed), audit.orders.len());
+        completed.extend(audit.orders.iter().map(|order| &order.order_id));
+    }
+    completed.sort();
+    let mut all: Vec<_> = order_ids.iter().collect();
+    all.sort();
+    assert_eq!(completed, all, "each order is in one inventory");
+    let told = |worker: &WorkerProcess| worker.log().contains("belongs to the inventory of");
+    assert!(workers.iter().any(told), "no worker left a step alone");
 }
 
 #[tokio::test]

@@ -4,12 +4,14 @@ mod common;
 #[path = "common/http.rs"]
 mod http;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path, process::Command, time::SystemTime};
 
-use common::{Scene, WorkerProcess, order, until};
+use common::{Scene, WorkerProcess, ended, order, result, status, until};
 use http::{address, get};
+use inventory::Inventory;
 use nix::sys::signal::Signal;
-use servers::{CliSearch, DevServer, project_dir};
+use servers::{CliSearch, DevServer, Postgres, project_dir};
+use workflows::OrderOutcome;
 
 const HEALTH: [&str; 2] = ["--health-address", "127.0.0.1:0"];
 
@@ -99,4 +101,89 @@ async fn an_address_in_use_is_an_error_that_says_which_flag() {
             assert!(log.contains(word), "{log}");
         }
     }
+}
+
+/// While the inventory cannot be used, the worker says so and takes no order; then it takes them.
+async fn waits_for_its_inventory(
+    scene: &Scene,
+    database: &str,
+    why: &str,
+    repair: impl AsyncFnOnce(),
+) {
+    let worker = WorkerProcess::start(
+        &scene.server.address(),
+        Path::new(database),
+        &HEALTH,
+        scene.path("worker.log"),
+    );
+    worker
+        .says("takes no orders, for its inventory cannot be used")
+        .await;
+    let health = address(&worker, "health").await;
+    says(health, 503, why).await;
+    let handle = scene.place(&order("order-1", 10)).await;
+    assert!(worker.log().contains(why), "{}", worker.log());
+    assert!(!worker.log().contains("worker ready"), "{}", worker.log());
+
+    repair().await;
+    says(health, 200, "ready").await;
+    let result = result(ended(&handle).await);
+    assert_eq!(result.outcome, OrderOutcome::Managed);
+    // Nothing was tried before, in vain.
+    for step in status(&handle).await.steps {
+        assert_eq!(step.attempts, 1, "{step:?}");
+    }
+    let told = worker.log().matches("takes no orders").count();
+    assert_eq!(told, 1, "{}", worker.log());
+}
+
+#[tokio::test]
+async fn a_worker_with_a_damaged_ledger_is_not_ready_until_it_is_repaired() {
+    let scene = Scene::new().await;
+    let inventory = scene.inventory().await;
+    inventory.set_stock("123456", 900, "a test").await.unwrap();
+    let ledger = scene.path("ledger.jsonl");
+    let intact = std::fs::read_to_string(&ledger).unwrap();
+    std::fs::write(&ledger, intact.replace("a test", "A TEST")).unwrap();
+    let database = scene.database();
+    waits_for_its_inventory(
+        &scene,
+        database.to_str().unwrap(),
+        "ledger.jsonl, line 2: ",
+        async || std::fs::write(&ledger, intact).unwrap(),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_worker_whose_database_is_away_is_not_ready_until_it_is_back() {
+    let scene = Scene::new().await;
+    let mut database = Postgres::builder().start().await.unwrap();
+    database.stop().await.unwrap();
+    let url = database.url();
+    waits_for_its_inventory(&scene, &url, "cannot ", async || {
+        database.restart().await.unwrap()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_worker_whose_database_has_a_newer_schema_is_not_ready() {
+    let scene = Scene::new().await;
+    let database = Postgres::builder().start().await.unwrap();
+    let url = database.url();
+    let location = url.as_str().into();
+    Inventory::open(&location, SystemTime::now).await.unwrap();
+    let set_version = |version: &str| {
+        let set = format!("update inventory_meta set version = version {version}");
+        let psql = database.program("psql");
+        let done = Command::new(psql).args([&url, "-c", &set]).output();
+        let done = done.unwrap();
+        assert!(done.status.success(), "{done:?}");
+    };
+    set_version("+ 1");
+    waits_for_its_inventory(&scene, &url, "use a newer program", async || {
+        set_version("- 1")
+    })
+    .await;
 }

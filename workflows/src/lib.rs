@@ -1,9 +1,10 @@
-//! The workflow `ProcessOrder` and its parts: deterministic code only.
+//! The workflow `ProcessOrder`, its parts, and its undoing afterwards: deterministic code only.
 //!
 //! | module | what lives there |
 //! |---|---|
 //! | [`process_order`] | the workflow: its body is the order's process, a line for each step |
 //! | [`ship_item`] | the shipment of one item as a workflow of its own |
+//! | [`undo_order`] | the undoing of an order whose own workflow is no more |
 //! | `steps` | the steps, as the process names them |
 //! | `waits` | where an order waits: for time to pass, or for a person |
 //! | `undo` | the saga: what undoes each step, and in which order |
@@ -33,6 +34,7 @@ pub mod status;
 mod steps;
 mod stopped;
 mod undo;
+pub mod undo_order;
 mod waits;
 
 pub use input::{Lenient, OrderInput};
@@ -40,6 +42,7 @@ pub use outcome::{OrderOutcome, OrderResult, Shipment};
 pub use process_order::ProcessOrder;
 pub use ship_item::ShipItem;
 pub use status::{ORDER_STATUS, OrderProgress, OrderStatus};
+pub use undo_order::UndoOrder;
 
 /// The task queue of workers and starters that are told no other.
 pub const TASK_QUEUE: &str = "OrderManagement";
