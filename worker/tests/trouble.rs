@@ -14,8 +14,9 @@ async fn a_damaged_inventory_file_is_named_and_left_alone_and_the_order_goes_on_
     let scene = Scene::new().await;
     let damaged =
         "{\n    \"orderID\": \"000\",\n    \"productID\": \"123456\",\n    \"inStock\": many\n}\n";
+    let worker = scene.worker(&[]);
+    worker.says("worker ready").await;
     std::fs::write(scene.database(), damaged).unwrap();
-    let _worker = scene.worker(&[]);
     let handle = scene.place(&order("order-1", 999)).await;
     let failure = until("an attempt to fail", async || {
         let mut pending = pending(&handle).await.into_iter();
