@@ -3,8 +3,10 @@
 mod common;
 
 use std::{
+    fs::Permissions,
     io::{BufRead, BufReader},
     net::TcpListener,
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Child, ChildStdout, Command, Output, Stdio},
     time::Duration,
@@ -324,6 +326,27 @@ fn several_items_are_ordered_as_one() {
     assert!(text.contains("Three child workflows"), "{text}");
 }
 
+/// With network namespaces where they can be made, and with folders in their place.
+#[test]
+fn a_machine_is_cut_off_and_comes_back() {
+    as_on_the_page("Several machines", &lines(&played(&["several-machines"])));
+
+    let folder = tempfile::tempdir().unwrap();
+    let refusing = folder.path().join("ip");
+    std::fs::write(&refusing, "#!/bin/sh\nexit 1\n").unwrap();
+    std::fs::set_permissions(&refusing, Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let port = ReservedPort::new().unwrap();
+    let output = demo_on(port.number(), &["several-machines"], folder.path())
+        .env("PATH", format!("{}:{path}", folder.path().display()))
+        .output()
+        .unwrap();
+    let text = stdout(&output);
+    assert!(output.status.success(), "{output:?}");
+    assert!(text.contains("Two folders stand in for machines"), "{text}");
+    assert!(text.contains("found the charge of machine 2"), "{text}");
+}
+
 #[test]
 fn an_order_comes_again_and_again_until_it_is_told_to_stop() {
     let text = shown(&["recurring-order"]);
@@ -387,6 +410,7 @@ fn the_demos_are_listed() {
         "recurring-order",
         "fix-a-bug",
         "change-code",
+        "several-machines",
         "without-temporal",
         "chaos",
         "all",
