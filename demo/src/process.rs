@@ -310,7 +310,8 @@ pub fn this_program(part: Part, machine: Option<&Machine>) -> anyhow::Result<Com
         Some(machine) => machine.command(program),
         None => Command::new(program),
     };
-    command.arg(part.name()).kill_on_drop(true);
+    // Ctrl-C in a terminal goes to all processes of a group. It is the demo that ends the others.
+    command.arg(part.name()).process_group(0).kill_on_drop(true);
     Ok(command)
 }
 

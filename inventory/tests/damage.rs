@@ -179,6 +179,19 @@ async fn lost_lines_are_refused_and_so_is_a_lost_ledger() {
         fs::write(shop.ledger(), &damaged).unwrap();
         assert_eq!(outcome(&shop, &before).await, Outcome::Refused, "{damaged}");
     }
+    // A line of another ledger has a checksum of its own, and does not follow from this one's.
+    let other = Shop::empty();
+    let theirs = other.open().await;
+    theirs.reserve(&order(1), &units(10)).await.unwrap();
+    theirs
+        .record_charge(&order(1), "ANOTHER CARD")
+        .await
+        .unwrap();
+    let foreign = other.lines()[1].clone() + "\n";
+    let mut exchanged = lines.clone();
+    exchanged[2] = &foreign;
+    fs::write(shop.ledger(), exchanged.concat()).unwrap();
+    assert_eq!(outcome(&shop, &before).await, Outcome::Refused);
     fs::remove_file(shop.ledger()).unwrap();
     let error = Inventory::open(&shop.location, common::now)
         .await
