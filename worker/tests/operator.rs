@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::Parser;
-use common::{Scene, TASK_QUEUE, ended, order, result, until, until_status};
+use common::{Scene, TASK_QUEUE, WorkerProcess, ended, order, result, until, until_status};
 use futures::future::join;
 use inventory::{Inventory, Placement};
 use orders::Order;
@@ -79,8 +79,14 @@ async fn what_was_terminated_is_undone_and_nothing_else() {
     scene.process(&order("order-4", 5)).await;
     let cancelled = scene.place(&waits_for_an_address("order-5")).await;
     until_status(&cancelled, OrderStatus::AwaitingAddress).await;
+    let inventory = scene.inventory().await;
+    let before = inventory.audit().await.unwrap();
     common::cancel(&cancelled).await.unwrap();
     ended(&cancelled).await;
+    // It was under way when the ledger was read, and has ended since.
+    let found = abandoned::find(&scene.client, &inventory, &before).await;
+    let found = found.unwrap();
+    assert!(found.iter().all(|it| it.order_id != "order-5"), "{found:?}");
     // Placed again while the first submission holds its stock: its workflow is another one's.
     let again = result(scene.process(&order("order-1", 100)).await);
     assert_eq!(again.outcome, OrderOutcome::Duplicate);
@@ -175,8 +181,19 @@ async fn an_order_that_the_server_does_not_know_any_more_is_undone() {
         panic!("one was to be found")
     };
     assert_eq!(gone.workflow, End::Gone);
-    let _worker = scene.worker(&[]);
-    assert_eq!(reconcile(&scene, &["--apply"]).await, ExitCode::SUCCESS);
+    // A worker with another inventory leaves it to the one whose order it is.
+    let elsewhere = scene.path("elsewhere/inventory.json");
+    let log = scene.path("elsewhere.log");
+    let other = WorkerProcess::start(&scene.server.address(), &elsewhere, &[], log);
+    let (done, _worker) = join(reconcile(&scene, &["--apply"]), async {
+        other.says("belongs to the inventory of").await;
+        scene.worker(&[])
+    })
+    .await;
+    assert_eq!(done, ExitCode::SUCCESS);
+    let elsewhere = Inventory::at(&elsewhere.into(), SystemTime::now).unwrap();
+    assert_eq!(elsewhere.effects("order-1").await.unwrap(), []);
+    other.kill().await;
     let effects = scene.effects("order-1").await;
     let undone = ["reserved", "charged", "closed", "refunded", "released"];
     assert_eq!(effects, undone);
