@@ -11,7 +11,7 @@ use std::{
 use clap::Parser;
 use common::{Scene, TASK_QUEUE, WorkerProcess, ended, order, result, until, until_status};
 use futures::future::join;
-use inventory::{Inventory, Placement};
+use inventory::{Clock, Inventory, Placement};
 use orders::Order;
 use starter::{
     abandoned::{self, Abandoned, End},
@@ -159,11 +159,15 @@ async fn an_undoing_happens_once_whoever_is_killed_and_however_often_it_is_asked
     scene.audit().await;
 }
 
-/// An inventory with one order in it that was charged an hour ago.
 async fn charged_an_hour_ago(database: &Path, order_id: &str, submission: &str) -> Inventory {
     let hour_ago = || SystemTime::now() - Duration::from_hours(1);
+    charged(database, hour_ago, order_id, submission).await
+}
+
+/// An inventory with one order in it that was charged at this time.
+async fn charged(database: &Path, at: Clock, order_id: &str, submission: &str) -> Inventory {
     let location = database.to_owned().into();
-    let inventory = Inventory::open(&location, hour_ago).await.unwrap();
+    let inventory = Inventory::open(&location, at).await.unwrap();
     let placement = Placement::new(order_id, submission);
     let items = order(order_id, 100).items();
     inventory.reserve(&placement, &items).await.unwrap();
@@ -181,6 +185,13 @@ async fn an_order_that_the_server_does_not_know_any_more_is_undone() {
         panic!("one was to be found")
     };
     assert_eq!(gone.workflow, End::Gone);
+    // One that was begun a moment ago may not be listed yet.
+    let new = scene.path("new/inventory.json");
+    let new = charged(&new, SystemTime::now, "order-1", submission).await;
+    let audit = new.audit().await.unwrap();
+    let found = abandoned::find(&scene.client, &new, &audit).await;
+    assert_eq!(found.unwrap(), []);
+
     // A worker with another inventory leaves it to the one whose order it is.
     let elsewhere = scene.path("elsewhere/inventory.json");
     let log = scene.path("elsewhere.log");
