@@ -125,7 +125,8 @@ pub async fn terminate(args: &ReasonArgs) -> anyhow::Result<ExitCode> {
         .build();
     match told.order.terminate(options).await {
         Ok(()) => told.done(&format!(
-            "{} is terminated; none of its steps was undone",
+            "{} is terminated; none of its steps was undone. To see what would undo them: \
+             cargo run -p starter -- reconcile",
             args.order_id
         )),
         Err(WorkflowInteractionError::NotFound(_)) => Err(told.ended().await),

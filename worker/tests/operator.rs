@@ -9,9 +9,9 @@ use std::{
 };
 
 use clap::Parser;
-use common::{Scene, TASK_QUEUE, ended, order, result, until, until_status};
+use common::{Scene, TASK_QUEUE, WorkerProcess, ended, order, result, until, until_status};
 use futures::future::join;
-use inventory::{Inventory, Placement};
+use inventory::{Clock, Inventory, Placement};
 use orders::Order;
 use starter::{
     abandoned::{self, Abandoned, End},
@@ -79,8 +79,14 @@ async fn what_was_terminated_is_undone_and_nothing_else() {
     scene.process(&order("order-4", 5)).await;
     let cancelled = scene.place(&waits_for_an_address("order-5")).await;
     until_status(&cancelled, OrderStatus::AwaitingAddress).await;
+    let inventory = scene.inventory().await;
+    let before = inventory.audit().await.unwrap();
     common::cancel(&cancelled).await.unwrap();
     ended(&cancelled).await;
+    // It was under way when the ledger was read, and has ended since.
+    let found = abandoned::find(&scene.client, &inventory, &before).await;
+    let found = found.unwrap();
+    assert!(found.iter().all(|it| it.order_id != "order-5"), "{found:?}");
     // Placed again while the first submission holds its stock: its workflow is another one's.
     let again = result(scene.process(&order("order-1", 100)).await);
     assert_eq!(again.outcome, OrderOutcome::Duplicate);
@@ -153,11 +159,15 @@ async fn an_undoing_happens_once_whoever_is_killed_and_however_often_it_is_asked
     scene.audit().await;
 }
 
-/// An inventory with one order in it that was charged an hour ago.
 async fn charged_an_hour_ago(database: &Path, order_id: &str, submission: &str) -> Inventory {
     let hour_ago = || SystemTime::now() - Duration::from_hours(1);
+    charged(database, hour_ago, order_id, submission).await
+}
+
+/// An inventory with one order in it that was charged at this time.
+async fn charged(database: &Path, at: Clock, order_id: &str, submission: &str) -> Inventory {
     let location = database.to_owned().into();
-    let inventory = Inventory::open(&location, hour_ago).await.unwrap();
+    let inventory = Inventory::open(&location, at).await.unwrap();
     let placement = Placement::new(order_id, submission);
     let items = order(order_id, 100).items();
     inventory.reserve(&placement, &items).await.unwrap();
@@ -175,8 +185,26 @@ async fn an_order_that_the_server_does_not_know_any_more_is_undone() {
         panic!("one was to be found")
     };
     assert_eq!(gone.workflow, End::Gone);
-    let _worker = scene.worker(&[]);
-    assert_eq!(reconcile(&scene, &["--apply"]).await, ExitCode::SUCCESS);
+    // One that was begun a moment ago may not be listed yet.
+    let new = scene.path("new/inventory.json");
+    let new = charged(&new, SystemTime::now, "order-1", submission).await;
+    let audit = new.audit().await.unwrap();
+    let found = abandoned::find(&scene.client, &new, &audit).await;
+    assert_eq!(found.unwrap(), []);
+
+    // A worker with another inventory leaves it to the one whose order it is.
+    let elsewhere = scene.path("elsewhere/inventory.json");
+    let log = scene.path("elsewhere.log");
+    let other = WorkerProcess::start(&scene.server.address(), &elsewhere, &[], log);
+    let (done, _worker) = join(reconcile(&scene, &["--apply"]), async {
+        other.says("belongs to the inventory of").await;
+        scene.worker(&[])
+    })
+    .await;
+    assert_eq!(done, ExitCode::SUCCESS);
+    let elsewhere = Inventory::at(&elsewhere.into(), SystemTime::now).unwrap();
+    assert_eq!(elsewhere.effects("order-1").await.unwrap(), []);
+    other.kill().await;
     let effects = scene.effects("order-1").await;
     let undone = ["reserved", "charged", "closed", "refunded", "released"];
     assert_eq!(effects, undone);
