@@ -9,7 +9,9 @@ use std::{
 };
 
 use clap::Parser;
-use common::{Scene, TASK_QUEUE, WorkerProcess, ended, order, result, until, until_status};
+use common::{
+    PATIENCE, Scene, TASK_QUEUE, WorkerProcess, ended, order, result, until, until_status,
+};
 use futures::future::join;
 use inventory::{Clock, Inventory, Placement};
 use orders::Order;
@@ -26,7 +28,8 @@ async fn starter(scene: &Scene, database: &Path, words: &[&str]) -> ExitCode {
     let database = database.to_str().unwrap();
     let server = ["--address", &address, "--database", database];
     let args = starter::Args::parse_from([&["starter"], words, &server].concat());
-    starter::run(args).await.unwrap()
+    let done = tokio::time::timeout(PATIENCE, starter::run(args)).await;
+    done.expect("the command should end").unwrap()
 }
 
 async fn audit(scene: &Scene) -> ExitCode {
