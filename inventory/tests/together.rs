@@ -14,6 +14,8 @@ use inventory::{Inventory, Location, Placement, Reservation, Standing};
 on_both_stores! {
     tasks_lose_nothing_of_each_other,
     of_many_submissions_at_once_one_gets_the_order_and_the_last_unit,
+    of_submissions_that_name_different_products_one_gets_the_order,
+    a_charge_that_meets_a_refund_comes_before_it_or_not_at_all,
     orders_that_share_products_do_not_wait_for_each_other_for_ever,
     processes_lose_nothing_of_each_other,
     processes_that_start_at_once_make_one_inventory,
@@ -81,6 +83,39 @@ async fn of_many_submissions_at_once_one_gets_the_order_and_the_last_unit(store:
     let others = join_all(others).await;
     assert_eq!(others.iter().filter(|it| is_reserved(it)).count(), 1);
     assert_eq!(inventory.stock(PRODUCT).await.unwrap(), 1);
+    store.assert_clean().await;
+}
+
+/// They have no stock row in common, so only the lock on the order keeps them apart.
+async fn of_submissions_that_name_different_products_one_gets_the_order(store: Store) {
+    let products = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let inventory = store.with(&products.map(|product| (product, 10))).await;
+    for number in 0..10 {
+        let submissions = products.map(|product| {
+            let placement = Placement::new(format!("order-{number}"), format!("run-{product}"));
+            let inventory = &inventory;
+            let items = [orders::Item::new(product, 1)];
+            async move { inventory.reserve(&placement, &items).await.unwrap() }
+        });
+        let results = join_all(submissions).await;
+        assert_eq!(results.iter().filter(|it| is_reserved(it)).count(), 1);
+    }
+    store.assert_clean().await;
+}
+
+async fn a_charge_that_meets_a_refund_comes_before_it_or_not_at_all(store: Store) {
+    let inventory = store.open().await;
+    for number in 0..20 {
+        let placement = order(number);
+        inventory.reserve(&placement, &units(1)).await.unwrap();
+        let (charge, refund) = tokio::join!(
+            inventory.record_charge(&placement, "VISA"),
+            inventory.record_refund(&placement)
+        );
+        assert_eq!(charge.is_ok(), refund.unwrap().is_some());
+        inventory.release(&placement).await.unwrap();
+    }
+    assert_eq!(store.audit().await.count(Standing::Undone), 20);
     store.assert_clean().await;
 }
 
