@@ -21,7 +21,7 @@ use orders::Item;
 use servers::Postgres;
 
 /// How long one figure is measured, and in how many rounds. The median of the rounds counts.
-const TIME: Duration = Duration::from_secs(3);
+const TIME: Duration = Duration::from_secs(5);
 const ROUNDS: usize = 3;
 
 const CONNECTIONS: [usize; 3] = [1, 8, 64];

@@ -137,7 +137,7 @@ pub enum InventoryError {
         problem: String,
     },
     /// The database refused, or could not be reached.
-    #[error("cannot {action} the inventory at {location}: {reason}; the step is tried again")]
+    #[error("cannot {action} the inventory at {location}: {reason}")]
     Database {
         /// What was attempted, as in "cannot ...".
         action: &'static str,

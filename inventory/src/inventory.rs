@@ -182,9 +182,11 @@ impl Inventory {
         units: u32,
         by: &str,
     ) -> Result<(), InventoryError> {
-        let product = product.to_owned();
-        let by = Placement::new(by, "by hand");
-        self.change(&by, rules::SetStock { product, units }).await
+        // There may be no stock row to lock yet, so whoever sets the same stock shares a lock of its own.
+        let lock = Placement::new(format!("stock of {product}"), "by hand");
+        let (product, by) = (product.to_owned(), by.to_owned());
+        self.change(&lock, rules::SetStock { product, units, by })
+            .await
     }
 
     /// Takes an order's items out of stock, all of them or none. Items of the same product count as one.
@@ -375,9 +377,12 @@ async fn blocking<T: Send + 'static>(
     done.unwrap_or(Err(InventoryError::Interrupted))
 }
 
-/// An address of another kind, which is not to become the name of a folder.
+/// A mistyped address, or one of another kind. It is not to become the name of a folder, and it may hold
+/// a password.
 fn is_address(path: &Path) -> bool {
-    path.to_str().is_some_and(|path| path.contains("://"))
+    let signs = ["://", "postgres:", "postgresql:", "password="];
+    path.to_str()
+        .is_some_and(|path| signs.iter().any(|sign| path.contains(sign)))
 }
 
 fn unknown(product: &str, known: &[Product]) -> InventoryError {

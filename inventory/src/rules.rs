@@ -292,6 +292,7 @@ impl Restock {
 pub(crate) struct SetStock {
     pub product: String,
     pub units: u32,
+    pub by: String,
 }
 
 impl Rule for SetStock {
@@ -307,12 +308,11 @@ impl Rule for SetStock {
         if before == Some(self.units) {
             return Ok(Decision::answer(()));
         }
-        let by = &facts.order.placement.order_id;
         let after = Some(self.units);
         let entry = adjusted(
             facts.numbers[0],
             facts.now,
-            by,
+            &self.by,
             &self.product,
             before,
             after,

@@ -202,7 +202,15 @@ async fn lost_lines_are_refused_and_so_is_a_lost_ledger() {
         "{error}"
     );
     assert!(!shop.audit().await.is_clean());
-    // Whoever has it open notices too.
+    // Whoever has it open notices too, and also a change in what was read before.
+    fs::write(shop.ledger(), &whole).unwrap();
+    let inventory = shop.open().await;
+    fs::write(shop.ledger(), whole.replacen("VISA", "visa", 1)).unwrap();
+    let error = inventory.reserve(&order(9), &units(1)).await.unwrap_err();
+    assert!(
+        error.to_string().contains("ledger.jsonl, line 3"),
+        "{error}"
+    );
     fs::write(shop.ledger(), &whole).unwrap();
     let inventory = shop.open().await;
     fs::write(shop.ledger(), without(lines.len() - 2, lines.len())).unwrap();

@@ -16,6 +16,7 @@ on_both_stores! {
     of_many_submissions_at_once_one_gets_the_order_and_the_last_unit,
     of_submissions_that_name_different_products_one_gets_the_order,
     a_charge_that_meets_a_refund_comes_before_it_or_not_at_all,
+    people_who_set_a_new_stock_at_once_follow_each_other,
     orders_that_share_products_do_not_wait_for_each_other_for_ever,
     processes_lose_nothing_of_each_other,
     processes_that_start_at_once_make_one_inventory,
@@ -116,6 +117,19 @@ async fn a_charge_that_meets_a_refund_comes_before_it_or_not_at_all(store: Store
         inventory.release(&placement).await.unwrap();
     }
     assert_eq!(store.audit().await.count(Standing::Undone), 20);
+    store.assert_clean().await;
+}
+
+/// A product that does not exist yet has no stock row to lock.
+async fn people_who_set_a_new_stock_at_once_follow_each_other(store: Store) {
+    let inventory = store.open().await;
+    for product in ["new 1", "new 2", "new 3"] {
+        let people = (1..=8).map(|number| {
+            let (inventory, by) = (&inventory, format!("person {number}"));
+            async move { inventory.set_stock(product, number, &by).await.unwrap() }
+        });
+        join_all(people).await;
+    }
     store.assert_clean().await;
 }
 

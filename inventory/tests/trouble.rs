@@ -213,9 +213,15 @@ async fn special_files_are_refused_at_once_and_links_are_not_followed() {
             .contains("not a regular file")
     );
     assert!(!std::path::Path::new("/dev/ledger.jsonl").exists());
-    for location in ["", "mysql://localhost/shop"] {
+    for location in [
+        "",
+        "mysql://localhost/shop",
+        "postgres:/shop:secret@localhost/shop",
+        "host=localhost password=secret",
+    ] {
         let error = Inventory::at(&location.into(), now).unwrap_err();
         assert!(error.to_string().contains("postgres://"), "{error}");
+        assert!(!error.to_string().contains("secret"), "{error}");
     }
     shop.assert_clean().await;
 }

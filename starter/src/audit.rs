@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use inventory::{Audit, Inventory, OrderAudit, Pending, Standing, SubmissionAudit};
+use inventory::{Audit, Finding, Inventory, OrderAudit, Pending, Standing, SubmissionAudit};
 use serde_json::json;
 use temporal::{ConnectArgs, printable};
 use tokio::time::timeout;
@@ -131,38 +131,12 @@ fn line(order: &OrderAudit) -> String {
 /// The sums and what is wrong, as a person reads them.
 pub fn report(audit: &Audit) -> String {
     let mut lines = Vec::new();
-    lines.push(format!(
-        "{} {}: {} completed, {} under way, {} undone; {} lines in the ledger",
-        audit.orders.len(),
-        if audit.orders.len() == 1 {
-            "order"
-        } else {
-            "orders"
-        },
-        audit.count(Standing::Completed),
-        audit.count(Standing::UnderWay),
-        audit.count(Standing::Undone),
-        audit.lines,
-    ));
-    for product in &audit.products {
-        let found = product
-            .found
-            .map_or_else(|| "no record".to_owned(), |found| found.to_string());
-        let by_hand = match product.adjusted {
-            0 => String::new(),
-            units if units < 0 => format!(" - {} by hand", -units),
-            units => format!(" + {units} by hand"),
-        };
-        lines.push(format!(
-            "product {}: {} at the start + {} delivered - {} reserved + {} released{by_hand} = {}; \
-             the inventory file says {found}",
-            product.product,
-            product.opening,
-            product.delivered,
-            product.reserved,
-            product.released,
-            product.expected,
-        ));
+    let is_read = |finding: &Finding| !matches!(finding, Finding::Damaged { .. });
+    // Sums of what could not be read to its end would look like a total loss.
+    if !audit.findings.iter().all(is_read) {
+        lines.push("The inventory cannot be read.".to_owned());
+    } else {
+        lines.extend(sums(audit));
     }
     if let Some(pending) = audit.pending {
         let pending = match pending {
@@ -187,6 +161,44 @@ pub fn report(audit: &Audit) -> String {
     };
     lines.push(verdict.to_owned());
     lines.join("\n") + "\n"
+}
+
+/// The orders by how they stand, and the products.
+fn sums(audit: &Audit) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{} {}: {} completed, {} under way, {} undone; {} lines in the ledger",
+        audit.orders.len(),
+        if audit.orders.len() == 1 {
+            "order"
+        } else {
+            "orders"
+        },
+        audit.count(Standing::Completed),
+        audit.count(Standing::UnderWay),
+        audit.count(Standing::Undone),
+        audit.lines,
+    )];
+    for product in &audit.products {
+        let found = product
+            .found
+            .map_or_else(|| "no record".to_owned(), |found| found.to_string());
+        let by_hand = match product.adjusted {
+            0 => String::new(),
+            units if units < 0 => format!(" - {} by hand", -units),
+            units => format!(" + {units} by hand"),
+        };
+        lines.push(format!(
+            "product {}: {} at the start + {} delivered - {} reserved + {} released{by_hand} = {}; \
+             in stock: {found}",
+            product.product,
+            product.opening,
+            product.delivered,
+            product.reserved,
+            product.released,
+            product.expected,
+        ));
+    }
+    lines
 }
 
 /// What one submission of an order did, each thing with its items where they are several.

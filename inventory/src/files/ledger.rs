@@ -2,16 +2,20 @@
 //! and, because it begins with the checksum of the line before, everything above it.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     fs::{File, OpenOptions},
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
     os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::{disk, stock_file::Record};
+use super::{
+    disk,
+    stock_file::{Level, Levels, Record},
+};
 use crate::{
     entry::Entry,
     error::{InventoryError, without_position},
@@ -46,17 +50,6 @@ impl Header {
     }
 }
 
-/// A product as the ledger knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Level {
-    pub in_stock: u32,
-    /// The last order that changed its stock.
-    pub order_id: String,
-}
-
-/// Every product, by its ID.
-pub(crate) type Levels = BTreeMap<String, Level>;
-
 /// Where an entry stands, and the checksum before it.
 #[derive(Debug, Clone, Copy)]
 struct Place {
@@ -80,6 +73,8 @@ pub(crate) struct Ledger {
     /// Where the last whole change ends, and the checksum there.
     end: u64,
     sum: u32,
+    /// When the file was changed last, as far as is known here.
+    modified: Option<SystemTime>,
     /// Whether something follows that a crash left behind: part of a line, or part of a change.
     has_tail: bool,
 }
@@ -107,7 +102,9 @@ impl Ledger {
             Err(error) => return Err(InventoryError::io("open", path)(error)),
         };
         let mut lines = Lines::new(&file, path, 0)?;
-        let first = lines.next()?.unwrap_or_default();
+        let Some(first) = lines.next()? else {
+            return Err(damaged(path, 1, "the file is empty".to_owned()));
+        };
         let (header, sum) =
             unseal::<Header>(0, &first).map_err(|problem| damaged(path, 1, problem))?;
         let stock = header.opening.iter().map(Record::level).collect();
@@ -121,19 +118,23 @@ impl Ledger {
             end: first.len() as u64,
             sum,
             has_tail: false,
+            modified: None,
             file,
         };
         ledger.read_on(until)?;
         Ok(Some(ledger))
     }
 
-    /// Whether the path still leads to the file that was read, and the file is no shorter.
+    /// Whether the path still leads to the file that was read, and nothing was changed in what was read. A
+    /// file that others have appended to has another length.
     pub fn is_current(&self) -> Result<bool, InventoryError> {
         let ours = self.file.metadata();
         let ours = ours.map_err(InventoryError::io("look at", &self.path))?;
         Ok(match std::fs::metadata(&self.path) {
             Ok(there) => {
-                (there.dev(), there.ino()) == (ours.dev(), ours.ino()) && there.len() >= self.end
+                let same_file = (there.dev(), there.ino()) == (ours.dev(), ours.ino());
+                let untouched = there.len() == self.end && there.modified().ok() == self.modified;
+                same_file && (untouched || there.len() > self.end)
             }
             Err(_) => false,
         })
@@ -141,8 +142,10 @@ impl Ledger {
 
     /// Reads what was appended since, up to the entry `until`.
     pub fn read_on(&mut self, until: u64) -> Result<(), InventoryError> {
-        let len = self.file.metadata().map(|it| it.len());
-        let len = len.map_err(InventoryError::io("look at", &self.path))?;
+        let found = self.file.metadata();
+        let found = found.map_err(InventoryError::io("look at", &self.path))?;
+        self.modified = found.modified().ok();
+        let len = found.len();
         self.has_tail = len > self.end;
         if !self.has_tail {
             return Ok(());
@@ -216,6 +219,7 @@ impl Ledger {
             .and_then(|()| self.file.sync_data());
         cut.map_err(InventoryError::io("write", &self.path))?;
         self.has_tail = false;
+        self.modified = self.file.metadata().and_then(|it| it.modified()).ok();
         Ok(())
     }
 
@@ -247,6 +251,7 @@ impl Ledger {
         }
         self.end += text.len() as u64;
         self.sum = sum;
+        self.modified = self.file.metadata().and_then(|it| it.modified()).ok();
         Ok(())
     }
 

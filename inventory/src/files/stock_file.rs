@@ -8,11 +8,21 @@ use std::{collections::BTreeMap, path::Path};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, ser::PrettyFormatter};
 
-use super::ledger::Level;
 use crate::{
     DEFAULT_PRODUCT, FIRST_ORDER, FIRST_STOCK,
     error::{InventoryError, without_position},
 };
+
+/// A product as the ledger knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Level {
+    pub in_stock: u32,
+    /// The last order that changed its stock.
+    pub order_id: String,
+}
+
+/// Every product, by its ID.
+pub(crate) type Levels = BTreeMap<String, Level>;
 
 /// The file's content: its shape and its records.
 #[derive(Debug, Clone, PartialEq)]
@@ -145,7 +155,7 @@ impl StockFile {
     }
 
     /// The same shape and extra fields, with the stock that the ledger adds up to after `lines` entries.
-    pub fn with(&self, stock: &BTreeMap<String, Level>, lines: u64) -> Self {
+    pub fn with(&self, stock: &Levels, lines: u64) -> Self {
         let known = self.records.iter().filter_map(|record| {
             let level = stock.get(&record.product_id)?;
             let extra = record.extra.clone();

@@ -2,15 +2,18 @@
 
 use std::{fmt, path::PathBuf};
 
-use tokio_postgres::config::Host;
+use tokio_postgres::{
+    Error,
+    config::{Host, SslMode},
+};
 
 use crate::error::InventoryError;
 
 /// The address of a PostgreSQL database. It may hold a password, which is never shown.
 ///
 /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE?...` as for `psql`. For a Unix socket, `?host=` names its
-/// folder. `sslmode` is one of `disable`, `prefer` (the default), `require` and `verify-full`; only the last
-/// checks the server's certificate, against `sslrootcert` or the system's certificates. `connections` is how
+/// folder. `sslmode` is one of `disable`, `prefer` (the default), `require` and `verify-full`. The server's
+/// certificate is checked with `verify-full`, or if `sslrootcert` names the certificates to check against. `connections` is how
 /// many connections one process opens at most, 16 by default.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address(String);
@@ -73,8 +76,8 @@ impl Address {
             parsed.map_err(|error| InventoryError::Location {
                 location: "the database's address".to_owned(),
                 problem: format!(
-                    "{}; write postgres://USER:PASSWORD@HOST:PORT/DATABASE",
-                    super::reason(&error)
+                    "{}; write postgres://USER:PASSWORD@HOST:PORT/DATABASE, with special characters as %XX",
+                    reason(&error)
                 ),
             })?;
         if config.get_hosts().is_empty() {
@@ -82,6 +85,11 @@ impl Address {
         }
         if config.get_application_name().is_none() {
             config.application_name("inventory");
+        }
+        // As with `psql`, certificates to check against are checked against.
+        if root_certificates.is_some() {
+            verify = true;
+            config.ssl_mode(SslMode::Require);
         }
         Ok(Settings {
             config,
@@ -103,6 +111,22 @@ impl Address {
     /// The whole address, with its password: for a program that starts another one.
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+}
+
+/// The reason without details: those quote the data.
+pub(crate) fn reason(error: &Error) -> String {
+    match error.as_db_error() {
+        Some(refusal) => format!("{} (SQLSTATE {})", refusal.message(), refusal.code().code()),
+        None => {
+            let mut reason = error.to_string();
+            let mut source = std::error::Error::source(error);
+            while let Some(cause) = source {
+                reason = format!("{reason}: {cause}");
+                source = cause.source();
+            }
+            reason
+        }
     }
 }
 
@@ -136,8 +160,6 @@ impl fmt::Debug for Address {
 
 #[cfg(test)]
 mod tests {
-    use tokio_postgres::config::SslMode;
-
     use super::*;
 
     fn address(text: &str) -> Address {

@@ -28,10 +28,11 @@ use deadpool_postgres::{
 use futures::TryStreamExt;
 use tokio_postgres::{
     Error, Row,
-    types::{Json, ToSql},
+    types::{FromSql, Json, ToSql, Type},
 };
 
 pub use self::address::Address;
+use self::address::reason;
 use crate::{
     DEFAULT_PRODUCT, FIRST_ORDER, FIRST_STOCK,
     audit::Auditor,
@@ -172,7 +173,7 @@ impl Postgres {
     pub async fn entries_of(&self, order_id: &str) -> Result<Vec<Entry>, InventoryError> {
         let (from, to) = keys_of(order_id);
         let rows = self.query(PAST, &[&from, &to]).await?;
-        Ok(rows.iter().map(entry).collect())
+        self.entries_in(&rows)
     }
 
     /// At most `limit` entries after the entry `after`. One that is just being written can turn up later,
@@ -181,7 +182,12 @@ impl Postgres {
         let (after, limit) = (signed(after), signed(limit as u64));
         let query = "select * from inventory_ledger where seq > $1 order by seq limit $2";
         let rows = self.query(query, &[&after, &limit]).await?;
-        Ok(rows.iter().map(entry).collect())
+        self.entries_in(&rows)
+    }
+
+    fn entries_in(&self, rows: &[Row]) -> Result<Vec<Entry>, InventoryError> {
+        let entries: Result<_, Error> = rows.iter().map(entry).collect();
+        entries.map_err(|error| self.error("read", &error))
     }
 
     /// Reads everything as it was at one moment.
@@ -351,7 +357,7 @@ async fn change<R: Rule>(
         client.query_one(&lock, &order_id),
         client.query(&past, &keys),
     )?;
-    let entries: Vec<Entry> = past.iter().map(entry).collect();
+    let entries = past.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
     let order = OrderPast {
         placement,
         entries: &entries,
@@ -365,14 +371,13 @@ async fn change<R: Rule>(
     };
     if !products.is_empty() {
         let stock = client.prepare_cached(STOCK).await?;
-        for row in client.query(&stock, &[&products]).await? {
-            let level = row.get::<_, i32>(1).unsigned_abs();
-            facts.stock.insert(row.get(0), level);
-            facts.numbers.push(row.get::<_, i64>(2).unsigned_abs());
-        }
-        // The first number was drawn before the stock was locked; only a new product needs it.
-        if facts.numbers.len() > 1 {
-            facts.numbers.remove(0);
+        let rows = client.query(&stock, &[&products]).await?;
+        let level = |row: &Row| (row.get(0), row.get::<_, i32>(1).unsigned_abs());
+        facts.stock = rows.iter().map(level).collect();
+        // A product that is new has no row. The number from before serves its first entry.
+        if !rows.is_empty() {
+            let number = |row: &Row| row.get::<_, i64>(2).unsigned_abs();
+            facts.numbers = rows.iter().map(number).collect();
         }
     }
     let decision = match rule.decide(&facts) {
@@ -401,11 +406,8 @@ async fn audit(client: &Client) -> Result<Audit, Error> {
     let mut auditor = Auditor::default();
     let ledger = "select * from inventory_ledger order by seq";
     let rows = client.query_raw(ledger, none).await?;
-    rows.try_for_each(|row| {
-        auditor.read(&entry(&row));
-        std::future::ready(Ok(()))
-    })
-    .await?;
+    rows.try_for_each(|row| std::future::ready(entry(&row).map(|entry| auditor.read(&entry))))
+        .await?;
     let stock = client
         .query("select product, in_stock from inventory_stock", &[])
         .await?;
@@ -428,16 +430,13 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn entry(row: &Row) -> Entry {
-    let change: &str = row.get("change");
-    let change = Change::ALL.into_iter().find(|it| it.name() == change);
-    Entry {
+fn entry(row: &Row) -> Result<Entry, Error> {
+    Ok(Entry {
         seq: row.get::<_, i64>("seq").unsigned_abs(),
         at: row.get("at"),
         order_id: row.get("order_id"),
         product_id: row.get("product_id"),
-        // A newer program's, and a newer schema is refused.
-        change: change.unwrap_or(Change::Closed),
+        change: row.try_get::<_, Kind>("change")?.0,
         quantity: row.get("quantity"),
         in_stock: row.get::<_, Option<i32>>("in_stock").map(i32::unsigned_abs),
         key: row.get("key"),
@@ -446,25 +445,27 @@ fn entry(row: &Row) -> Entry {
         address: row.get("address"),
         more: row.get("more"),
         removed: row.get("removed"),
+    })
+}
+
+/// A change by its name. One that is unknown was written by something else.
+struct Kind(Change);
+
+impl<'a> FromSql<'a> for Kind {
+    fn from_sql(
+        kind: &Type,
+        raw: &'a [u8],
+    ) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        let name = <&str>::from_sql(kind, raw)?;
+        let change = Change::ALL.into_iter().find(|it| it.name() == name);
+        Ok(Self(change.ok_or("a change of an unknown kind")?))
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        <&str as FromSql>::accepts(kind)
     }
 }
 
 fn is_undefined_table(error: &Error) -> bool {
     error.code() == Some(&tokio_postgres::error::SqlState::UNDEFINED_TABLE)
-}
-
-/// The reason without details: those quote the data.
-pub(crate) fn reason(error: &Error) -> String {
-    match error.as_db_error() {
-        Some(refusal) => format!("{} (SQLSTATE {})", refusal.message(), refusal.code().code()),
-        None => {
-            let mut reason = error.to_string();
-            let mut source = std::error::Error::source(error);
-            while let Some(cause) = source {
-                reason = format!("{reason}: {cause}");
-                source = cause.source();
-            }
-            reason
-        }
-    }
 }
