@@ -100,7 +100,8 @@ async fn a_database_that_is_killed_under_load_costs_retries_only() {
         load.charged(charges).await;
         load.database.kill().await.unwrap();
         until("a worker to notice", async || {
-            load.workers_said("the inventory at postgres://").then_some(())
+            load.workers_said("the inventory at postgres://")
+                .then_some(())
         })
         .await;
         load.database.restart().await.unwrap();
