@@ -22,6 +22,13 @@ impl PartialEq for Identity {
     }
 }
 
+impl Identity {
+    /// An ID for a new inventory.
+    pub(crate) fn new_id() -> String {
+        format!("{:016x}", rand::random::<u64>())
+    }
+}
+
 /// One submission of one order: what makes an effect this step's own.
 ///
 /// A retry of a step comes with the same placement and finds its own effect. A second submission of the

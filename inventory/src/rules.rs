@@ -14,7 +14,7 @@ use crate::{
     entry::{Change, Entry},
     error::InventoryError,
     facts::{Decision, Draft, Facts, OrderPast, Rule},
-    placement::{Confirmation, Delivery, Placement, Released, Reservation, Stock},
+    placement::{Confirmation, Delivery, Identity, Placement, Released, Reservation, Stock},
 };
 
 type Decided<T> = Result<Decision<T>, InventoryError>;
@@ -22,6 +22,21 @@ type Decided<T> = Result<Decision<T>, InventoryError>;
 const CHARGE: &str = "charge";
 const REFUND: &str = "refund";
 const CLOSE: &str = "close";
+
+/// Refuses an order that was begun in another inventory than `ours`.
+pub(crate) fn refuse_other_inventory(
+    placement: &Placement,
+    ours: &Identity,
+) -> Result<(), InventoryError> {
+    match &placement.inventory {
+        Some(theirs) if theirs != ours => Err(InventoryError::OtherInventory {
+            order_id: placement.order_id.clone(),
+            theirs: theirs.location.clone(),
+            ours: ours.location.clone(),
+        }),
+        _ => Ok(()),
+    }
+}
 
 /// Takes an order's items out of stock, all of them or none.
 pub(crate) struct Reserve {

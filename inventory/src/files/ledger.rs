@@ -19,6 +19,7 @@ use super::{
 use crate::{
     entry::Entry,
     error::{InventoryError, without_position},
+    placement::Identity,
 };
 
 /// No line is longer, so that a damaged file cannot fill the memory.
@@ -28,8 +29,8 @@ const LONGEST_LINE: u64 = 64 * 1024;
 const SUM: &str = r#","sum":""#;
 const SUM_AND_END: usize = SUM.len() + 8 + 2;
 
-const REMEDY: &str =
-    "restore the ledger from a copy, or move the folder away to begin a new inventory,";
+const REMEDY: &str = "stop the workers and restore both files from the same copy, or move the folder away to \
+                      begin a new inventory,";
 
 /// The ledger's first line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -44,7 +45,7 @@ impl Header {
     /// The header of a new inventory.
     pub fn new(opening: Vec<Record>) -> Self {
         Self {
-            inventory: format!("{:016x}", rand::random::<u64>()),
+            inventory: Identity::new_id(),
             opening,
         }
     }
@@ -101,7 +102,7 @@ impl Ledger {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(InventoryError::io("open", path)(error)),
         };
-        let mut lines = Lines::new(&file, path, 0)?;
+        let mut lines = Lines::new(&file, path, 0, 1)?;
         let Some(first) = lines.next()? else {
             return Err(damaged(path, 1, "the file is empty".to_owned()));
         };
@@ -150,7 +151,7 @@ impl Ledger {
         if !self.has_tail {
             return Ok(());
         }
-        let mut lines = Lines::new(&self.file, &self.path, self.end)?;
+        let mut lines = Lines::new(&self.file, &self.path, self.end, self.seq + 2)?;
         // The lines of a change that counts only as a whole.
         let mut change = Vec::new();
         let (mut offset, mut sum) = (self.end, self.sum);
@@ -219,7 +220,7 @@ impl Ledger {
             .and_then(|()| self.file.sync_data());
         cut.map_err(InventoryError::io("write", &self.path))?;
         self.has_tail = false;
-        self.modified = self.file.metadata().and_then(|it| it.modified()).ok();
+        self.remember_modified();
         Ok(())
     }
 
@@ -251,8 +252,13 @@ impl Ledger {
         }
         self.end += text.len() as u64;
         self.sum = sum;
-        self.modified = self.file.metadata().and_then(|it| it.modified()).ok();
+        self.remember_modified();
         Ok(())
+    }
+
+    /// Notes that the latest change of the file was made here.
+    fn remember_modified(&mut self) {
+        self.modified = self.file.metadata().and_then(|it| it.modified()).ok();
     }
 
     /// Every entry of an order, oldest first.
@@ -377,11 +383,12 @@ fn checksum(before: u32, text: &[u8]) -> u32 {
 struct Lines {
     reader: BufReader<File>,
     path: PathBuf,
+    /// Which line comes next.
     number: u64,
 }
 
 impl Lines {
-    fn new(file: &File, path: &Path, offset: u64) -> Result<Self, InventoryError> {
+    fn new(file: &File, path: &Path, offset: u64, number: u64) -> Result<Self, InventoryError> {
         let seek = || {
             let mut file = file.try_clone()?;
             file.seek(SeekFrom::Start(offset))?;
@@ -391,7 +398,7 @@ impl Lines {
         Ok(Self {
             reader: BufReader::new(file),
             path: path.to_owned(),
-            number: 0,
+            number,
         })
     }
 
@@ -400,11 +407,11 @@ impl Lines {
         let mut limited = (&mut self.reader).take(LONGEST_LINE);
         let read = limited.read_until(b'\n', &mut line);
         read.map_err(InventoryError::io("read", &self.path))?;
-        self.number += 1;
         if line.len() as u64 == LONGEST_LINE && !line.ends_with(b"\n") {
             let problem = format!("a line is longer than {LONGEST_LINE} bytes");
             return Err(damaged(&self.path, self.number, problem));
         }
+        self.number += 1;
         Ok((!line.is_empty()).then_some(line))
     }
 }

@@ -45,7 +45,7 @@ use crate::{
     entry::Entry,
     error::InventoryError,
     facts::{Facts, OrderPast, Rule},
-    placement::{Placement, Product},
+    placement::{Identity, Placement, Product},
     rules,
 };
 
@@ -54,6 +54,8 @@ pub(crate) struct Files {
     inventory: PathBuf,
     ledger: PathBuf,
     lock: PathBuf,
+    /// Where they are, for people on other machines.
+    location: String,
     known: Mutex<Option<Known>>,
 }
 
@@ -82,7 +84,10 @@ struct Edit {
 
 impl Files {
     pub fn beside(inventory: &Path) -> Self {
+        let path = std::path::absolute(inventory).unwrap_or_else(|_| inventory.to_owned());
+        let host = gethostname::gethostname();
         Self {
+            location: format!("{} on {}", path.display(), host.display()),
             ledger: inventory.with_file_name("ledger.jsonl"),
             lock: inventory.with_file_name("inventory.lock"),
             inventory: inventory.to_owned(),
@@ -90,11 +95,19 @@ impl Files {
         }
     }
 
-    /// The inventory's identity.
-    pub fn id(&self, now: SystemTime) -> Result<String, InventoryError> {
-        self.locked(now, Create::Yes, |known| {
-            Ok(known.ledger.header.inventory.clone())
-        })
+    pub fn identity(&self, now: SystemTime) -> Result<Identity, InventoryError> {
+        self.locked(
+            now,
+            Create::Yes,
+            |known| Ok(self.identity_of(&known.ledger)),
+        )
+    }
+
+    fn identity_of(&self, ledger: &Ledger) -> Identity {
+        Identity {
+            id: ledger.header.inventory.clone(),
+            location: self.location.clone(),
+        }
     }
 
     pub fn change<R: Rule>(
@@ -104,6 +117,7 @@ impl Files {
         rule: &R,
     ) -> Result<R::Answer, InventoryError> {
         self.locked(now, Create::Yes, |known| {
+            rules::refuse_other_inventory(placement, &self.identity_of(&known.ledger))?;
             let entries = known.ledger.entries_of(&placement.order_id)?;
             let order = OrderPast {
                 placement,
@@ -163,19 +177,21 @@ impl Files {
         work: impl FnOnce(&mut Known) -> Result<T, InventoryError>,
     ) -> Result<T, InventoryError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        for path in [&self.inventory, &self.ledger, &self.lock] {
-            disk::refuse_special(path)?;
-        }
+        self.refuse_special()?;
         if create == Create::No {
             self.refuse_missing()?;
         }
         let folder = disk::folder_of(&self.inventory);
         fs::create_dir_all(folder).map_err(InventoryError::io("create", folder))?;
         let _lock = Lock::take(&self.lock)?;
-        // An error, or a panic, leaves nothing known: everything is read anew.
+        // Trouble with a file, or a panic, leaves nothing known: everything is read anew.
         let mut current = self.catch_up(known.take(), now)?;
         let done = work(&mut current);
-        if done.as_ref().err().is_none_or(InventoryError::is_permanent) {
+        let trouble = matches!(
+            done,
+            Err(InventoryError::Io { .. } | InventoryError::Damaged { .. })
+        );
+        if !trouble {
             *known = Some(current);
         }
         done
@@ -339,6 +355,11 @@ impl Files {
         Ok(edits)
     }
 
+    fn refuse_special(&self) -> Result<(), InventoryError> {
+        let mut paths = [&self.inventory, &self.ledger, &self.lock].into_iter();
+        paths.try_for_each(|path| disk::refuse_special(path))
+    }
+
     fn refuse_missing(&self) -> Result<(), InventoryError> {
         if self.inventory.exists() || self.ledger.exists() {
             return Ok(());
@@ -386,9 +407,7 @@ impl Files {
 
     /// Reads the files from their start and changes nothing. Damage is a finding, not an error.
     pub fn audit(&self) -> Result<Audit, InventoryError> {
-        for path in [&self.inventory, &self.ledger, &self.lock] {
-            disk::refuse_special(path)?;
-        }
+        self.refuse_special()?;
         self.refuse_missing()?;
         let _lock = Lock::take_shared(&self.lock)?;
         let mut auditor = Auditor::default();

@@ -40,7 +40,7 @@ use crate::{
     entry::{Change, Entry},
     error::InventoryError,
     facts::{Facts, OrderPast, Rule},
-    placement::{Placement, Product},
+    placement::{Identity, Placement, Product},
     rules,
 };
 
@@ -49,6 +49,7 @@ const SCHEMA: &str = include_str!("schema.sql");
 const OWN_SCHEMA: &str = "do $$ begin if current_schema() is null then \
                           execute format('create schema %I', current_setting('search_path')); \
                           end if; end $$";
+const META: &str = "select version, id from inventory_meta";
 const NO_SCHEMA: &str = "there are no tables";
 /// The schema that this program makes and understands.
 const VERSION: i32 = 1;
@@ -134,15 +135,19 @@ impl Postgres {
         })
     }
 
-    /// The inventory's identity.
-    pub async fn id(&self) -> Result<String, InventoryError> {
+    pub async fn identity(&self) -> Result<Identity, InventoryError> {
         self.may_create.store(true, Ordering::Relaxed);
         self.connection().await?.done();
-        Ok(self
-            .id
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone())
+        Ok(self.latest_identity())
+    }
+
+    /// The identity that the latest connection found.
+    fn latest_identity(&self) -> Identity {
+        let id = self.id.lock().unwrap_or_else(PoisonError::into_inner);
+        Identity {
+            id: id.clone(),
+            location: self.shown.clone(),
+        }
     }
 
     pub async fn change<R: Rule>(
@@ -153,6 +158,10 @@ impl Postgres {
     ) -> Result<R::Answer, InventoryError> {
         self.may_create.store(true, Ordering::Relaxed);
         let connection = self.connection().await?;
+        if let Err(refused) = rules::refuse_other_inventory(placement, &self.latest_identity()) {
+            connection.done();
+            return Err(refused);
+        }
         let change = change(connection.client(), now, placement, rule);
         let changed = self.in_time("change", change).await?;
         connection.done();
@@ -291,10 +300,7 @@ async fn prepare(client: &mut ClientWrapper, may_create: bool) -> Result<String,
         .batch_execute(SESSION)
         .await
         .map_err(HookError::Backend)?;
-    let meta = client
-        .query_opt("select version, id from inventory_meta", &[])
-        .await;
-    let meta = match meta {
+    let meta = match client.query_opt(META, &[]).await {
         Ok(Some(meta)) => meta,
         Ok(None) => return Err(HookError::message("the table inventory_meta is empty")),
         Err(error) if is_undefined_table(&error) && !may_create => {
@@ -302,9 +308,7 @@ async fn prepare(client: &mut ClientWrapper, may_create: bool) -> Result<String,
         }
         Err(error) if is_undefined_table(&error) => {
             create(client).await.map_err(HookError::Backend)?;
-            let meta = client
-                .query_one("select version, id from inventory_meta", &[])
-                .await;
+            let meta = client.query_one(META, &[]).await;
             meta.map_err(HookError::Backend)?
         }
         Err(error) => return Err(HookError::Backend(error)),
@@ -327,7 +331,7 @@ async fn create(client: &mut tokio_postgres::Client) -> Result<(), Error> {
     if !transaction.query_one(exists, &[]).await?.get::<_, bool>(0) {
         transaction.batch_execute(OWN_SCHEMA).await?;
         transaction.batch_execute(SCHEMA).await?;
-        let id = format!("{:016x}", rand::random::<u64>());
+        let id = Identity::new_id();
         let meta = "insert into inventory_meta (version, id) values ($1, $2)";
         transaction.execute(meta, &[&VERSION, &id]).await?;
         let first = "select nextval('inventory_seq'), now()";
