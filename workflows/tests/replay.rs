@@ -11,6 +11,8 @@
     reason = "a test reads files, and one of these workflows does what none should"
 )]
 
+mod common;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -18,20 +20,26 @@ use std::{
 };
 
 use activities::{OrderActivities, Payment};
+use common::replay;
 use inventory::Placement;
 use orders::Order;
 use temporalio_client::WorkflowHistory;
-use temporalio_common::WorkflowDefinition;
+use temporalio_common::{WorkflowDefinition, protos::temporal::api::history::v1::HistoryEvent};
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_sdk::{
     WorkflowCancellationToken, WorkflowContext, WorkflowResult,
-    workflow_replayer::{WorkflowReplayFailure, WorkflowReplayer, WorkflowReplayerOptions},
-    workflows::WorkflowImplementation,
+    workflow_replayer::WorkflowReplayFailure, workflows::WorkflowImplementation,
 };
 use workflows::{ProcessOrder, policies::activity_options};
 
-/// Every history that is kept, as JSON with its path.
-fn histories() -> Vec<(PathBuf, Vec<u8>)> {
+/// The events of a history that is kept as JSON.
+async fn events(json: &[u8]) -> Vec<HistoryEvent> {
+    let history = WorkflowHistory::from_json(json).unwrap();
+    history.into_events().await.unwrap()
+}
+
+/// Every history that is kept, with its path.
+async fn histories() -> Vec<(PathBuf, Vec<HistoryEvent>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories");
     let mut found = Vec::new();
     for version in fs::read_dir(folder).unwrap() {
@@ -41,7 +49,7 @@ fn histories() -> Vec<(PathBuf, Vec<u8>)> {
         }
         for file in fs::read_dir(version).unwrap() {
             let path = file.unwrap().path();
-            let history = fs::read(&path).unwrap();
+            let history = events(&fs::read(&path).unwrap()).await;
             found.push((path, history));
         }
     }
@@ -55,27 +63,11 @@ where
     W: WorkflowImplementation,
     <W::Run as WorkflowDefinition>::Input: Send,
 {
-    let options = WorkflowReplayerOptions::new()
-        .register_workflow::<W>()
-        .unwrap()
-        .build();
-    let replayer = WorkflowReplayer::new(options).unwrap();
-    let (paths, histories): (Vec<_>, Vec<_>) = histories().into_iter().unzip();
-    let outcomes = outcomes(&replayer, &histories).await;
-    paths.into_iter().zip(outcomes).collect()
-}
-
-/// What replaying histories comes to. The SDK's replayer can lose the outcome of the last one that it is
-/// given, and calls it a success then. So the last one is given twice, and its first outcome counts.
-async fn outcomes(
-    replayer: &WorkflowReplayer,
-    histories: &[Vec<u8>],
-) -> Vec<Option<WorkflowReplayFailure>> {
-    let given = histories.iter().chain(histories.last());
-    let given = given.map(|json| WorkflowHistory::from_json(json).unwrap());
-    let results = replayer.replay_workflows(given).await.unwrap();
-    let failures = results.into_iter().map(|result| result.replay_failure);
-    failures.take(histories.len()).collect()
+    let (paths, histories): (Vec<_>, Vec<_>) = histories().await.into_iter().unzip();
+    paths
+        .into_iter()
+        .zip(replay::<W>(&histories).await)
+        .collect()
 }
 
 /// The result for one of the histories, by its folder and name.
@@ -175,13 +167,8 @@ async fn the_patch_is_what_keeps_the_two_sides_apart() {
     let text = fs::read_to_string(path).unwrap();
     assert!(text.contains(workflows::patches::UNDO) || text.contains("core_patch"));
     let unmarked = without_marker(&text);
-    let options = WorkflowReplayerOptions::new()
-        .register_workflow::<ProcessOrder>()
-        .unwrap()
-        .build();
-    let replayer = WorkflowReplayer::new(options).unwrap();
     // Without its mark it is taken for an order from before, which undid nothing.
-    let outcomes = outcomes(&replayer, &[unmarked.into_bytes()]).await;
+    let outcomes = replay::<ProcessOrder>(&[events(unmarked.as_bytes()).await]).await;
     assert!(matches!(
         outcomes[..],
         [Some(WorkflowReplayFailure::Nondeterminism { .. })]
