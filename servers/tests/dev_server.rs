@@ -3,33 +3,29 @@
 #![cfg(unix)]
 
 mod common;
+#[path = "common/owner.rs"]
+mod owner;
 
-use std::{collections::HashSet, env, net::TcpListener, process::Stdio, time::Duration};
+use std::{collections::HashSet, env, net::TcpListener, process::Stdio};
 
-use common::{LONG, cli, client_of, server};
+use common::{cli, client_of, server};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use owner::{LONG, Said, line_after, until};
 use servers::{DevServer, DevServerError};
 use temporalio_client::{UntypedWorkflow, WorkflowStartOptions};
 use temporalio_common::data_converters::RawValue;
-use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
-    net::TcpStream,
-    process::{Child, ChildStdout, Command},
-    time::{sleep, timeout},
-};
+use tokio::{net::TcpStream, process::Child, time::timeout};
 
 /// Waits until nothing listens at `address`, which is when the server is gone. Its process ID stays
 /// longer, until the process that inherited it has waited for it.
 async fn until_gone(address: &str) {
-    let gone = async {
-        while TcpStream::connect(address).await.is_ok() {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(LONG, gone).await.expect("the server to be gone");
+    until("the server to be gone", async || {
+        TcpStream::connect(address).await.is_err()
+    })
+    .await;
 }
 
 async fn start_workflow(server: &DevServer, id: &str) {
@@ -237,21 +233,14 @@ async fn owner() {
 /// A process that owns a dev server and runs it in the foreground.
 struct Owner {
     process: Child,
-    lines: Lines<BufReader<ChildStdout>>,
+    lines: Said,
     address: String,
     server_pid: u32,
 }
 
 impl Owner {
     async fn start() -> Self {
-        let mut process = Command::new(env::current_exe().unwrap())
-            .args(["--exact", "owner", "--ignored", "--nocapture"])
-            .env(OWNER, "1")
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let (process, mut lines) = owner::owner(OWNER, "1");
         let said = line_after(&mut lines, "address ").await;
         let (address, pid) = said.split_once(" pid ").unwrap();
         Self {
@@ -270,15 +259,6 @@ impl Owner {
         timeout(LONG, line_after(&mut self.lines, "ended "))
             .await
             .unwrap()
-    }
-}
-
-async fn line_after(lines: &mut Lines<BufReader<ChildStdout>>, start: &str) -> String {
-    loop {
-        let line = lines.next_line().await.unwrap().expect("another line");
-        if let Some(rest) = line.strip_prefix(start) {
-            return rest.to_owned();
-        }
     }
 }
 

@@ -3,18 +3,19 @@
 
 #![cfg(unix)]
 
-use std::{env, process::Stdio, time::Duration};
+#[path = "common/owner.rs"]
+mod owner;
 
+use std::{env, process::Stdio};
+
+use owner::{LONG, line_after, until};
 use servers::{Machine, Network};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
     process::{Child, Command},
-    time::{sleep, timeout},
+    time::timeout,
 };
-
-/// Much longer than anything here takes, so that a test that waits for ever fails instead.
-const LONG: Duration = Duration::from_secs(60);
 
 async fn network() -> Option<Network> {
     let made = Network::with_machines(2).await;
@@ -101,31 +102,15 @@ async fn it_is_removed_when_its_owner_is_killed() {
     if network().await.is_none() {
         return;
     }
-    let mut owner = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "owner", "--ignored", "--nocapture"])
-        .env(OWNER, "until it is killed")
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(owner.stdout.take().unwrap()).lines();
-    let (address, sleeper) = loop {
-        let line = lines.next_line().await.unwrap().expect("another line");
-        if let Some((address, sleeper)) = line
-            .strip_prefix("address ")
-            .and_then(|it| it.split_once(' '))
-        {
-            break (address.to_owned(), sleeper.to_owned());
-        }
-    };
-    assert!(has(&address).await);
+    let (mut owner, mut said) = owner::owner(OWNER, "until it is killed");
+    let said = line_after(&mut said, "address ").await;
+    let (address, sleeper) = said.split_once(' ').unwrap();
+    assert!(has(address).await);
     owner.kill().await.unwrap();
-    let removed = async {
-        while has(&address).await || runs(&sleeper).await {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(LONG, removed).await.expect("nothing to be left");
+    until("nothing to be left", async || {
+        !has(address).await && !runs(sleeper).await
+    })
+    .await;
 }
 
 async fn runs(pid: &str) -> bool {

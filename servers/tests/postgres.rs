@@ -2,29 +2,18 @@
 
 #![cfg(unix)]
 
-use std::{
-    env, net::Ipv4Addr, os::unix::fs::PermissionsExt, path::Path, process::Stdio, time::Duration,
-};
+#[path = "common/owner.rs"]
+mod owner;
 
+use std::{env, net::Ipv4Addr, os::unix::fs::PermissionsExt, path::Path, process::Stdio};
+
+use owner::{LONG, line_after, until};
 use servers::{Postgres, PostgresError};
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
     net::TcpStream,
     process::{Child, Command},
-    time::{sleep, timeout},
+    time::timeout,
 };
-
-/// Much longer than anything here takes, so that a test that waits for ever fails instead.
-const LONG: Duration = Duration::from_secs(60);
-
-async fn until(what: &str, condition: impl AsyncFn() -> bool) {
-    let wait = async {
-        while !condition().await {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(LONG, wait).await.expect(what);
-}
 
 async fn server() -> Postgres {
     Postgres::builder().start().await.unwrap()
@@ -266,31 +255,19 @@ async fn owner() {
 
 #[tokio::test]
 async fn it_ends_when_its_owner_is_killed_and_its_folder_is_removed() {
-    let mut owner = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "owner", "--ignored", "--nocapture"])
-        .env(OWNER, "until it is killed")
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(owner.stdout.take().unwrap()).lines();
-    let (folder, address) = loop {
-        let line = lines.next_line().await.unwrap().expect("another line");
-        if let Some(rest) = line.strip_prefix("folder ") {
-            let (folder, address) = rest.split_once(" address ").unwrap();
-            break (folder.to_owned(), address.to_owned());
-        }
-    };
-    assert!(Path::new(&folder).exists());
-    assert!(TcpStream::connect(&address).await.is_ok());
+    let (mut owner, mut said) = owner::owner(OWNER, "until it is killed");
+    let said = line_after(&mut said, "folder ").await;
+    let (folder, address) = said.split_once(" address ").unwrap();
+    assert!(Path::new(folder).exists());
+    assert!(TcpStream::connect(address).await.is_ok());
 
     owner.kill().await.unwrap();
     until("the server to be gone", async || {
-        TcpStream::connect(&address).await.is_err()
+        TcpStream::connect(address).await.is_err()
     })
     .await;
     until("its folder to be gone", async || {
-        !Path::new(&folder).exists()
+        !Path::new(folder).exists()
     })
     .await;
 }

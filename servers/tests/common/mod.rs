@@ -1,13 +1,10 @@
 //! What the tests of this crate share.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use servers::{CliSearch, DevServer, project_dir};
 use temporal::Settings;
 use temporalio_client::Client;
-
-/// Much longer than anything here takes, so that a test that waits for ever fails instead.
-pub const LONG: Duration = Duration::from_secs(60);
 
 pub async fn cli() -> PathBuf {
     CliSearch::from_env(&project_dir())
