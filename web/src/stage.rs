@@ -1,0 +1,239 @@
+//! What a demo adds to the page: processes that can be killed, faults that can be set, and scenes.
+//!
+//! `cargo run -p web` has no stage. `cargo run -p demo -- live` has one.
+
+use std::sync::Arc;
+
+use activities::faults::FaultRate;
+use async_trait::async_trait;
+use serde::Serialize;
+use thiserror::Error;
+use tokio::sync::watch;
+
+/// What a presenter can do to the processes behind the page.
+///
+/// Every method returns as soon as what was asked has begun. What becomes of it shows in [`Stage::view`] and
+/// [`Stage::comparison`].
+#[async_trait]
+pub trait Stage: Send + Sync {
+    /// The stage as it is now, and its changes.
+    fn view(&self) -> watch::Receiver<Arc<StageView>>;
+
+    /// The newest comparison, and its changes; `None` until one was asked for.
+    fn comparison(&self) -> watch::Receiver<Option<Comparison>>;
+
+    /// Ends a process at once with SIGKILL, as a crash would.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such process, or it does not run.
+    async fn kill(&self, process: &str) -> Result<(), StageError>;
+
+    /// Starts a process that has ended.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such process, it runs, or it cannot be started.
+    async fn start(&self, process: &str) -> Result<(), StageError>;
+
+    /// Kills this worker with SIGKILL when it has made its next charge, before it can report it.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such worker, or it does not run.
+    async fn kill_after_charge(&self, worker: &str) -> Result<(), StageError>;
+
+    /// Makes so many attempts at an activity fail at random, from now on.
+    ///
+    /// # Errors
+    /// Returns an error if the workers cannot be told.
+    async fn set_fault_rate(&self, rate: FaultRate) -> Result<(), StageError>;
+
+    /// Takes the payment service down, or up again.
+    ///
+    /// # Errors
+    /// Returns an error if the workers cannot be told.
+    async fn set_payments_up(&self, up: bool) -> Result<(), StageError>;
+
+    /// Places this many orders, several at a time.
+    ///
+    /// # Errors
+    /// Returns an error if there are too many, or the stage is busy.
+    async fn place_orders(&self, count: u32) -> Result<(), StageError>;
+
+    /// Processes this many orders as plain function calls, and as many on Temporal, with this many kills each.
+    ///
+    /// # Errors
+    /// Returns an error if there are too many, or the stage is busy.
+    async fn compare(&self, orders: u32, kills: u32) -> Result<(), StageError>;
+
+    /// Does what a scene's button says. Returns the order that the audience should look at, if there is one.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such scene, or it cannot begin now.
+    async fn play_scene(&self, scene: &str) -> Result<Option<String>, StageError>;
+
+    /// A page of HTML, complete in itself, with all that happened so far.
+    ///
+    /// # Errors
+    /// Returns an error if the server or the inventory does not answer.
+    async fn report(&self) -> Result<String, StageError>;
+}
+
+/// Why the stage did not do what it was asked.
+#[derive(Debug, Error)]
+pub enum StageError {
+    /// There is nothing of this name.
+    #[error("{0}")]
+    Unknown(String),
+    /// It makes no sense now, or is too much.
+    #[error("{0}")]
+    Refused(String),
+    /// It failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// The stage at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StageView {
+    /// The workers, then the server.
+    pub processes: Vec<Process>,
+    /// How many attempts at an activity fail at random: from 0 to 1.
+    pub fault_rate: f64,
+    /// Whether the payment service is up.
+    pub payments_up: bool,
+    /// How many processes were killed so far.
+    pub kills: u32,
+    /// What a presenter can play, in a good order.
+    pub scenes: Vec<Scene>,
+    /// What is under way that takes a while, as a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub busy: Option<String>,
+}
+
+/// A process behind the page.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Process {
+    /// `worker-1`, `worker-2` or `server`.
+    pub name: String,
+    /// What it is.
+    pub kind: ProcessKind,
+    /// Its ID, while it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// What the Temporal server calls this worker, and last called one that has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// How it is.
+    pub state: ProcessState,
+    /// Since when it is so, such as `2030-01-31T12:00:00.000Z`.
+    pub since: String,
+    /// Whether it will be killed after its next charge.
+    pub armed: bool,
+    /// What it works on, or worked on when it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doing: Option<Doing>,
+    /// The worker's build ID, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
+}
+
+/// What a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ProcessKind {
+    /// A worker.
+    Worker,
+    /// The Temporal server.
+    Server,
+}
+
+/// How a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ProcessState {
+    /// It runs, and is not ready yet.
+    Starting,
+    /// It runs.
+    Alive,
+    /// It was killed, or ended by itself.
+    Dead,
+    /// It was asked to stop, and has.
+    Stopped,
+}
+
+/// A step of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Doing {
+    /// The order.
+    #[serde(rename = "orderID")]
+    pub order_id: String,
+    /// The step, such as `Charge`.
+    pub step: String,
+}
+
+/// One thing that a presenter can show.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Scene {
+    /// Its name in the address that plays it.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// What to say, in two or three sentences.
+    pub say: String,
+    /// What its button says.
+    pub button: String,
+    /// What came of it when it was played last, once that was checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+}
+
+/// What came of a scene.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// Whether it is what the scene was to show.
+    pub shown: bool,
+    /// What was found, as a sentence.
+    pub text: String,
+}
+
+/// The same orders on Temporal and as plain function calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Comparison {
+    /// Whether it is done.
+    pub state: ComparisonState,
+    /// The orders on Temporal.
+    pub temporal: Side,
+    /// The orders as plain function calls.
+    pub plain: Side,
+    /// How many processes are killed on each side.
+    pub kills: u32,
+}
+
+/// Whether a comparison is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ComparisonState {
+    /// Its figures still change.
+    Running,
+    /// Its figures are final.
+    Done,
+}
+
+/// What became of the orders on one side of a comparison.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Side {
+    /// Orders in all.
+    pub orders: u32,
+    /// Orders that were reserved, charged and shipped.
+    pub completed: u32,
+    /// Orders that were neither completed nor undone, and that nobody continues.
+    pub lost: u32,
+    /// Orders of which an effect happened more than once.
+    pub doubled: u32,
+    /// Of the lost orders, those that the customer paid for.
+    pub charged_not_shipped: u32,
+    /// Units that are gone from the stock for nothing.
+    pub units_lost: u32,
+}
