@@ -187,8 +187,11 @@ pub async fn find(
     audit: &Audit,
 ) -> anyhow::Result<Vec<Abandoned>> {
     let under_way = |order: &&OrderAudit| order.standing() == Standing::UnderWay;
-    let found: Vec<Vec<_>> = stream::iter(audit.orders.iter().filter(under_way))
+    let orders = audit.orders.iter().filter(under_way);
+    let asking: Vec<_> = orders
         .map(|order| of_order(client, inventory, order))
+        .collect();
+    let found: Vec<Vec<_>> = stream::iter(asking)
         .buffered(AT_A_TIME)
         .try_collect()
         .await?;

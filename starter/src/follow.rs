@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use activities::{Activity, Attempted, Checked, Effect, Preparation, Reserved, Shelf, Undone};
 use anyhow::bail;
-use futures::{FutureExt, StreamExt, future::LocalBoxFuture};
+use futures::{FutureExt, StreamExt, future::BoxFuture};
 use inventory::{Confirmation, Delivery, Released, Stock};
 use serde::de::DeserializeOwned;
 use temporal::excerpt;
@@ -18,7 +18,7 @@ use temporalio_common::{
         DataConverter, SerializationContextData, TemporalDeserializable,
         WorkflowSerializationContext,
     },
-    protos::temporal::api::common::v1::Payloads,
+    protos::temporal::api::{common::v1::Payloads, history::v1::HistoryEvent},
 };
 use workflows::{OrderResult, ProcessOrder};
 
@@ -41,6 +41,8 @@ pub type OrderHandle = WorkflowHandle<Client, ProcessOrder>;
 
 /// Who is told what happens to an order.
 pub trait Watch {
+    /// The history has another event, decrypted. [`Watch::event`] is told what it means.
+    fn history(&mut self, _event: &HistoryEvent) {}
     /// Something changed.
     fn event(&mut self, event: &OrderEvent);
     /// Something is worth a sentence.
@@ -79,8 +81,8 @@ pub enum Followed {
 pub fn find<'a>(
     client: &'a Client,
     order_id: &'a str,
-) -> LocalBoxFuture<'a, anyhow::Result<OrderHandle>> {
-    look_for(client, order_id).boxed_local()
+) -> BoxFuture<'a, anyhow::Result<OrderHandle>> {
+    look_for(client, order_id).boxed()
 }
 
 async fn look_for(client: &Client, order_id: &str) -> anyhow::Result<OrderHandle> {
@@ -109,12 +111,15 @@ pub fn run(handle: &OrderHandle, run_id: &str) -> OrderHandle {
 /// Returns an error if the server no longer knows the order.
 pub fn follow<'a>(
     handle: &'a OrderHandle,
-    watch: &'a mut dyn Watch,
-) -> LocalBoxFuture<'a, anyhow::Result<Followed>> {
-    watch_to_the_end(handle, watch).boxed_local()
+    watch: &'a mut (dyn Watch + Send),
+) -> BoxFuture<'a, anyhow::Result<Followed>> {
+    watch_to_the_end(handle, watch).boxed()
 }
 
-async fn watch_to_the_end(handle: &OrderHandle, watch: &mut dyn Watch) -> anyhow::Result<Followed> {
+async fn watch_to_the_end(
+    handle: &OrderHandle,
+    watch: &mut (dyn Watch + Send),
+) -> anyhow::Result<Followed> {
     let converter = &handle.client().options().data_converter;
     let mut progress = Progress::default();
     let mut history = open(handle);
@@ -137,7 +142,9 @@ async fn watch_to_the_end(handle: &OrderHandle, watch: &mut dyn Watch) -> anyhow
                         continue;
                     }
                     last_event = event.event_id;
-                    progress.event(&temporal::decrypted(converter, event).await)
+                    let event = temporal::decrypted(converter, event).await;
+                    watch.history(&event);
+                    progress.event(&event)
                 }
                 Some(Err(WorkflowInteractionError::NotFound(_))) => bail!(
                     "the server does not know {} any more: it lost its state, or is another one",
@@ -147,8 +154,8 @@ async fn watch_to_the_end(handle: &OrderHandle, watch: &mut dyn Watch) -> anyhow
                     if !lost {
                         lost = true;
                         watch.say(
-                            "lost the server, and waiting for it to come back; Ctrl-C stops \
-                             waiting, and the order goes on when it is back",
+                            "lost the server, and waiting for it to come back; the order goes on \
+                             when it is back",
                         );
                     }
                     tokio::time::sleep(ASK_AGAIN_AFTER).await;

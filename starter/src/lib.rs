@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`args`] | what the command line takes |
 //! | [`submit`] | places an order, or finds that it is under way |
-//! | `unserved` | what is the matter with an order that no worker serves |
+//! | [`unserved`] | what is the matter with an order that no worker serves |
 //! | [`follow`] | an order's steps, as the server tells of them |
 //! | [`progress`] | what a history says of an order's steps: no server, no clock |
 //! | [`show`] | how it is shown: live, line by line, or as JSON |
@@ -38,7 +38,7 @@ pub mod show;
 pub mod status;
 pub mod stock;
 pub mod submit;
-mod unserved;
+pub mod unserved;
 
 use std::process::ExitCode;
 

@@ -21,8 +21,8 @@ use workflows::{ORDER_STATUS, OrderStatus, ProcessOrder, status::Waiting};
 
 use crate::{args::ListArgs, connect::connect, follow::OrderHandle, show::text::readable};
 
-/// Orders are the workflows of this type; those of its parts are not.
-const ORDERS: &str = "WorkflowType = 'ProcessOrder'";
+/// The query that finds orders: they are the workflows of this type; those of their parts are not.
+pub const ORDERS: &str = "WorkflowType = 'ProcessOrder'";
 
 /// How long a worker may take to say what an order waits for.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -69,7 +69,8 @@ pub async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn of_status(status: OrderStatus) -> String {
+/// The query that finds the orders of a status.
+pub fn of_status(status: OrderStatus) -> String {
     // An order that was terminated keeps the status that it had.
     let running = if status.is_end() {
         ""
@@ -97,7 +98,7 @@ async fn waiting(client: &Client, order: &WorkflowExecution) -> Option<Waiting> 
 
 /// How many orders there are of each status; `None` where the namespace does not know the search
 /// attribute. The server groups by its own attributes only, so each status is asked for.
-async fn counts(client: &Client) -> Option<Vec<(OrderStatus, usize)>> {
+pub async fn counts(client: &Client) -> Option<Vec<(OrderStatus, usize)>> {
     let counting = OrderStatus::ALL.map(async |status| {
         let count = count(client, of_status(status)).await?;
         Ok::<_, ClientError>((status, count))

@@ -1,8 +1,11 @@
 //! What an order under way is told. Each says what came of it, or why nothing was changed.
+//!
+//! [`tell`] tells it; the other functions are subcommands.
 
 use std::process::ExitCode;
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
+use futures::{FutureExt, future::BoxFuture};
 use orders::{ADDRESS_RULE, is_address, limits::MAX_ADDRESS, quoted, within};
 use temporal::shell_word;
 use temporalio_client::{
@@ -10,6 +13,7 @@ use temporalio_client::{
     WorkflowTerminateOptions,
     errors::{WorkflowInteractionError, WorkflowUpdateError},
 };
+use thiserror::Error;
 use workflows::ProcessOrder;
 
 use crate::{
@@ -21,19 +25,130 @@ use crate::{
     unserved::{self, NO_WORKER_AFTER},
 };
 
+/// A message to an order.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Message {
+    /// To continue without asking further.
+    Approve,
+    /// To end without having changed anything, and why.
+    Reject(String),
+    /// To undo what was done, and why.
+    Cancel(String),
+    /// To deliver to this address.
+    ChangeAddress(String),
+}
+
+/// Why an order did not do what it was told. Nothing was changed.
+#[derive(Debug, Error)]
+pub enum NotTold {
+    /// The order refused, by its own rules.
+    #[error("{order_id}: {reason}; nothing was changed")]
+    Refused {
+        /// The order's ID.
+        order_id: String,
+        /// Its reason.
+        reason: String,
+    },
+    /// The order has ended.
+    #[error("{order_id}: it is too late, the order has ended{status}; nothing was changed")]
+    Ended {
+        /// The order's ID.
+        order_id: String,
+        /// How it ended, in brackets, if the server says it.
+        status: String,
+    },
+    /// The server did not pass the message on.
+    #[error(transparent)]
+    Server(#[from] WorkflowUpdateError),
+}
+
+/// Tells an order something, and waits for its answer, which is a sentence. It takes a worker.
+///
+/// # Errors
+/// Returns the reason if nothing was changed.
+pub fn tell<'a>(
+    order: &'a OrderHandle,
+    message: &'a Message,
+) -> BoxFuture<'a, Result<String, NotTold>> {
+    send(order, message).boxed()
+}
+
+async fn send(order: &OrderHandle, message: &Message) -> Result<String, NotTold> {
+    let order_id = &order.info().workflow_id;
+    let options = WorkflowExecuteUpdateOptions::default();
+    let answer = match message.clone() {
+        Message::Approve => {
+            let update = order.execute_update(ProcessOrder::approve, ().into(), options);
+            let done = format!("{order_id} is approved and continues");
+            update.await.map(|()| done)
+        }
+        Message::Reject(reason) => {
+            let update = order.execute_update(ProcessOrder::reject, reason.into(), options);
+            update.await.map(|()| format!("{order_id} is rejected"))
+        }
+        Message::Cancel(reason) => {
+            let update = order.execute_update(ProcessOrder::cancel, reason.into(), options);
+            update
+                .await
+                .map(|()| format!("{order_id} is being cancelled"))
+        }
+        Message::ChangeAddress(address) => {
+            let update =
+                order.execute_update(ProcessOrder::change_address, address.into(), options);
+            update.await.map(|change| {
+                let before = change.before.map(|before| format!(", and not to {before}"));
+                let before = before.unwrap_or_default();
+                format!("{order_id} goes to {}{before}", change.address)
+            })
+        }
+    };
+    match answer {
+        Ok(answer) => Ok(answer),
+        Err(WorkflowUpdateError::Failed(failure)) => Err(NotTold::Refused {
+            order_id: order_id.clone(),
+            reason: innermost(&failure),
+        }),
+        Err(WorkflowUpdateError::NotFound(_)) => Err(ended(order).await),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// That it is too late: the order has ended.
+async fn ended(order: &OrderHandle) -> NotTold {
+    let described = order.describe(WorkflowDescribeOptions::default()).await;
+    let status = described
+        .map(|description| {
+            let status = description
+                .search_attributes()
+                .get(&workflows::ORDER_STATUS)
+                .unwrap_or_else(|| format!("{:?}", description.status()));
+            format!(" (its status is {status})")
+        })
+        .unwrap_or_default();
+    NotTold::Ended {
+        order_id: order.info().workflow_id.clone(),
+        status,
+    }
+}
+
+/// Checks an address before it is sent.
+///
+/// # Errors
+/// Returns an error if it is none, or too long.
+pub fn check_address(address: &str) -> anyhow::Result<()> {
+    if !is_address(address) {
+        bail!("{} is not an address: {ADDRESS_RULE}", quoted(address));
+    }
+    Ok(within("address", address, MAX_ADDRESS)?)
+}
+
 /// Sends an order to another address.
 ///
 /// # Errors
 /// Returns an error if the order refuses, or there is no such order.
 pub async fn change_address(args: &ChangeAddressArgs) -> anyhow::Result<ExitCode> {
     let order_id = &args.order_id;
-    if !is_address(&args.deliver_to) {
-        bail!(
-            "{} is not an address: {ADDRESS_RULE}",
-            quoted(&args.deliver_to)
-        );
-    }
-    within("address", &args.deliver_to, MAX_ADDRESS)?;
+    check_address(&args.deliver_to)?;
     let told = Told::begin(&args.common, order_id).await?;
     let address = args.deliver_to.clone();
     if args.no_reply {
@@ -47,20 +162,11 @@ pub async fn change_address(args: &ChangeAddressArgs) -> anyhow::Result<ExitCode
                 args.deliver_to,
                 shell_word(order_id)
             )),
-            Err(WorkflowInteractionError::NotFound(_)) => Err(told.ended().await),
+            Err(WorkflowInteractionError::NotFound(_)) => Err(ended(&told.order).await.into()),
             Err(error) => Err(error.into()),
         };
     }
-    let options = WorkflowExecuteUpdateOptions::default();
-    let update = told
-        .order
-        .execute_update(ProcessOrder::change_address, address.into(), options);
-    let change = told.answer(update).await?;
-    let before = change
-        .before
-        .map(|before| format!(", and not to {before}"))
-        .unwrap_or_default();
-    told.done(&format!("{order_id} goes to {}{before}", change.address))
+    told.order_does(&Message::ChangeAddress(address)).await
 }
 
 /// Approves an order that waits for it.
@@ -69,12 +175,7 @@ pub async fn change_address(args: &ChangeAddressArgs) -> anyhow::Result<ExitCode
 /// Returns an error if the order does not wait for approval, or there is no such order.
 pub async fn approve(args: &MessageArgs) -> anyhow::Result<ExitCode> {
     let told = Told::begin(&args.common, &args.order_id).await?;
-    let options = WorkflowExecuteUpdateOptions::default();
-    let update = told
-        .order
-        .execute_update(ProcessOrder::approve, ().into(), options);
-    told.answer(update).await?;
-    told.done(&format!("{} is approved and continues", args.order_id))
+    told.order_does(&Message::Approve).await
 }
 
 /// Rejects an order that waits for approval.
@@ -83,13 +184,7 @@ pub async fn approve(args: &MessageArgs) -> anyhow::Result<ExitCode> {
 /// Returns an error if the order does not wait for approval, or there is no such order.
 pub async fn reject(args: &ReasonArgs) -> anyhow::Result<ExitCode> {
     let told = Told::begin(&args.common, &args.order_id).await?;
-    let options = WorkflowExecuteUpdateOptions::default();
-    let reason = args.reason.clone();
-    let update = told
-        .order
-        .execute_update(ProcessOrder::reject, reason.into(), options);
-    told.answer(update).await?;
-    told.done(&format!("{} is rejected", args.order_id))
+    told.order_does(&Message::Reject(args.reason.clone())).await
 }
 
 /// Cancels an order, and follows it until what was done is undone.
@@ -98,14 +193,8 @@ pub async fn reject(args: &ReasonArgs) -> anyhow::Result<ExitCode> {
 /// Returns an error if it is too late, or there is no such order.
 pub async fn cancel(args: &ReasonArgs) -> anyhow::Result<ExitCode> {
     let mut told = Told::begin(&args.common, &args.order_id).await?;
-    let options = WorkflowExecuteUpdateOptions::default();
-    let reason = args.reason.clone();
-    let update = told
-        .order
-        .execute_update(ProcessOrder::cancel, reason.into(), options);
-    told.answer(update).await?;
-    told.show
-        .say(&format!("{} is being cancelled", args.order_id));
+    let answer = told.answer(&Message::Cancel(args.reason.clone())).await?;
+    told.show.say(&answer);
     let followed = follow::follow(&told.order, &mut told.show).await?;
     told.show.ended(&followed);
     Ok(match followed {
@@ -129,7 +218,7 @@ pub async fn terminate(args: &ReasonArgs) -> anyhow::Result<ExitCode> {
              cargo run -p starter -- reconcile",
             args.order_id
         )),
-        Err(WorkflowInteractionError::NotFound(_)) => Err(told.ended().await),
+        Err(WorkflowInteractionError::NotFound(_)) => Err(ended(&told.order).await.into()),
         Err(error) => Err(error.into()),
     }
 }
@@ -137,7 +226,6 @@ pub async fn terminate(args: &ReasonArgs) -> anyhow::Result<ExitCode> {
 /// An order that is told something.
 struct Told {
     order: OrderHandle,
-    order_id: String,
     show: Show,
 }
 
@@ -146,7 +234,6 @@ impl Told {
         let client = connect(&common.connect).await?;
         Ok(Self {
             order: follow::find(&client, order_id).await?,
-            order_id: order_id.to_owned(),
             show: Show::new(&common.output),
         })
     }
@@ -156,52 +243,24 @@ impl Told {
         Ok(ExitCode::SUCCESS)
     }
 
+    async fn order_does(self, message: &Message) -> anyhow::Result<ExitCode> {
+        let answer = self.answer(message).await?;
+        self.done(&answer)
+    }
+
     /// Waits for the order's answer.
-    async fn answer<T>(
-        &self,
-        update: impl Future<Output = Result<T, WorkflowUpdateError>>,
-    ) -> anyhow::Result<T> {
-        let mut update = std::pin::pin!(update);
-        let answer = match tokio::time::timeout(NO_WORKER_AFTER, &mut update).await {
+    async fn answer(&self, message: &Message) -> anyhow::Result<String> {
+        let mut telling = tell(&self.order, message);
+        let answer = match tokio::time::timeout(NO_WORKER_AFTER, &mut telling).await {
             Ok(answer) => answer,
             Err(_) => {
                 let matter = unserved::no_answer(&self.order).await?;
                 anstream::eprintln!(
                     "{matter}. What was asked may still happen, also if you do not wait for it"
                 );
-                update.await
+                telling.await
             }
         };
-        match answer {
-            Ok(answer) => Ok(answer),
-            Err(WorkflowUpdateError::Failed(failure)) => Err(anyhow!(
-                "{}: {}; nothing was changed",
-                self.order_id,
-                innermost(&failure)
-            )),
-            Err(WorkflowUpdateError::NotFound(_)) => Err(self.ended().await),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// That it is too late: the order has ended.
-    async fn ended(&self) -> anyhow::Error {
-        let described = self
-            .order
-            .describe(WorkflowDescribeOptions::default())
-            .await;
-        let status = described
-            .map(|description| {
-                let status = description
-                    .search_attributes()
-                    .get(&workflows::ORDER_STATUS)
-                    .unwrap_or_else(|| format!("{:?}", description.status()));
-                format!(" (its status is {status})")
-            })
-            .unwrap_or_default();
-        anyhow!(
-            "{}: it is too late, the order has ended{status}; nothing was changed",
-            self.order_id
-        )
+        Ok(answer?)
     }
 }

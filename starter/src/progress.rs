@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use orders::{MAX_MESSAGE, shortened};
+use orders::{MAX_MESSAGE, MAX_QUOTE, shortened};
 use serde::{Deserialize, Serialize};
 use temporalio_common::protos::temporal::api::{
     common::v1::Payloads,
@@ -58,6 +58,15 @@ pub struct StepChange {
         with = "milliseconds"
     )]
     pub took_ms: Option<Duration>,
+    /// When the step was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "rfc3339")]
+    pub started_at: Option<SystemTime>,
+    /// When it is to be tried again, where it failed and waits for that.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "rfc3339")]
+    pub next_attempt_at: Option<SystemTime>,
+    /// The worker that is at the step, or was last, as it calls itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<String>,
     /// When the step ends at the latest, where it is a pause.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "rfc3339")]
     pub ends_at: Option<SystemTime>,
@@ -78,6 +87,9 @@ impl StepChange {
             state,
             attempts,
             took_ms: None,
+            started_at: None,
+            next_attempt_at: None,
+            worker: None,
             ends_at: None,
             answer: Answer::default(),
             payloads: None,
@@ -123,6 +135,8 @@ impl StockLevels {
 pub enum OrderEvent {
     /// A step changed.
     Step(StepChange),
+    /// A worker has taken a step.
+    Taken(StepChange),
     /// The workflow's own code failed; the order waits for a worker with the fix.
     CodeFailed(String),
     /// The server did not take a worker's decision, and asks for another at once: why. Nothing is
@@ -142,6 +156,8 @@ struct Step {
     activity_id: Option<String>,
     asked_at: Option<SystemTime>,
     ends_at: Option<SystemTime>,
+    next_attempt_at: Option<SystemTime>,
+    worker: Option<String>,
     attempts: u32,
     state: StepState,
 }
@@ -186,6 +202,8 @@ impl Progress {
                 let attempts = started.attempt.max(1).unsigned_abs();
                 if let Some(step) = self.steps.get_mut(&started.scheduled_event_id) {
                     step.attempts = attempts;
+                    step.worker = named(&started.identity);
+                    step.next_attempt_at = None;
                 }
                 Vec::new()
             }
@@ -293,22 +311,30 @@ impl Progress {
     pub fn pending(&mut self, pending: &[PendingActivityInfo]) -> Vec<OrderEvent> {
         let mut changes = Vec::new();
         for activity in pending {
-            let Some(failure) = &activity.last_failure else {
-                continue;
-            };
-            let error = innermost(failure);
-            let state = StepState::Retrying { error };
-            let attempts = activity.attempt.max(1).unsigned_abs();
             let step = self
                 .steps
                 .values_mut()
                 .find(|step| step.activity_id.as_ref() == Some(&activity.activity_id));
-            if let Some(step) = step
-                && (step.attempts < attempts || step.state != state)
-            {
-                step.attempts = attempts;
-                step.state = state;
-                changes.push(step.change(None, None));
+            let Some(step) = step else {
+                continue;
+            };
+            let worker = named(&activity.last_worker_identity);
+            let next_attempt_at = activity
+                .next_attempt_schedule_time
+                .and_then(|time| time.try_into().ok());
+            let is_taken = (&step.worker, step.next_attempt_at) != (&worker, next_attempt_at);
+            (step.worker, step.next_attempt_at) = (worker, next_attempt_at);
+            let attempts = activity.attempt.max(1).unsigned_abs();
+            let failure = activity.last_failure.as_ref().map(innermost);
+            let failed = failure.map(|error| StepState::Retrying { error });
+            match failed {
+                Some(state) if step.attempts < attempts || step.state != state => {
+                    step.attempts = attempts;
+                    step.state = state;
+                    changes.push(OrderEvent::Step(step.change(None, None)));
+                }
+                _ if is_taken => changes.push(OrderEvent::Taken(step.change(None, None))),
+                _ => {}
             }
         }
         changes
@@ -339,12 +365,14 @@ impl Progress {
             },
             asked_at,
             ends_at: asked_at.zip(timer(event)).map(|(at, time)| at + time),
+            next_attempt_at: None,
+            worker: None,
             attempts: 0,
             state: StepState::Running,
         };
         let change = step.change(None, None);
         self.steps.insert(event.event_id, step);
-        change
+        OrderEvent::Step(change)
     }
 
     fn end(
@@ -377,18 +405,26 @@ impl Step {
         let took = at
             .zip(self.asked_at)
             .and_then(|(at, asked)| at.duration_since(asked).ok());
-        self.change(took, payloads)
+        OrderEvent::Step(self.change(took, payloads))
     }
 
-    fn change(&self, took_ms: Option<Duration>, payloads: Option<Payloads>) -> OrderEvent {
-        OrderEvent::Step(StepChange {
+    fn change(&self, took_ms: Option<Duration>, payloads: Option<Payloads>) -> StepChange {
+        StepChange {
             about: self.about.clone(),
             took_ms,
+            started_at: self.asked_at,
+            next_attempt_at: self.next_attempt_at.filter(|_| self.is_open()),
+            worker: self.worker.clone(),
             ends_at: self.ends_at.filter(|_| self.is_open()),
             payloads,
             ..StepChange::new(&self.name, self.number, self.state.clone(), self.attempts)
-        })
+        }
     }
+}
+
+/// A worker's name, unless the server does not know it.
+fn named(identity: &str) -> Option<String> {
+    (!identity.is_empty()).then(|| shortened(identity, MAX_QUOTE).into_owned())
 }
 
 /// Why a workflow task failed, if there is nothing wrong with the workflow's code.

@@ -1,7 +1,7 @@
 //! Places an order, or finds that it is under way.
 
 use anyhow::{Context, bail};
-use futures::{FutureExt, future::LocalBoxFuture};
+use futures::{FutureExt, future::BoxFuture};
 use orders::Order;
 use temporal::{NoSearchAttribute, ensure_keyword, reported};
 use temporalio_client::{
@@ -9,6 +9,7 @@ use temporalio_client::{
     errors::WorkflowStartError,
 };
 use temporalio_common::search_attributes::SearchAttributes;
+use thiserror::Error;
 use workflows::{ORDER_STATUS, OrderInput, OrderStatus, ProcessOrder, policies};
 
 use crate::follow::{self, OrderHandle};
@@ -35,6 +36,18 @@ impl Submitted {
     }
 }
 
+/// The order is under way on another task queue, where other workers serve it.
+#[derive(Debug, Error)]
+#[error(
+    "{order_id} is already running, on task queue {theirs:?} and not on {ours:?}: choose another order \
+     number, or the same task queue"
+)]
+pub struct OtherQueue {
+    order_id: String,
+    theirs: String,
+    ours: String,
+}
+
 /// Checks an order before anything is sent, as the workflow does when it starts.
 ///
 /// # Errors
@@ -58,8 +71,8 @@ pub fn submit<'a>(
     client: &'a Client,
     task_queue: &'a str,
     order: &'a Order,
-) -> LocalBoxFuture<'a, anyhow::Result<Submitted>> {
-    place(client, task_queue, order).boxed_local()
+) -> BoxFuture<'a, anyhow::Result<Submitted>> {
+    place(client, task_queue, order).boxed()
 }
 
 async fn place(client: &Client, task_queue: &str, order: &Order) -> anyhow::Result<Submitted> {
@@ -124,11 +137,11 @@ async fn under_way(client: &Client, task_queue: &str, order_id: &str) -> anyhow:
         .await
         .context("cannot look up the running order")?;
     if there.task_queue() != task_queue {
-        bail!(
-            "{order_id} is already running, on task queue {:?} and not on {task_queue:?}: choose \
-             another order number, or the same task queue",
-            there.task_queue(),
-        );
+        bail!(OtherQueue {
+            order_id: order_id.to_owned(),
+            theirs: there.task_queue().to_owned(),
+            ours: task_queue.to_owned(),
+        });
     }
     Ok(Submitted::UnderWay(handle))
 }

@@ -14,7 +14,7 @@ use workflows::ProcessOrder;
 use crate::progress::innermost;
 
 /// A task that lies longer than this has no worker.
-pub(crate) const NO_WORKER_AFTER: Duration = Duration::from_secs(3);
+pub const NO_WORKER_AFTER: Duration = Duration::from_secs(3);
 
 /// A step that was tried more often than this does not fail by chance.
 const OFTEN: i32 = 3;
@@ -54,9 +54,7 @@ pub(crate) async fn stuck(
 ///
 /// # Errors
 /// Returns an error if the server does not answer.
-pub(crate) async fn no_answer(
-    order: &WorkflowHandle<Client, ProcessOrder>,
-) -> anyhow::Result<String> {
+pub async fn no_answer(order: &WorkflowHandle<Client, ProcessOrder>) -> anyhow::Result<String> {
     let there = order.describe(WorkflowDescribeOptions::default()).await?;
     let order_id = &order.info().workflow_id;
     let advice = match there.close_time() {

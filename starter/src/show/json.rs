@@ -71,7 +71,7 @@ impl From<&OrderEvent> for JsonLine {
             OrderEvent::CodeFailed(error) => Self::CodeFailed { error },
             OrderEvent::DecidedAgain(reason) => Self::DecidedAgain { reason },
             OrderEvent::Asked(what) => Self::Asked { what },
-            OrderEvent::Step(step) => Self::Step(step),
+            OrderEvent::Step(step) | OrderEvent::Taken(step) => Self::Step(step),
         }
     }
 }

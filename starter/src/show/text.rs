@@ -32,7 +32,7 @@ const NO_KEY: &str = "it is encrypted with key";
 /// What happened, in a line of at most `columns` columns; longer ones are wrapped.
 pub fn event(event: &OrderEvent, columns: usize) -> Option<String> {
     Some(match event {
-        OrderEvent::PickedUp => return None,
+        OrderEvent::PickedUp | OrderEvent::Taken(_) => return None,
         OrderEvent::CodeFailed(error) => wrapped(&code_failed(error), columns),
         OrderEvent::DecidedAgain(reason) => {
             let reason = printable(reason);

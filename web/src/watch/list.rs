@@ -1,0 +1,296 @@
+//! The list of the newest orders, looked up once for all browsers.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use futures::TryStreamExt;
+use inventory::{Change, Entry};
+use serde::Serialize;
+use starter::list::ORDERS;
+use temporalio_client::{
+    Client, WorkflowCountOptions, WorkflowExecution, WorkflowExecutionStatus, WorkflowListOptions,
+    errors::ClientError,
+};
+use tokio::{
+    sync::{Notify, watch},
+    time::{sleep, timeout},
+};
+use workflows::{ORDER_STATUS, OrderStatus};
+
+use super::source::Source;
+use crate::view::{OrderSummary, rfc3339};
+
+/// The most orders that browsers are told of.
+pub(crate) const NEWEST: usize = 200;
+
+/// The list costs the server something, so this is the shortest time between two of them.
+const AT_MOST_EVERY: Duration = Duration::from_millis(500);
+
+/// The server may take this long until its list has what happened.
+const LISTED_WITHIN: Duration = Duration::from_millis(1_500);
+
+/// How often to look while orders run of which nothing was heard.
+const WHILE_RUNNING: Duration = Duration::from_secs(3);
+
+/// How often to look while nothing seems to happen: others place orders, too.
+const OTHERWISE: Duration = Duration::from_secs(5);
+
+/// The newest orders.
+#[derive(Debug, Default)]
+pub(crate) struct List {
+    version: u64,
+    /// Since when no order has vanished from it.
+    complete_since: u64,
+    /// Newest first, each with the version in which it changed last.
+    orders: Vec<(u64, OrderSummary)>,
+    total: usize,
+}
+
+/// What a browser is told of the list.
+#[derive(Debug, Serialize)]
+pub(crate) struct Changes {
+    /// The orders that changed.
+    orders: Vec<OrderSummary>,
+    /// How many orders there are.
+    total: usize,
+    /// Whether these are all of the newest, and others that were told before are gone.
+    whole: bool,
+}
+
+impl List {
+    /// What changed since a version, and the version now.
+    pub fn since(&self, version: u64) -> (u64, Changes) {
+        let whole = version < self.complete_since || version == 0;
+        let changed = |since: &&(u64, OrderSummary)| whole || since.0 > version;
+        let orders = self.orders.iter().filter(changed);
+        let changes = Changes {
+            orders: orders.map(|(_, order)| order.clone()).collect(),
+            total: self.total,
+            whole,
+        };
+        (self.version, changes)
+    }
+
+    /// The newest run of an order, if it is listed.
+    pub fn run_id(&self, order_id: &str) -> Option<&str> {
+        let mut orders = self.orders.iter();
+        let found = orders.find(|(_, order)| order.order_id == order_id);
+        found.map(|(_, order)| order.run_id.as_str())
+    }
+
+    fn is_busy(&self) -> bool {
+        let mut orders = self.orders.iter();
+        orders.any(|(_, order)| order.execution == RUNNING)
+    }
+
+    /// Takes in what the server lists now. The ledger may know more of an order.
+    fn take(&mut self, listed: Vec<OrderSummary>, total: usize) -> bool {
+        let known: HashMap<_, _> = self
+            .orders
+            .iter()
+            .map(|(since, order)| (order.order_id.as_str(), (*since, order)))
+            .collect();
+        let version = self.version + 1;
+        let orders: Vec<_> = listed
+            .into_iter()
+            .map(|mut order| match known.get(order.order_id.as_str()) {
+                Some((since, before)) if before.run_id == order.run_id => {
+                    order.percent = order.percent.max(before.percent);
+                    let same = **before == order;
+                    (if same { *since } else { version }, order)
+                }
+                _ => (version, order),
+            })
+            .collect();
+        let still: HashSet<_> = orders
+            .iter()
+            .map(|(_, order)| order.order_id.as_str())
+            .collect();
+        let vanished = orders.len() < NEWEST && known.keys().any(|id| !still.contains(id));
+        let changed = self.version == 0
+            || vanished
+            || total != self.total
+            || orders.iter().any(|(since, _)| *since == version);
+        if vanished {
+            self.complete_since = version;
+        }
+        (self.version, self.orders, self.total) = (version, orders, total);
+        changed
+    }
+
+    /// Takes in an order that was just placed here.
+    fn placed(&mut self, order: OrderSummary) {
+        self.version += 1;
+        self.total += 1;
+        self.orders.retain(|(_, it)| it.order_id != order.order_id);
+        self.orders.insert(0, (self.version, order));
+        self.orders.truncate(NEWEST);
+    }
+
+    /// Takes in new lines of the ledger, which tell how far orders are before the server lists it.
+    fn advance(&mut self, lines: &[Entry]) -> bool {
+        let version = self.version + 1;
+        let mut changed = false;
+        for line in lines {
+            let percent = match line.change {
+                Change::Reserved => 40,
+                Change::Charged => 60,
+                _ => continue,
+            };
+            let submission = line.submission();
+            let order = self.orders.iter_mut().find(|(_, order)| {
+                order.order_id == line.order_id
+                    && Some(order.run_id.as_str()) == submission.as_deref()
+            });
+            if let Some((since, order)) = order
+                && order.percent < Some(percent)
+            {
+                (*since, order.percent) = (version, Some(percent));
+                changed = true;
+            }
+        }
+        if changed {
+            self.version = version;
+        }
+        changed
+    }
+}
+
+/// The list, and who is told that it changed.
+#[derive(Default)]
+pub(crate) struct Listing {
+    list: Mutex<List>,
+    changed: watch::Sender<u64>,
+    stirred: Notify,
+}
+
+impl Listing {
+    /// Is told of each change.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// The list as it is.
+    pub fn list(&self) -> MutexGuard<'_, List> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut List) -> bool) {
+        let changed = change(&mut self.list());
+        if changed {
+            self.changed.send_modify(|changes| *changes += 1);
+        }
+    }
+
+    /// An order was placed here.
+    pub fn placed(&self, order_id: &str, run_id: &str, now: SystemTime) {
+        let order = OrderSummary {
+            order_id: order_id.to_owned(),
+            status: OrderStatus::Received.to_string(),
+            execution: RUNNING.to_owned(),
+            run_id: run_id.to_owned(),
+            placed_at: Some(rfc3339(now)),
+            percent: Some(0),
+            ..OrderSummary::default()
+        };
+        self.change(|list| {
+            list.placed(order);
+            true
+        });
+        self.stir();
+    }
+
+    /// The ledger has new lines.
+    pub fn advance(&self, lines: &[Entry]) {
+        self.change(|list| list.advance(lines));
+        self.stir();
+    }
+
+    /// Something happened to some order.
+    pub fn stir(&self) {
+        self.stirred.notify_one();
+    }
+
+    /// Keeps the list up to date while somebody looks.
+    pub async fn watch(&self, source: &Source) {
+        let client = source.connected().await;
+        let mut again = false;
+        loop {
+            source.somebody_looks().await;
+            match newest(&client, ORDERS.to_owned(), NEWEST).await {
+                Ok((orders, total)) => self.change(|list| list.take(orders, total)),
+                Err(error) => tracing::debug!("cannot list the orders: {error}"),
+            }
+            sleep(AT_MOST_EVERY).await;
+            let pause = match again {
+                true => LISTED_WITHIN - AT_MOST_EVERY,
+                false if self.list().is_busy() => WHILE_RUNNING,
+                false => OTHERWISE,
+            };
+            // What stirred may not be listed yet, so there is another look after it.
+            again = timeout(pause, self.stirred.notified()).await.is_ok();
+        }
+    }
+}
+
+/// The newest orders of a query, and how many there are.
+pub(crate) async fn newest(
+    client: &Client,
+    query: String,
+    limit: usize,
+) -> Result<(Vec<OrderSummary>, usize), ClientError> {
+    let options = WorkflowListOptions::builder().limit(limit).build();
+    let listed = client.list_workflows(query.clone(), options);
+    let listed: Vec<_> = listed.map_ok(|order| summary(&order)).try_collect().await?;
+    let total = if listed.len() < limit {
+        listed.len()
+    } else {
+        let counting = client.count_workflows(query, WorkflowCountOptions::default());
+        counting.await?.count()
+    };
+    Ok((listed, total))
+}
+
+/// The server's word for an order that has not ended.
+const RUNNING: &str = "Running";
+
+fn summary(order: &WorkflowExecution) -> OrderSummary {
+    let own = order.search_attributes().get(&ORDER_STATUS);
+    let execution = format!("{:?}", order.status());
+    let was_stopped = matches!(
+        order.status(),
+        WorkflowExecutionStatus::Terminated | WorkflowExecutionStatus::TimedOut
+    );
+    let percent = own.as_deref().and_then(percent);
+    let versioning = order.raw().versioning_info.as_ref();
+    let version = versioning.and_then(|info| info.deployment_version.as_ref());
+    OrderSummary {
+        order_id: order.id().to_owned(),
+        status: own
+            .filter(|_| !was_stopped)
+            .unwrap_or_else(|| execution.clone()),
+        execution,
+        run_id: order.run_id().to_owned(),
+        placed_at: order.start_time().map(rfc3339),
+        ended_at: order.close_time().map(rfc3339),
+        percent,
+        build: version.map(|version| version.build_id.clone()),
+    }
+}
+
+/// How far an order of this status is at least.
+fn percent(status: &str) -> Option<u32> {
+    let mut all = OrderStatus::ALL.into_iter();
+    Some(match all.find(|it| it.to_string() == status)? {
+        OrderStatus::Received | OrderStatus::CheckingFraud => 0,
+        OrderStatus::Pausing | OrderStatus::AwaitingApproval | OrderStatus::PreparingShipment => 20,
+        OrderStatus::Charging => 40,
+        OrderStatus::AwaitingAddress | OrderStatus::Shipping => 60,
+        OrderStatus::Resupplying => 80,
+        OrderStatus::Completed => 100,
+        _ => return None,
+    })
+}

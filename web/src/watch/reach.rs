@@ -1,0 +1,101 @@
+//! Whether the Temporal server and its workers are there.
+
+use std::time::Duration;
+
+use temporalio_client::{Client, grpc::WorkflowService, tonic::IntoRequest};
+use temporalio_common::protos::temporal::api::{
+    enums::v1::TaskQueueType,
+    taskqueue::v1::TaskQueue,
+    workflowservice::v1::{DescribeTaskQueueRequest, DescribeTaskQueueResponse},
+};
+use tokio::time::{sleep, timeout};
+
+use super::source::Source;
+
+/// How often the server is looked for, and looked after.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long it may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_millis(1_500);
+
+/// A task that lies longer than this has no worker.
+const NO_WORKER_AFTER: Duration = Duration::from_secs(3);
+
+/// Connects, and then says what is missing while somebody looks.
+pub(crate) async fn watch(source: &Source) {
+    let client = loop {
+        match temporal::connect(&source.site.settings, "order-management-web").await {
+            Ok(client) => break client,
+            Err(error) => {
+                let error = error.to_string();
+                let known = source.reach.borrow().temporal.as_ref() == Some(&error);
+                if !known {
+                    tracing::warn!("{error}. Retrying until it works");
+                    source
+                        .reach
+                        .send_modify(|reach| reach.temporal = Some(error));
+                }
+                sleep(LOOK_EVERY).await;
+            }
+        }
+    };
+    source.client.send_replace(Some(client.clone()));
+    loop {
+        let temporal = temporal::answers(&client, ANSWER_WITHIN).await.err();
+        let workers = match temporal {
+            None => no_worker(&client, &source.site.task_queue).await,
+            // Nobody can tell.
+            Some(_) => None,
+        };
+        let temporal = temporal.map(|reason| {
+            let address = source.site.settings.address();
+            format!(
+                "the Temporal server at {address} does not answer ({reason}); orders go on when it is back"
+            )
+        });
+        source.reach.send_if_modified(|reach| {
+            let changed = reach.temporal != temporal || reach.workers != workers;
+            (reach.temporal, reach.workers) = (temporal, workers);
+            changed
+        });
+        sleep(LOOK_EVERY).await;
+        source.somebody_looks().await;
+    }
+}
+
+/// That nobody takes tasks from the queue, if that is so.
+async fn no_worker(client: &Client, queue: &str) -> Option<String> {
+    for kind in [TaskQueueType::Workflow, TaskQueueType::Activity] {
+        let there = describe(client, queue, kind).await?;
+        let lain = there.stats.and_then(|stats| stats.approximate_backlog_age);
+        let lain = lain.and_then(|age| Duration::try_from(age).ok());
+        let lain = lain.unwrap_or_default();
+        if there.pollers.is_empty() || lain >= NO_WORKER_AFTER {
+            return Some(format!(
+                "no worker takes tasks from task queue {queue:?}; start one: cargo run -p worker"
+            ));
+        }
+    }
+    None
+}
+
+async fn describe(
+    client: &Client,
+    queue: &str,
+    kind: TaskQueueType,
+) -> Option<DescribeTaskQueueResponse> {
+    let request = DescribeTaskQueueRequest {
+        namespace: client.options().namespace.clone(),
+        task_queue: Some(TaskQueue {
+            name: queue.to_owned(),
+            ..TaskQueue::default()
+        }),
+        task_queue_type: kind.into(),
+        report_stats: true,
+        ..DescribeTaskQueueRequest::default()
+    };
+    let mut client = client.clone();
+    let asking = WorkflowService::describe_task_queue(&mut client, request.into_request());
+    let there = timeout(ANSWER_WITHIN, asking).await.ok()?.ok()?;
+    Some(there.into_inner())
+}
