@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use thiserror::Error;
 
 use crate::{
@@ -337,6 +337,21 @@ impl Order {
             .collect();
         merged(&all)
     }
+}
+
+/// Returns whether the JSON of an order is spelled as the Go demo spells it.
+///
+/// ```
+/// assert!(orders::is_spelled_as_in_go(br#"{"OrderID":"order-1","Item":"123456"}"#));
+/// assert!(!orders::is_spelled_as_in_go(br#"{"orderID":"order-1","item":"123456"}"#));
+/// ```
+pub fn is_spelled_as_in_go(json: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct InGo {
+        #[serde(rename = "Item")]
+        _item: IgnoredAny,
+    }
+    from_json::<InGo>(json).is_ok()
 }
 
 /// Checks that a text is not longer than its limit, in characters.

@@ -33,6 +33,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(150);
 /// The type of the workflow that a shipment apart is.
 const SHIPMENT_APART: &str = "ShipItem";
 
+/// What the Go demo's starter puts before an order's ID to name its workflow.
+const GO_PREFIX: &str = "ordermanagement-wkfl-";
+
 /// The pause before a server that was lost is asked again.
 pub(crate) const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
@@ -86,15 +89,18 @@ pub fn find<'a>(
 }
 
 async fn look_for(client: &Client, order_id: &str) -> anyhow::Result<OrderHandle> {
-    let handle: OrderHandle = client.get_workflow_handle(order_id);
-    match handle.describe(WorkflowDescribeOptions::default()).await {
-        Ok(description) => Ok(run(&handle, description.run_id())),
-        Err(WorkflowInteractionError::NotFound(_)) => bail!(
-            "the server knows no order {:?}; `cargo run -p starter -- list` names the last ones",
-            excerpt(order_id)
-        ),
-        Err(error) => Err(error.into()),
+    for workflow_id in [order_id, &format!("{GO_PREFIX}{order_id}")] {
+        let handle: OrderHandle = client.get_workflow_handle(workflow_id);
+        match handle.describe(WorkflowDescribeOptions::default()).await {
+            Ok(description) => return Ok(run(&handle, description.run_id())),
+            Err(WorkflowInteractionError::NotFound(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
+    bail!(
+        "the server knows no order {:?}; `cargo run -p starter -- list` names the last ones",
+        excerpt(order_id)
+    )
 }
 
 /// Another run of the same order.
@@ -202,7 +208,7 @@ async fn ended(handle: &OrderHandle) -> anyhow::Result<Followed> {
     loop {
         let options = WorkflowGetResultOptions::default();
         return Ok(match handle.get_result(options).await {
-            Ok(result) => Followed::Completed(result),
+            Ok(answer) => Followed::Completed(answer.into_result(&handle.info().workflow_id)),
             Err(WorkflowGetResultError::Failed(error)) => {
                 Followed::NotCompleted(innermost(error.failure()))
             }

@@ -18,6 +18,7 @@ use crate::{
     config_file,
     connect_error::ConnectError,
     encryption::args::EncryptionArgs,
+    go_names,
     secret::{Secret, exposed},
     settings::Settings,
     text::{excerpt, printable},
@@ -109,6 +110,7 @@ impl ConnectArgs {
     }
 
     fn settings_in(&self, environment: &HashMap<String, String>) -> Result<Settings, ConnectError> {
+        go_names::check(environment, &self.environment())?;
         let file = self.config_file.clone();
         let file = file.filter(|file| !file.as_os_str().is_empty());
         if let Some(file) = &file {
@@ -231,7 +233,10 @@ impl ConnectArgs {
 fn environment(
     all: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<HashMap<String, String>, ConnectError> {
-    let temporals = all.filter(|(name, _)| name.as_encoded_bytes().starts_with(b"TEMPORAL_"));
+    let temporals = all.filter(|(name, _)| {
+        let name = name.as_encoded_bytes();
+        name.starts_with(b"TEMPORAL_") || go_names::is_one(name)
+    });
     temporals
         .map(|(name, value)| {
             let text = (name.into_string(), value.into_string());

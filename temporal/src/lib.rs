@@ -14,6 +14,7 @@
 //! | [`telemetry`] | metrics, traces, and the polls under way |
 //! | [`encryption`] | encrypts the data that the server stores |
 //! | [`codec_server`] | decrypts payloads for the Web UI and the Temporal CLI |
+//! | `go_names` | the Go demo's environment variables, and what to set instead |
 //! | `config_file` | reads and checks `temporal.toml` |
 //! | [`settings`] | the checked settings of a connection |
 //! | [`args`] | the flags `--address`, `--namespace`, ...; makes settings from flags, environment and file |
@@ -27,6 +28,7 @@ mod config_file;
 pub mod connect;
 pub mod connect_error;
 pub mod encryption;
+mod go_names;
 pub mod http;
 pub mod names;
 pub mod renewals;

@@ -12,9 +12,9 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-/// What is logged if `RUST_LOG` is not set: every event of an order, and the SDK's warnings and
-/// errors. Of a server that is away, its client would warn again and again.
-const DEFAULT_FILTER: &str = "info,temporalio_sdk=warn,temporalio_sdk_core=warn,\
+/// What is logged of the SDK if `RUST_LOG` is not set: its warnings and errors. Of a server that is away,
+/// its client would warn again and again.
+const OF_THE_SDK: &str = "temporalio_sdk=warn,temporalio_sdk_core=warn,\
     temporalio_sdk_core::worker::heartbeat=error,temporalio_client=error";
 
 /// How a log line is written.
@@ -46,7 +46,7 @@ pub fn init(format: LogFormat) {
     };
     let chosen = EnvFilter::builder()
         .with_default_directive(LevelFilter::INFO.into())
-        .parse_lossy(std::env::var("RUST_LOG").unwrap_or_else(|_| DEFAULT_FILTER.to_owned()));
+        .parse_lossy(std::env::var("RUST_LOG").unwrap_or_else(|_| default_filter()));
     // What the SDK itself has to say of a replay, such as that the code no longer fits the history,
     // is news.
     let news = dynamic_filter_fn(|line, _| {
@@ -55,4 +55,11 @@ pub fn init(format: LogFormat) {
     tracing_subscriber::registry()
         .with(lines.with_filter(chosen.and(news)))
         .init();
+}
+
+/// Every event of an order, from the level in `LOG_LEVEL` upwards, which the Go demo's worker reads too.
+fn default_filter() -> String {
+    let level = std::env::var("LOG_LEVEL").ok();
+    let level = level.and_then(|level| level.parse().ok());
+    format!("{},{OF_THE_SDK}", level.unwrap_or(LevelFilter::INFO))
 }

@@ -26,7 +26,7 @@ use temporalio_sdk::{
         WorkflowNext,
     },
 };
-use workflows::{OrderResult, ProcessOrder};
+use workflows::{Answer, ProcessOrder};
 
 /// Called with an order's outcome, once for each run of the process that ended.
 pub type OnEnd = Arc<dyn Fn(&str) + Send + Sync>;
@@ -158,8 +158,9 @@ fn reason(error: &ActivityExecutionError) -> String {
 /// The outcome in a word, and in a sentence. `None` if the order continues in another run.
 fn outcome(result: &ExecuteWorkflowResult) -> Option<(String, String)> {
     match result {
-        Ok(output) => Some(match output.downcast_ref::<OrderResult>() {
-            Some(order) => (word(&order.outcome), order.to_string()),
+        Ok(output) => Some(match output.downcast_ref::<Answer>() {
+            Some(Answer::InFull(order)) => (word(&order.outcome), order.to_string()),
+            Some(answer) => (word(&answer.outcome()), String::new()),
             None => ("completed".to_owned(), String::new()),
         }),
         Err(WorkflowTermination::Failed(error)) => Some(("failed".to_owned(), error.to_string())),

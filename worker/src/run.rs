@@ -16,7 +16,7 @@ use temporalio_sdk::{
     Runtime, Worker, WorkerOptions, WorkerOptionsBuilder, WorkflowRegistrationError,
 };
 use tokio::signal::unix::{SignalKind, signal};
-use workflows::{ORDER_STATUS, ProcessOrder, ShipItem, UndoOrder};
+use workflows::{InventoryTask, ORDER_STATUS, ProcessOrder, ShipItem, UndoOrder};
 
 use crate::{
     args::Args, health::Health, order_events, order_metrics::OrderMetrics, outages, shifts::Shifts,
@@ -53,7 +53,7 @@ pub type Register = fn(
     OrderActivities,
 ) -> Result<WorkerOptionsBuilder, WorkflowRegistrationError>;
 
-/// Registers the code of this release: [`ProcessOrder`], [`ShipItem`], [`UndoOrder`] and the activities.
+/// Registers the code of this release: the workflows and the activities.
 ///
 /// # Errors
 /// Returns the SDK's error if a workflow is registered twice.
@@ -64,6 +64,7 @@ pub fn register(
     options
         .register_activities(activities)
         .register_workflow::<ShipItem>()?
+        .register_workflow::<InventoryTask>()?
         .register_workflow::<UndoOrder>()?
         .register_workflow::<ProcessOrder>()
 }

@@ -75,16 +75,6 @@ async fn random_faults_change_nothing_but_the_attempts() {
 }
 
 #[tokio::test]
-async fn the_go_demos_spelling_and_the_temporal_cli_drive_the_worker() {
-    let scene = Scene::new().await;
-    let _worker = scene.worker(&[]);
-    let input = r#"{"OrderID":"7","Item":"123456","Quantity":5,"PaymentInfo":"VISA-1"}"#;
-    let handle = scene.place_by_cli("order-7", Some(input)).await;
-    assert_eq!(result(ended(&handle).await).order_id, "7");
-    assert_eq!(scene.effects("7").await.len(), 4);
-}
-
-#[tokio::test]
 async fn an_order_that_was_placed_before_is_a_duplicate() {
     let scene = Scene::new().await;
     let _worker = scene.worker(&[]);

@@ -1,6 +1,6 @@
 //! What comes from outside: the workflow's input, signals and updates, each readable or not.
 
-use orders::{DecodeError, MAX_QUOTE, Order, from_json, shortened};
+use orders::{DecodeError, MAX_QUOTE, Order, from_json, is_spelled_as_in_go, shortened};
 use serde::{Serialize, de::DeserializeOwned};
 use temporalio_common::{
     data_converters::{
@@ -54,10 +54,20 @@ impl<T> Lenient<T> {
     }
 }
 
-/// The workflow's input.
-pub type OrderInput = Lenient<Order>;
+/// The workflow's input: an order, in either spelling.
+#[derive(Clone, Debug)]
+pub struct OrderInput {
+    order: Lenient<Order>,
+    in_go: bool,
+}
 
 impl OrderInput {
+    /// Returns whether the order is spelled as the Go demo spells it. Whoever sent it expects that demo's
+    /// answer.
+    pub fn is_spelled_as_in_go(&self) -> bool {
+        self.in_go
+    }
+
     /// Returns the order. An order without an ID takes the workflow's, as the runs of a recurring
     /// order do.
     ///
@@ -65,10 +75,41 @@ impl OrderInput {
     /// Returns the reason why the order cannot be read, or which field lacks its content
     /// ([`Order::check_content`]).
     pub fn order(self, workflow_id: &str) -> Result<Order, String> {
-        let order = self.read().map_err(|error| error.to_string())?;
+        let order = self.order.read().map_err(|error| error.to_string())?;
         let order = order.named(workflow_id);
         order.check_content().map_err(|error| error.to_string())?;
         Ok(order)
+    }
+}
+
+impl From<Order> for OrderInput {
+    fn from(order: Order) -> Self {
+        Self {
+            order: order.into(),
+            in_go: false,
+        }
+    }
+}
+
+impl TemporalSerializable for OrderInput {
+    fn to_payloads(
+        &self,
+        ctx: &SerializationContext<'_>,
+    ) -> Result<Vec<Payload>, PayloadConversionError> {
+        self.order.to_payloads(ctx)
+    }
+}
+
+impl TemporalDeserializable for OrderInput {
+    fn from_payloads(
+        ctx: &SerializationContext<'_>,
+        payloads: Vec<Payload>,
+    ) -> Result<Self, PayloadConversionError> {
+        let first = payloads.first();
+        Ok(Self {
+            in_go: first.is_some_and(|payload| is_spelled_as_in_go(&payload.data)),
+            order: Lenient::from_payloads(ctx, payloads)?,
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`process_order`] | the workflow: its body is the order's process, a line for each step |
 //! | [`ship_item`] | the shipment of one item as a workflow of its own |
+//! | [`inventory_task`] | an order under the type name that the Go demo also knows |
 //! | [`undo_order`] | the undoing of an order whose own workflow is no more |
 //! | `steps` | the steps, as the process names them |
 //! | `waits` | where an order waits: for time to pass, or for a person |
@@ -24,6 +25,7 @@
 
 mod context;
 pub mod input;
+pub mod inventory_task;
 pub mod outcome;
 pub mod patches;
 pub mod policies;
@@ -38,7 +40,8 @@ pub mod undo_order;
 mod waits;
 
 pub use input::{Lenient, OrderInput};
-pub use outcome::{OrderOutcome, OrderResult, Shipment};
+pub use inventory_task::InventoryTask;
+pub use outcome::{Answer, GoAnswer, OrderOutcome, OrderResult, Shipment};
 pub use process_order::ProcessOrder;
 pub use ship_item::ShipItem;
 pub use status::{ORDER_STATUS, OrderProgress, OrderStatus};

@@ -66,6 +66,63 @@ pub struct OrderResult {
     pub address: Option<String>,
 }
 
+/// What `ProcessOrder` returns. The Go demo's starter expects one of two texts, so an order in its
+/// spelling gets one, if there is one for how it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// All that there is to say.
+    InFull(OrderResult),
+    /// What the Go demo says.
+    InGo(GoAnswer),
+}
+
+/// The Go demo's answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GoAnswer {
+    /// The order was charged and shipped.
+    #[serde(rename = "Order Managed")]
+    Managed,
+    /// An order with this ID was placed before.
+    #[serde(rename = "Duplicate order")]
+    Duplicate,
+}
+
+impl Answer {
+    pub(crate) fn to(in_go: bool, result: OrderResult) -> Self {
+        match result.outcome {
+            OrderOutcome::Managed if in_go => Self::InGo(GoAnswer::Managed),
+            OrderOutcome::Duplicate if in_go => Self::InGo(GoAnswer::Duplicate),
+            _ => Self::InFull(result),
+        }
+    }
+
+    /// Returns how the order ended.
+    pub fn outcome(&self) -> OrderOutcome {
+        match self {
+            Self::InFull(result) => result.outcome,
+            Self::InGo(GoAnswer::Managed) => OrderOutcome::Managed,
+            Self::InGo(GoAnswer::Duplicate) => OrderOutcome::Duplicate,
+        }
+    }
+
+    /// Returns the result of the order with this ID. In the Go demo's answer there is nothing but how it
+    /// ended.
+    pub fn into_result(self, order_id: &str) -> OrderResult {
+        let outcome = self.outcome();
+        match self {
+            Self::InFull(result) => result,
+            Self::InGo(_) => {
+                let ended = match outcome {
+                    OrderOutcome::Duplicate => "was placed before; nothing was changed",
+                    _ => "was charged and shipped",
+                };
+                OrderResult::of(order_id, outcome, format!("{order_id} {ended}"))
+            }
+        }
+    }
+}
+
 impl fmt::Display for OrderResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.outcome {
@@ -120,6 +177,24 @@ impl OrderResult {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_order_in_gos_spelling_gets_gos_answer_if_there_is_one() {
+        let said = |result| serde_json::to_string(&Answer::to(true, result)).unwrap();
+        let managed = OrderResult::managed("order-1", "charge-1".to_owned(), Vec::new(), None);
+        assert_eq!(said(managed.clone()), r#""Order Managed""#);
+        let duplicate = OrderResult::duplicate("order-1", "noon");
+        assert_eq!(said(duplicate), r#""Duplicate order""#);
+        let rejected = OrderResult::rejected("order-1", "too much");
+        assert!(said(rejected).contains("not approved"));
+
+        for in_go in [false, true] {
+            let json = serde_json::to_string(&Answer::to(in_go, managed.clone())).unwrap();
+            let answer: Answer = serde_json::from_str(&json).unwrap();
+            assert_eq!(answer, Answer::to(in_go, managed.clone()));
+            assert_eq!(answer.into_result("order-1").message, managed.message);
+        }
+    }
 
     #[test]
     fn the_address_is_in_the_message_and_nowhere_else() {

@@ -16,7 +16,7 @@ use temporalio_sdk::{
 };
 
 use crate::{
-    Lenient, OrderInput, OrderResult,
+    Answer, Lenient, OrderInput, OrderResult,
     context::{OrderRun, enter},
     patches,
     requests::{AddressChange, Decision, Refused, Requests, check_reason},
@@ -49,6 +49,7 @@ async fn process(order: &OrderRun) -> Result<OrderResult, Stopped> {
 #[workflow]
 pub struct ProcessOrder {
     order: Result<Order, String>,
+    in_go: bool,
     pub(crate) progress: OrderProgress,
     pub(crate) requests: Requests,
 }
@@ -58,6 +59,7 @@ pub struct ProcessOrder {
 impl ProcessOrder {
     #[init]
     fn new(ctx: &WorkflowContextView, input: OrderInput) -> Self {
+        let in_go = input.is_spelled_as_in_go();
         let order = input.order(ctx.workflow_id());
         let progress = match &order {
             Ok(order) => {
@@ -67,6 +69,7 @@ impl ProcessOrder {
         };
         Self {
             order,
+            in_go,
             progress,
             requests: Requests::default(),
         }
@@ -74,7 +77,7 @@ impl ProcessOrder {
 
     /// Processes the order. If the order stops on its way, its steps are undone.
     #[run(name = "ProcessOrder")]
-    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<OrderResult> {
+    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<Answer> {
         let order = ctx.state(|workflow| workflow.order.clone());
         let order = match order.and_then(|order| within_limits(ctx, order)) {
             Ok(order) => OrderRun::new(ctx, order),
@@ -91,7 +94,7 @@ impl ProcessOrder {
         match unless_cancelled(&order, process(&order)).await {
             Ok(result) => {
                 order.enter(result.outcome.into());
-                Ok(result)
+                Ok(Answer::to(ctx.state(|workflow| workflow.in_go), result))
             }
             Err(stopped) => {
                 ctx.state_mut(|workflow| {
@@ -286,7 +289,7 @@ fn end(order: &OrderRun, stopped: Stopped) -> WorkflowTermination {
     }
 }
 
-fn invalid_order(reason: &str) -> ApplicationFailure {
+pub(crate) fn invalid_order(reason: &str) -> ApplicationFailure {
     ApplicationFailure::builder(format!("invalid order: {reason}"))
         .type_name("InvalidOrder".to_owned())
         .non_retryable(true)

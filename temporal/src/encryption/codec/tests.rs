@@ -43,6 +43,26 @@ fn the_same_payload_never_looks_the_same() {
     assert_ne!(one[NONCE_LEN..], other[NONCE_LEN..]);
 }
 
+/// Made by Go's `crypto/cipher`, with the key and in the way of the Go demo's codec, which writes no
+/// cipher into the metadata.
+#[test]
+fn what_the_go_demo_encrypted_is_read() {
+    let sealed = Payload {
+        metadata: HashMap::from([
+            (ENCODING.to_owned(), ENCRYPTED.to_owned()),
+            (KEY_ID.to_owned(), b"test".to_vec()),
+        ]),
+        data: include_bytes!("by_go.bin").to_vec(),
+        ..Default::default()
+    };
+    let key = "test=dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktdGVzdCE=";
+    let opened = codec(key).decrypt(sealed).unwrap();
+    assert_eq!(
+        String::from_utf8(opened.data).unwrap(),
+        r#"{"OrderID":"order-11235","Item":"123456","Quantity":999,"PaymentInfo":"VISA-5551212"}"#
+    );
+}
+
 /// Made by Python's `cryptography` from key, nonce and payload, in the way of that SDK's sample.
 #[test]
 fn what_another_sdk_encrypted_is_read() {
