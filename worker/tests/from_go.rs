@@ -3,12 +3,12 @@
 
 mod common;
 
-use common::{Scene, TASK_QUEUE, cancel, ended, until_status};
+use common::{Scene, TASK_QUEUE, cancel, ended, until};
 use inventory::Change;
 use servers::{CliSearch, project_dir};
 use starter::follow::{self, Followed};
 use tokio::process::Command;
-use workflows::{OrderOutcome, OrderStatus};
+use workflows::{OrderOutcome, OrderStatus, ProcessOrder};
 
 /// A command that does with an order what the Go demo's starter would. That one names the workflow, and sets
 /// no search attribute.
@@ -83,11 +83,13 @@ async fn an_order_of_the_go_demo_is_cancelled_by_its_number() {
         // The Go demo pauses the order of this number.
         let mut start = go_starter(&scene, "start", kind, "order-37005").await;
         assert!(start.output().await.unwrap().status.success());
-        let order = common::until("the order", async || {
-            follow::find(&scene.client, "order-37005").await.ok()
+        let order = until("the order to pause", async || {
+            let order = follow::find(&scene.client, "order-37005").await.ok()?;
+            let asked = order.query(ProcessOrder::status, ().into(), Default::default());
+            let progress = asked.await.ok()?;
+            (progress.status == OrderStatus::Pausing).then_some(order)
         });
         let order = order.await;
-        until_status(&order, OrderStatus::Pausing).await;
         cancel(&order).await.unwrap();
         assert!(matches!(ended(&order).await, Followed::Cancelled(_)));
     }

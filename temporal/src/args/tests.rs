@@ -303,3 +303,15 @@ fn certificate_and_key() -> (String, String) {
     let made = rcgen::generate_simple_self_signed(["server.example".to_owned()]).unwrap();
     (made.cert.pem(), made.signing_key.serialize_pem())
 }
+
+#[test]
+fn what_the_go_demo_calls_by_another_name_is_never_passed_over() {
+    let error = Bench::new().set("ENCRYPT_PAYLOAD", "true").error();
+    assert!(error.contains("TEMPORAL_ENCRYPTION_KEYS"), "{error}");
+    let all = [("USE_TLS", "true"), ("PATH", "/bin")];
+    let read = environment(
+        all.into_iter()
+            .map(|(name, value)| (name.into(), value.into())),
+    );
+    assert_eq!(read.unwrap().keys().collect::<Vec<_>>(), ["USE_TLS"]);
+}
