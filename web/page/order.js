@@ -1,0 +1,229 @@
+// The order in view, large: its steps from left to right, and what can be asked of it.
+
+import { each, el, mark, say, show } from "./dom.js";
+import { state, workerOf } from "./store.js";
+import { STEPS, UNDOES, count, left, shortIdentity, statusWords, stepName, took } from "./words.js";
+
+/** Builds the panel. `ask` is called with the name of what a button asks for. */
+export function orderPanel(section, ask) {
+  const title = el("h1", { id: "order-title" });
+  const status = el("span", { className: "status" });
+  const about = el("p", { className: "about" });
+  const link = el("a", { textContent: "Timeline in the Web UI", target: "_blank", rel: "noopener" });
+  const buttons = el("div", { className: "buttons" });
+  const steps = el("ol", { className: "steps" });
+  const waiting = el("p", { className: "waiting" });
+  const notices = el("ul", { className: "notices" });
+  const button = (name, text) => {
+    const made = el("button", { type: "button", textContent: text, data: { ask: name } });
+    made.addEventListener("click", () => ask(name));
+    buttons.append(made);
+    return made;
+  };
+  const offered = {
+    approve: button("approve", "Approve"),
+    reject: button("reject", "Reject"),
+    address: button("address", "Change address"),
+    cancel: button("cancel", "Cancel"),
+    again: button("again", "Place again"),
+  };
+  section.append(
+    el("div", { className: "heading" }, el("div", {}, title, about), status, link),
+    steps,
+    el("div", { className: "below" }, waiting, buttons),
+    notices,
+  );
+
+  return function update() {
+    const order = state.order;
+    const id = state.viewed;
+    const running = order?.execution === "Running";
+    say(title, id ?? "No order yet");
+    say(status, order ? statusWords(order.status) : "");
+    mark(status, { kind: order && kindOf(order) });
+    say(about, order ? aboutOrder(order) : missing());
+    show(link, Boolean(order));
+    if (order) link.href = order.link;
+    drawSteps(steps, order);
+    mark(waiting, { until: running ? order.waiting?.until : undefined });
+    waiting.dataset.text = running && order.waiting ? order.waiting.what : "";
+    tellWaiting(waiting);
+    show(offered.approve, running && order.status === "AwaitingApproval");
+    show(offered.reject, running && order.status === "AwaitingApproval");
+    show(offered.address, Boolean(running));
+    show(offered.cancel, Boolean(running));
+    show(offered.again, Boolean(order));
+    each(
+      notices,
+      notes(order),
+      (text) => text,
+      (text) => el("li", { textContent: text }),
+      () => {},
+    );
+  };
+}
+
+function missing() {
+  if (state.missing) return state.missing;
+  if (state.viewed) return "Looking it up…";
+  return "Place one with the button below, or with the key O.";
+}
+
+function aboutOrder(order) {
+  const items = order.items.map((item) => `${count(item.quantity, "unit")} of product ${item.productID}`);
+  const parts = [items.join(", ")];
+  if (order.address) parts.push(`to ${order.address}`);
+  if (order.build) parts.push(`build ${order.build}`);
+  return parts.filter(Boolean).join(" · ");
+}
+
+function notes(order) {
+  if (!order) return [];
+  const reason = order.reason ? [order.reason] : [];
+  return [...new Set([...reason, ...order.notices.slice(-1)])];
+}
+
+/** The one word that decides an order's colour. */
+export function kindOf({ status, execution }) {
+  if (execution === "Running" && status !== "Undoing") return "running";
+  if (["Completed", "Duplicate"].includes(status) && execution === "Completed") return "done";
+  if (status === "Undoing" || status === "Cancelled" || status === "Rejected") return "undone";
+  return execution === "Completed" ? "done" : "failed";
+}
+
+/** Tells how long is left of a wait; called again as time passes. */
+export function tellWaiting(element) {
+  const { text, until } = element.dataset;
+  const rest = until ? left(until) : "";
+  say(element, [text, rest && `${rest} left`].filter(Boolean).join(" · "));
+}
+
+// The steps.
+
+function drawSteps(list, order) {
+  each(list, tiles(order), (tile) => tile.key, createTile, updateTile);
+}
+
+/** What there is to show of each step: those that began, then those that every order still has before it. */
+function tiles(order) {
+  const begun = [];
+  for (const step of order?.steps ?? []) {
+    const undoes = UNDOES[step.step];
+    if (undoes) {
+      const target = begun.findLast((tile) => tile.step === undoes[0] && !tile.undoing);
+      if (target) Object.assign(target, { undoing: step, undone: undoes[1] });
+      continue;
+    }
+    const name = step.step === "ShipItem" ? "Ship" : step.step;
+    const last = begun.at(-1);
+    if (last?.step === name && name !== "Pause") last.parts.push(step);
+    else begun.push({ key: step.number, step: name, parts: [step] });
+  }
+  const ended = order && order.execution !== "Running";
+  const undoing = begun.some((tile) => tile.undoing);
+  if (ended || undoing) return begun;
+  const known = begun.filter((tile) => STEPS.includes(tile.step) && tile.step !== "SupplierOrder");
+  const shipped = known.at(-1)?.step === "Ship" && begun.at(-1)?.step === "SupplierOrder";
+  const next = shipped ? STEPS.length : STEPS.indexOf(known.at(-1)?.step) + 1;
+  const ahead = STEPS.slice(next).map((step) => ({ key: `ahead-${step}`, step, parts: [] }));
+  return [...begun, ...ahead];
+}
+
+function createTile() {
+  const tile = el("li", { className: "tile" });
+  for (const name of ["glyph", "name", "state", "detail", "worker"]) {
+    tile.append(el("span", { className: name }));
+  }
+  return tile;
+}
+
+function updateTile(element, tile) {
+  const step = current(tile);
+  const kind = tileKind(tile, step);
+  const attempt = step?.attempts ?? 0;
+  mark(element, { kind, step: tile.step, attempt, found: step?.found || undefined });
+  const [glyph, name, stateLine, detail, worker] = element.children;
+  say(glyph, GLYPHS[kind]);
+  say(name, stepName(tile.step, step?.about));
+  mark(stateLine, { until: untilOf(tile, step) });
+  stateLine.dataset.text = stateText(tile, step, kind);
+  tellState(stateLine);
+  const [text, tone] = detailText(tile, step, kind);
+  say(detail, text);
+  mark(detail, { tone });
+  say(worker, workerText(step, kind));
+}
+
+const GLYPHS = { ahead: "○", running: "●", retrying: "↻", orphaned: "⏸", done: "✓", failed: "✕", undone: "↶", undoing: "↶" };
+
+/** Of several parts, the one to look at. */
+function current({ parts }) {
+  const order = ["failed", "retrying", "running", "completed"];
+  return parts.toSorted((a, b) => order.indexOf(a.state) - order.indexOf(b.state))[0];
+}
+
+function tileKind({ undoing }, step) {
+  if (undoing) return undoing.state === "completed" ? "undone" : "undoing";
+  if (!step) return "ahead";
+  if (step.state === "completed") return "done";
+  if (step.state === "failed") return "failed";
+  if (isOrphaned(step)) return "orphaned";
+  return step.state === "retrying" ? "retrying" : "running";
+}
+
+/** Whether the worker that was at a step is dead: then the server alone remembers it. */
+export function isOrphaned(step) {
+  if (step.state !== "running" && step.state !== "retrying") return false;
+  if (step.workerGone) return true;
+  const worker = workerOf(step.worker);
+  const process = worker && state.stage?.processes.find((it) => it.name === worker.name);
+  return Boolean(process) && (process.identity !== step.worker || process.state === "dead");
+}
+
+function untilOf({ undoing }, step) {
+  if (undoing) return undefined;
+  if (step?.state === "retrying") return step.nextAttemptAt;
+  return step?.state === "running" ? step.endsAt : undefined;
+}
+
+function stateText({ undone, undoing, parts }, step, kind) {
+  if (kind === "undone") return undone;
+  if (kind === "undoing") return `undoing, attempt ${Math.max(1, undoing.attempts)}`;
+  if (kind === "ahead") return "";
+  const several = parts.length > 1 ? `${parts.filter((it) => it.state === "completed").length} of ${parts.length} · ` : "";
+  if (kind === "orphaned") return "remembered by the server";
+  if (kind === "failed") return "failed for good";
+  if (kind === "done") {
+    const attempts = step.attempts > 1 ? `attempt ${step.attempts}` : "";
+    return several + [step.tookMs !== undefined && took(step.tookMs), attempts].filter(Boolean).join(", ");
+  }
+  if (kind === "retrying") return `${several}attempt ${Math.max(1, step.attempts)}`;
+  return several + (step.attempts > 1 ? `attempt ${step.attempts}` : "");
+}
+
+/** Tells a state with the time that is left, which changes by itself. */
+export function tellState(element) {
+  const { text, until } = element.dataset;
+  const rest = until ? left(until) : "";
+  say(element, [text, rest && `in ${rest}`].filter(Boolean).join(" "));
+}
+
+function detailText({ undoing }, step, kind) {
+  if (undoing) return [undoing.confirmation ?? undoing.error ?? undoing.remark ?? "", "plain"];
+  if (!step) return ["", "plain"];
+  if (kind === "done" && step.found) {
+    return [`found ${step.confirmation ?? "it"}, not done again`, "found"];
+  }
+  if (kind === "done") return [step.confirmation ?? step.remark ?? stockText(step.stock), "plain"];
+  return [step.error ?? "", "error"];
+}
+
+function stockText(stock) {
+  return stock ? `${stock.before.toLocaleString("en")} → ${stock.after.toLocaleString("en")}` : "";
+}
+
+function workerText(step, kind) {
+  if (!step?.worker || kind === "ahead") return "";
+  const worker = workerOf(step.worker);
+  return worker?.name ?? shortIdentity(step.worker);
+}

@@ -1,0 +1,102 @@
+// The workers and the server as cards: alive or dead, what each is doing, and the buttons to kill and start
+// them. Beside them, the trouble that can be made.
+
+import { post } from "./api.js";
+import { each, el, mark, say, show } from "./dom.js";
+import { state } from "./store.js";
+import { stepName } from "./words.js";
+
+/** Builds the panel. `attempt` carries out what a button does, and tells what went wrong. */
+export function processPanel(section, attempt) {
+  const cards = el("div", { className: "cards" });
+  const trouble = troubleCard(attempt);
+  section.append(cards, trouble.element);
+  return function update() {
+    show(section, Boolean(state.stage));
+    if (!state.stage) return;
+    each(cards, state.stage.processes, (it) => it.name, (it) => createCard(it, attempt), updateCard);
+    trouble.update();
+  };
+}
+
+function createCard({ name, kind }, attempt) {
+  const path = `/api/stage/processes/${name}`;
+  const button = (action, text, className = "") => {
+    const made = el("button", { type: "button", textContent: text, className, data: { action } });
+    made.addEventListener("click", () => attempt(() => post(`${path}/${action}`)));
+    return made;
+  };
+  const buttons = [button("kill", "Kill", "danger"), button("start", "Start")];
+  if (kind === "worker") buttons.splice(1, 0, button("kill-after-charge", "Kill right after the charge", "danger"));
+  for (const made of buttons) made.setAttribute("aria-label", `${made.textContent} ${name}`);
+  return el(
+    "article",
+    { className: "card", attr: { "aria-label": name } },
+    el("h2", { textContent: kind === "server" ? "Temporal server" : name }),
+    el("span", { className: "pid" }),
+    el("p", { className: "state" }),
+    el("p", { className: "doing" }),
+    el("div", { className: "buttons" }, ...buttons),
+  );
+}
+
+const STATES = { starting: "starting…", alive: "● alive", dead: "✕ dead", stopped: "■ stopped" };
+
+function updateCard(card, process) {
+  mark(card, { state: process.state, armed: process.armed || undefined });
+  const [, pid, stateLine, doing] = card.children;
+  say(pid, process.pid ? `pid ${process.pid}` : "no process");
+  say(stateLine, process.armed ? "◎ armed: dies right after its next charge" : STATES[process.state]);
+  say(doing, doingText(process));
+  const runs = process.state === "alive" || process.state === "starting";
+  for (const button of card.querySelectorAll("button")) {
+    const { action } = button.dataset;
+    show(button, action === "start" ? !runs : runs);
+    if (action === "kill-after-charge") button.disabled = process.armed;
+  }
+}
+
+function doingText({ kind, state: is, doing }) {
+  if (kind === "server") return is === "dead" ? "every order waits on its disk" : "remembers every order";
+  if (!doing) return is === "alive" ? "waiting for a step" : "";
+  const what = `${stepName(doing.step)} of ${doing.orderID}`;
+  return is === "dead" ? `was at ${what}` : what;
+}
+
+/** The fault rate and the payment service. */
+function troubleCard(attempt) {
+  const slider = el("input", { type: "range", id: "fault-rate", min: 0, max: 90, step: 10 });
+  const value = el("output", { className: "rate", htmlFor: "fault-rate" });
+  const payments = el("button", { type: "button" });
+  let held = false;
+  slider.addEventListener("input", () => {
+    held = true;
+    say(value, `${slider.value} %`);
+  });
+  slider.addEventListener("change", async () => {
+    await attempt(() => post("/api/stage/faults", { rate: Number(slider.value) / 100 }));
+    held = false;
+  });
+  payments.addEventListener("click", () =>
+    attempt(() => post("/api/stage/payments", { up: !state.stage.paymentsUp })),
+  );
+  const element = el(
+    "article",
+    { className: "card trouble", attr: { "aria-label": "Trouble" } },
+    el("h2", { textContent: "Trouble" }),
+    el("label", { htmlFor: "fault-rate", textContent: "attempts that fail" }),
+    value,
+    slider,
+    payments,
+  );
+  function update() {
+    const { faultRate, paymentsUp } = state.stage;
+    if (!held) {
+      slider.value = Math.round(faultRate * 100);
+      say(value, `${Math.round(faultRate * 100)} %`);
+    }
+    mark(element, { payments: paymentsUp ? "up" : "down" });
+    say(payments, paymentsUp ? "Take payments down" : "✕ Payments are down: bring them up");
+  }
+  return { element, update };
+}
