@@ -20,7 +20,10 @@ export function fieldPanel(section, open) {
     open(link.dataset.order);
   });
   return function update() {
-    const orders = [...state.orders.values()].sort((a, b) => (a.placedAt ?? "").localeCompare(b.placedAt ?? ""));
+    const known = new Map(state.orders);
+    // The order in view is known sooner than the list.
+    if (state.order && known.has(state.order.orderID)) known.set(state.order.orderID, state.order);
+    const orders = [...known.values()].sort((a, b) => (a.placedAt ?? "").localeCompare(b.placedAt ?? ""));
     const shown = orders.slice(-MOST);
     const running = shown.filter((order) => order.execution === "Running").length;
     heading.textContent = running ? `All orders · ${running} under way` : "All orders";

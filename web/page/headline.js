@@ -34,7 +34,7 @@ function ofOrder() {
   const running = order.execution === "Running";
   const orphan = steps.find(isOrphaned);
   if (running && orphan) {
-    const name = workerOf(orphan.worker)?.name ?? "Its worker";
+    const name = processName(orphan, "Its worker");
     died.set(`${order.orderID} ${orphan.number}`, name);
     return ["bad", `${name} died during “${stepName(orphan.step)}”. The server remembers the order.`];
   }
@@ -42,14 +42,14 @@ function ofOrder() {
   if (found && paidOnce && order.status === "Completed") {
     return ["good", paidOnceInSpite(order, found)];
   }
+  const retrying = steps.find((step) => step.state === "retrying");
+  if (running && retrying) return ["waiting", `“${stepName(retrying.step)}” failed: ${retrying.error}. It is tried again.`];
+  if (running && order.waiting) return ["waiting", `The order waits for ${order.waiting.what}. No process waits with it.`];
+  if (running && state.reach.workers) return ["waiting", "No worker runs. The order waits for one, and is not lost."];
+  if (running && order.status === "Undoing") return ["waiting", "Everything is being undone, last step first."];
   if (found && paidOnce && running) {
     return ["good", `${workerName(found)} found the charge, and did not charge again.`];
   }
-  const retrying = steps.find((step) => step.state === "retrying");
-  if (running && retrying) return ["waiting", `“${stepName(retrying.step)}” failed: ${retrying.error}. It is tried again.`];
-  if (running && order.waiting) return ["waiting", `${order.orderID} is ${order.waiting.what}. No process waits with it.`];
-  if (running && state.reach.workers) return ["waiting", "No worker runs. The order waits for one, and is not lost."];
-  if (running && order.status === "Undoing") return ["waiting", "Everything is being undone, last step first."];
   if (running) return ["plain", `${order.orderID} is under way.`];
   if (order.status === "Completed" && paidOnce) return ["good", "Reserved once, charged once, shipped once."];
   if (order.status === "Duplicate") return ["good", "It was placed before, so nothing happened again."];
@@ -59,7 +59,12 @@ function ofOrder() {
   return undefined;
 }
 
-const workerName = (step) => workerOf(step.worker)?.name ?? "A worker";
+const workerName = (step) => processName(step, "A worker");
+
+/** A name that is not broken between two lines. */
+function processName(step, unknown) {
+  return workerOf(step.worker)?.name.replaceAll("-", "\u2011") ?? unknown;
+}
 
 function paidOnceInSpite(order, found) {
   const dead = died.get(`${order.orderID} ${found.number}`);

@@ -172,7 +172,7 @@ const panels = [
   [orderPanel($("order"), ask), ["order", "viewed", "missing", "stage"]],
   [processPanel($("processes"), attempt), ["stage"]],
   [comparisonPanel($("comparison")), ["comparison"]],
-  [fieldPanel($("field"), open), ["orders", "viewed"]],
+  [fieldPanel($("field"), open), ["orders", "order", "viewed"]],
   [proofPanel($("proof")), ["order", "stock", "ledger", "viewed"]],
   [bar($("bar")), ["stage"]],
 ];

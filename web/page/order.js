@@ -13,7 +13,6 @@ export function orderPanel(section, ask) {
   const buttons = el("div", { className: "buttons" });
   const steps = el("ol", { className: "steps" });
   const waiting = el("p", { className: "waiting" });
-  const notices = el("ul", { className: "notices" });
   const button = (name, text) => {
     const made = el("button", { type: "button", textContent: text, data: { ask: name } });
     made.addEventListener("click", () => ask(name));
@@ -31,7 +30,6 @@ export function orderPanel(section, ask) {
     el("div", { className: "heading" }, el("div", {}, title, about), status, link),
     steps,
     el("div", { className: "below" }, waiting, buttons),
-    notices,
   );
 
   return function update() {
@@ -46,20 +44,13 @@ export function orderPanel(section, ask) {
     if (order) link.href = order.link;
     drawSteps(steps, order);
     mark(waiting, { until: running ? order.waiting?.until : undefined });
-    waiting.dataset.text = running && order.waiting ? order.waiting.what : "";
+    waiting.dataset.text = (running && order.waiting && `waits for ${order.waiting.what}`) || order?.reason || order?.notices.at(-1) || "";
     tellWaiting(waiting);
     show(offered.approve, running && order.status === "AwaitingApproval");
     show(offered.reject, running && order.status === "AwaitingApproval");
     show(offered.address, Boolean(running));
     show(offered.cancel, Boolean(running));
     show(offered.again, Boolean(order));
-    each(
-      notices,
-      notes(order),
-      (text) => text,
-      (text) => el("li", { textContent: text }),
-      () => {},
-    );
   };
 }
 
@@ -75,12 +66,6 @@ function aboutOrder(order) {
   if (order.address) parts.push(`to ${order.address}`);
   if (order.build) parts.push(`build ${order.build}`);
   return parts.filter(Boolean).join(" · ");
-}
-
-function notes(order) {
-  if (!order) return [];
-  const reason = order.reason ? [order.reason] : [];
-  return [...new Set([...reason, ...order.notices.slice(-1)])];
 }
 
 /** The one word that decides an order's colour. */
@@ -154,7 +139,7 @@ function updateTile(element, tile) {
   say(worker, workerText(step, kind));
 }
 
-const GLYPHS = { ahead: "○", running: "●", retrying: "↻", orphaned: "⏸", done: "✓", failed: "✕", undone: "↶", undoing: "↶" };
+const GLYPHS = { ahead: "○", running: "●", retrying: "↻", orphaned: "‖", done: "✓", failed: "✕", undone: "↶", undoing: "↶" };
 
 /** Of several parts, the one to look at. */
 function current({ parts }) {
@@ -195,7 +180,7 @@ function stateText({ undone, undoing, parts }, step, kind) {
   if (kind === "failed") return "failed for good";
   if (kind === "done") {
     const attempts = step.attempts > 1 ? `attempt ${step.attempts}` : "";
-    return several + [step.tookMs !== undefined && took(step.tookMs), attempts].filter(Boolean).join(", ");
+    return several + (attempts || (step.tookMs !== undefined ? took(step.tookMs) : ""));
   }
   if (kind === "retrying") return `${several}attempt ${Math.max(1, step.attempts)}`;
   return several + (step.attempts > 1 ? `attempt ${step.attempts}` : "");
@@ -212,10 +197,17 @@ function detailText({ undoing }, step, kind) {
   if (undoing) return [undoing.confirmation ?? undoing.error ?? undoing.remark ?? "", "plain"];
   if (!step) return ["", "plain"];
   if (kind === "done" && step.found) {
-    return [`found ${step.confirmation ?? "it"}, not done again`, "found"];
+    return [`found ${step.confirmation ?? ""}, not repeated`.replace(" ,", ","), "found"];
   }
   if (kind === "done") return [step.confirmation ?? step.remark ?? stockText(step.stock), "plain"];
+  if (kind === "orphaned") return [alreadyText(step), "plain"];
   return [step.error ?? "", "error"];
+}
+
+/** What the ledger has of a step whose worker died before it could tell. */
+function alreadyText({ step }) {
+  const effect = { PrepareShipment: "reserved", Charge: "charged", Ship: "shipped" }[step];
+  return state.order.proof[effect] ? `${effect}, says the ledger, but nobody was told` : "";
 }
 
 function stockText(stock) {

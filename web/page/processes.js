@@ -27,12 +27,12 @@ function createCard({ name, kind }, attempt) {
     return made;
   };
   const buttons = [button("kill", "Kill", "danger"), button("start", "Start")];
-  if (kind === "worker") buttons.splice(1, 0, button("kill-after-charge", "Kill right after the charge", "danger"));
+  if (kind === "worker") buttons.splice(1, 0, button("kill-after-charge", "Kill after charge", "danger"));
   for (const made of buttons) made.setAttribute("aria-label", `${made.textContent} ${name}`);
   return el(
     "article",
     { className: "card", attr: { "aria-label": name } },
-    el("h2", { textContent: kind === "server" ? "Temporal server" : name }),
+    el("h2", { textContent: kind === "server" ? "server" : name }),
     el("span", { className: "pid" }),
     el("p", { className: "state" }),
     el("p", { className: "doing" }),
@@ -46,7 +46,7 @@ function updateCard(card, process) {
   mark(card, { state: process.state, armed: process.armed || undefined });
   const [, pid, stateLine, doing] = card.children;
   say(pid, process.pid ? `pid ${process.pid}` : "no process");
-  say(stateLine, process.armed ? "◎ armed: dies right after its next charge" : STATES[process.state]);
+  say(stateLine, process.armed ? "◎ dies after its charge" : STATES[process.state]);
   say(doing, doingText(process));
   const runs = process.state === "alive" || process.state === "starting";
   for (const button of card.querySelectorAll("button")) {
@@ -59,8 +59,7 @@ function updateCard(card, process) {
 function doingText({ kind, state: is, doing }) {
   if (kind === "server") return is === "dead" ? "every order waits on its disk" : "remembers every order";
   if (!doing) return is === "alive" ? "waiting for a step" : "";
-  const what = `${stepName(doing.step)} of ${doing.orderID}`;
-  return is === "dead" ? `was at ${what}` : what;
+  return `${stepName(doing.step)} · ${doing.orderID}`;
 }
 
 /** The fault rate and the payment service. */
@@ -82,9 +81,8 @@ function troubleCard(attempt) {
   );
   const element = el(
     "article",
-    { className: "card trouble", attr: { "aria-label": "Trouble" } },
-    el("h2", { textContent: "Trouble" }),
-    el("label", { htmlFor: "fault-rate", textContent: "attempts that fail" }),
+    { className: "card trouble", attr: { "aria-label": "Trouble to make" } },
+    el("label", { htmlFor: "fault-rate", textContent: "faults" }),
     value,
     slider,
     payments,
@@ -96,7 +94,7 @@ function troubleCard(attempt) {
       say(value, `${Math.round(faultRate * 100)} %`);
     }
     mark(element, { payments: paymentsUp ? "up" : "down" });
-    say(payments, paymentsUp ? "Take payments down" : "✕ Payments are down: bring them up");
+    say(payments, paymentsUp ? "Take payments down" : "✕ Bring payments up");
   }
   return { element, update };
 }

@@ -136,6 +136,6 @@ function updateSide(side, [, { orders, completed, lost, doubled, chargedNotShipp
   const share = (number) => `${(100 * number) / Math.max(1, orders)}%`;
   meter.children[0].style.width = share(completed);
   meter.children[1].style.width = share(lost);
-  const paid = chargedNotShipped ? `, ${chargedNotShipped} of them paid and not shipped` : "";
+  const paid = chargedNotShipped ? ` (${chargedNotShipped} paid)` : "";
   say(result, `${completed} of ${orders} completed · ${lost} lost${paid} · ${doubled} doubled`);
 }
