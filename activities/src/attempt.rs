@@ -1,15 +1,17 @@
 //! What every attempt at an activity has in common: heartbeats, simulated faults, places to hold at.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::{
     Services,
     activity::Activity,
+    controls::Controls,
     error::StepError,
     faults::{FaultPoint, Faults},
     hold::Hold,
+    services::PAYMENTS_DOWN,
     task::{Attempted, Effect, ForOrder},
 };
 
@@ -25,6 +27,8 @@ pub(crate) struct Attempts {
     pub(crate) services: Services,
     pub(crate) faults: Faults,
     pub(crate) holds: Vec<Hold>,
+    /// Where the [`Controls`] are, if there are any.
+    pub(crate) controls: Option<PathBuf>,
     pub(crate) on_fault: Option<OnFault>,
 }
 
@@ -78,13 +82,32 @@ impl Attempts {
         order_id: &str,
         work: impl AsyncFnOnce(&Services, I) -> Result<T, StepError>,
     ) -> Result<T, StepError> {
-        let fault = self.faults.draw(order_id, activity, attempt);
-        self.pass(activity, FaultPoint::Before, fault, order_id)
+        let controls = self.controls();
+        let (faults, hold) = match &controls {
+            Some(controls) => (self.faults.at(controls.fault_rate), controls.hold()),
+            None => (self.faults, None),
+        };
+        let fault = faults.draw(order_id, activity, attempt);
+        self.pass(activity, FaultPoint::Before, fault, &hold, order_id)
             .await?;
+        if controls.is_some_and(|controls| controls.outage(activity)) {
+            return Err(StepError::Outage(PAYMENTS_DOWN));
+        }
         let answer = work(&self.services, input).await?;
-        self.pass(activity, FaultPoint::After, fault, order_id)
+        self.pass(activity, FaultPoint::After, fault, &hold, order_id)
             .await?;
         Ok(answer)
+    }
+
+    /// What a person controls now. A file that cannot be read leaves the worker with what it was started
+    /// with: an order is not to suffer from it.
+    fn controls(&self) -> Option<Controls> {
+        let file = self.controls.as_deref()?;
+        Controls::read(file)
+            .inspect_err(|error| {
+                tracing::warn!(file = %file.display(), %error, "cannot read the controls");
+            })
+            .ok()
     }
 
     async fn pass(
@@ -92,9 +115,10 @@ impl Attempts {
         activity: Activity,
         point: FaultPoint,
         fault: Option<FaultPoint>,
+        controlled: &Option<Hold>,
         order_id: &str,
     ) -> Result<(), StepError> {
-        for hold in &self.holds {
+        for hold in self.holds.iter().chain(controlled) {
             hold.wait(activity, point, order_id).await;
         }
         if fault == Some(point) {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
+use serde::{Deserialize, Serialize};
 
 use crate::activity::Activity;
 
@@ -21,7 +22,8 @@ pub enum FaultPoint {
 
 /// How likely an attempt is to fail: at least 0 (never), and below 1, at which no order could ever
 /// end.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
 pub struct FaultRate(f64);
 
 impl FaultRate {
@@ -44,6 +46,12 @@ impl TryFrom<f64> for FaultRate {
             .contains(&rate)
             .then_some(Self(rate))
             .ok_or(InvalidFaultRate)
+    }
+}
+
+impl From<FaultRate> for f64 {
+    fn from(rate: FaultRate) -> Self {
+        rate.0
     }
 }
 
@@ -75,6 +83,11 @@ impl Faults {
     /// Faults at `rate`, drawn from `seed`.
     pub fn new(rate: FaultRate, seed: u64) -> Self {
         Self { rate, seed }
+    }
+
+    /// The same faults at another rate.
+    pub fn at(&self, rate: FaultRate) -> Self {
+        Self { rate, ..*self }
     }
 
     /// No faults at all.

@@ -54,6 +54,16 @@ impl FromStr for Hold {
 }
 
 impl Hold {
+    /// Stops the first charge that has done its work, and tells so with this file.
+    pub(crate) fn after_charge(file: PathBuf) -> Self {
+        Self {
+            activity: Activity::Charge,
+            point: FaultPoint::After,
+            file,
+            used: Arc::default(),
+        }
+    }
+
     /// Waits at this point, if it is this hold's, until the file is gone. A file that cannot be
     /// written holds nothing up: the test that waits for it will say so.
     pub(crate) async fn wait(&self, activity: Activity, point: FaultPoint, order_id: &str) {

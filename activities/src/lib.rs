@@ -12,6 +12,7 @@
 //! | [`services`] | the outside world, simulated: fraud detection, payments, warehouse, supplier. Each that changes something keeps a record and takes an idempotency key |
 //! | [`faults`] | the simulated faults, repeatable from a seed |
 //! | [`hold`] | stops an activity at a named point, so that a test can kill the worker there |
+//! | [`controls`] | what a person changes while workers run |
 //! | [`attempt`] | what every attempt has in common: heartbeats, simulated faults, places to hold at |
 //! | [`order_activities`] | the activities as Temporal knows them |
 //!
@@ -22,6 +23,7 @@
 
 pub mod activity;
 pub mod attempt;
+pub mod controls;
 mod earlier;
 pub mod error;
 pub mod faults;
@@ -31,6 +33,7 @@ pub mod services;
 pub mod task;
 
 pub use activity::Activity;
+pub use controls::Controls;
 pub use faults::Faults;
 pub use hold::Hold;
 pub use order_activities::OrderActivities;

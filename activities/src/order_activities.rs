@@ -4,7 +4,7 @@
     reason = "the macro writes a constant for each activity and gives it no words"
 )]
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use inventory::{Confirmation, Delivery, Placement, Released};
 use temporalio_macros::activities;
@@ -29,9 +29,16 @@ impl OrderActivities {
                 services,
                 faults,
                 holds,
+                controls: None,
                 on_fault: None,
             },
         }
+    }
+
+    /// The same activities, which do as the [`Controls`](crate::Controls) in this file say at each attempt.
+    pub fn with_controls(mut self, file: Option<PathBuf>) -> Self {
+        self.attempts.controls = file;
+        self
     }
 
     /// The same activities, which call `on_fault` at each fault that they simulate.

@@ -1,12 +1,12 @@
 //! Each activity, by itself.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{path::Path, sync::Arc, time::SystemTime};
 
 use activities::{
-    Activity, Effect, Faults, OrderActivities, Payment, Preparation, Reserved, Reserving,
+    Activity, Controls, Effect, Faults, OrderActivities, Payment, Preparation, Reserved, Reserving,
     Restocking, Services, Shipping,
-    faults::FaultPoint,
-    services::{BACK_AT_ATTEMPT, DECLINED, OUTAGE},
+    faults::{FaultPoint, FaultRate},
+    services::{BACK_AT_ATTEMPT, DECLINED, OUTAGE, PAYMENTS_DOWN},
 };
 use inventory::{Inventory, Placement, Stock};
 use orders::Item;
@@ -33,6 +33,15 @@ impl Scene {
         ActivityEnvironment::builder()
             .register_activities(OrderActivities::new(services, faults, Vec::new()))
             .info(TestActivityInfoOptions::builder().attempt(attempt).build())
+            .build()
+    }
+
+    /// Activities that do as this file says.
+    fn controlled(&self, file: &Path) -> ActivityEnvironment {
+        let services = Services::new(self.inventory.clone());
+        let activities = OrderActivities::new(services, Faults::none(), Vec::new());
+        ActivityEnvironment::builder()
+            .register_activities(activities.with_controls(Some(file.to_owned())))
             .build()
     }
 
@@ -360,6 +369,56 @@ async fn the_payment_service_comes_back_at_the_fifth_attempt() {
         }
     }
     assert_eq!(scene.effects().await, ["reserved", "charged"]);
+}
+
+#[tokio::test]
+async fn what_a_person_controls_counts_from_the_next_attempt_on() {
+    let scene = Scene::new();
+    let file = scene.folder.path().join("controls.json");
+    let mut controls = Controls {
+        fault_rate: FaultRate::NONE,
+        payments_down: true,
+        hold_after_charge: None,
+    };
+    controls.write(&file).unwrap();
+    let environment = scene.controlled(&file);
+    environment
+        .run(OrderActivities::prepare_shipment, reserving(999))
+        .await
+        .unwrap();
+    let charge = || environment.run(OrderActivities::charge, payment("VISA-123456"));
+    let (message, kind, is_final) = failure(charge().await.unwrap_err());
+    assert_eq!(message, PAYMENTS_DOWN);
+    assert_eq!((kind.as_str(), is_final), ("ServiceDown", false));
+    assert_eq!(scene.effects().await, ["reserved"]);
+
+    controls.payments_down = false;
+    controls.fault_rate = 0.999_999.try_into().unwrap();
+    controls.write(&file).unwrap();
+    let (_, kind, _) = failure(charge().await.unwrap_err());
+    assert_eq!(kind, "SimulatedFault");
+
+    // The effect comes first, then the sign, and the answer only when the file is gone.
+    let charged = scene.folder.path().join("charged");
+    controls.fault_rate = FaultRate::NONE;
+    controls.hold_after_charge = Some(charged.clone());
+    controls.write(&file).unwrap();
+    let watching = async {
+        while !charged.exists() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(scene.effects().await, ["reserved", "charged"]);
+        std::fs::remove_file(&charged).unwrap();
+    };
+    tokio::select! {
+        biased;
+        _ = charge() => panic!("the charge did not stop"),
+        () = watching => {}
+    }
+
+    // An order does not suffer from a file that is damaged.
+    std::fs::write(&file, "{").unwrap();
+    assert!(charge().await.unwrap().answer.found());
 }
 
 #[tokio::test]

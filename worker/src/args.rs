@@ -2,6 +2,7 @@
 
 use std::{
     net::{SocketAddr, ToSocketAddrs},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -71,6 +72,9 @@ pub struct Args {
     /// demos
     #[arg(long, value_name = "POINT=FILE", hide = true)]
     pub hold: Vec<Hold>,
+    /// What each attempt at an activity is to do, in a JSON file that may change meanwhile; for demos
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub controls: Option<PathBuf>,
 }
 
 /// What to run other than a worker.

@@ -34,6 +34,9 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
 /// How often an inventory that cannot be used is tried again.
 const INVENTORY_PAUSE: Duration = Duration::from_secs(1);
 
+/// What a worker is called on the server, where its identity begins so.
+pub const CLIENT_NAME: &str = "order-management-worker";
+
 /// What the log says when the worker takes orders.
 pub const READY: &str = "worker ready";
 
@@ -78,7 +81,7 @@ pub fn run_code(args: Args, register: Register) -> LocalBoxFuture<'static, anyho
     // Boxed, so that the SDK's worker is compiled here and not once more in each program.
     async move {
         let mut stop = Stop::listen()?;
-        let traces = Traces::from_env("order-management-worker")?;
+        let traces = Traces::from_env(CLIENT_NAME)?;
         let ended = run_until(&mut stop, &args, register).await;
         if let Some(traces) = traces {
             traces.end().await;
@@ -107,7 +110,7 @@ async fn run_until(stop: &mut Stop, args: &Args, register: Register) -> anyhow::
         warn_if_exposed(address, "--health-address");
     }
     let connecting = args.connect.connect_renewably(
-        "order-management-worker",
+        CLIENT_NAME,
         metrics.client_meter(),
         stop.asked(),
     );
@@ -264,6 +267,7 @@ fn build(
         Faults::new(args.fault_rate, seed),
         args.hold.clone(),
     )
+    .with_controls(args.controls.clone())
     .with_on_fault(Arc::new(move |activity, point| {
         faults.fault(activity, point)
     }));

@@ -12,7 +12,7 @@ mod warehouse;
 use inventory::Inventory;
 
 pub use fraud_detection::{FraudDetection, KNOWN_BAD};
-pub use payments::{BACK_AT_ATTEMPT, DECLINED, OUTAGE, Payments};
+pub use payments::{BACK_AT_ATTEMPT, DECLINED, OUTAGE, PAYMENTS_DOWN, Payments};
 pub use supplier::Supplier;
 pub use warehouse::Warehouse;
 

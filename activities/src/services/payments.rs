@@ -14,6 +14,9 @@ pub const DECLINED: &str = "VISA-DECLINED";
 /// Payment info for which the service is down, until [`BACK_AT_ATTEMPT`].
 pub const OUTAGE: &str = "VISA-OUTAGE";
 
+/// What an attempt says that cannot reach the service.
+pub const PAYMENTS_DOWN: &str = "the payment service is down";
+
 /// The attempt at which the service is back for [`OUTAGE`].
 pub const BACK_AT_ATTEMPT: u32 = 5;
 
@@ -37,7 +40,7 @@ impl Payments {
     pub async fn charge(&self, payment: &Payment, attempt: u32) -> Result<Confirmation, StepError> {
         let info = payment.payment_info.trim();
         if info.eq_ignore_ascii_case(OUTAGE) && attempt < BACK_AT_ATTEMPT {
-            return Err(StepError::Outage("the payment service is down"));
+            return Err(StepError::Outage(PAYMENTS_DOWN));
         }
         if info.eq_ignore_ascii_case(DECLINED) {
             return Err(Refusal::Declined {
