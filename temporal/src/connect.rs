@@ -63,6 +63,13 @@ pub fn connect<'a>(
     .boxed()
 }
 
+/// The identity that the server shows of a program that runs on this machine as this process, unless a
+/// setting says otherwise.
+pub fn identity(client_name: &str, pid: u32) -> String {
+    let host = gethostname::gethostname();
+    format!("{client_name} {pid}@{}", host.to_string_lossy())
+}
+
 impl ConnectArgs {
     /// Connects as these flags say. See [`connect`].
     ///
@@ -99,8 +106,7 @@ async fn try_connect(settings: &Settings, client_name: &str) -> Result<Client, C
     }
     options.connect_timeout.get_or_insert(TCP_LIMIT);
     if options.identity.is_empty() {
-        let host = gethostname::gethostname();
-        options.identity = format!("{client_name} {}@{}", process::id(), host.to_string_lossy());
+        options.identity = identity(client_name, process::id());
     }
     let connection = Connection::connect(options)
         .await

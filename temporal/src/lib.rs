@@ -41,7 +41,7 @@ pub mod ui;
 
 pub use args::ConnectArgs;
 pub use codec_server::{CodecServer, CodecServerArgs};
-pub use connect::{Listener, answers, connect, connect_patiently, what_listens};
+pub use connect::{Listener, answers, connect, connect_patiently, identity, what_listens};
 pub use connect_error::ConnectError;
 pub use encryption::args::EncryptionArgs;
 pub use encryption::keys::{Keys, KeysError};

@@ -26,4 +26,4 @@ pub mod tuning;
 pub mod version;
 
 pub use args::{Args, Command};
-pub use run::{READY, Register, register, run, run_code};
+pub use run::{CLIENT_NAME, READY, Register, register, run, run_code};

@@ -109,11 +109,9 @@ async fn run_until(stop: &mut Stop, args: &Args, register: Register) -> anyhow::
         tracing::info!("health: http://{address}/ready and http://{address}/live");
         warn_if_exposed(address, "--health-address");
     }
-    let connecting = args.connect.connect_renewably(
-        CLIENT_NAME,
-        metrics.client_meter(),
-        stop.asked(),
-    );
+    let connecting =
+        args.connect
+            .connect_renewably(CLIENT_NAME, metrics.client_meter(), stop.asked());
     let Some(mut renewals) = connecting.await? else {
         return Ok(Ended::InOrder);
     };
