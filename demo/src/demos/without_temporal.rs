@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use inventory::{Audit, Inventory, Location, Standing};
+use inventory::{Inventory, Location, OrderAudit, Standing, SubmissionAudit};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -23,31 +23,45 @@ use crate::{
     stage::Stage,
 };
 
-/// What came of the orders on one side.
-struct Side {
-    completed: usize,
-    charged_not_shipped: usize,
-    units_lost: i64,
+/// What came of orders of one item each.
+#[derive(Default)]
+pub struct Outcome {
+    /// Orders that were reserved, charged and shipped.
+    pub completed: u32,
+    /// Orders that were charged, and are not shipped.
+    pub charged_not_shipped: u32,
+    /// Orders of which an effect happened more than once.
+    pub doubled: u32,
+    /// Units that were reserved for orders that are not shipped.
+    pub units_lost: u32,
 }
 
-impl Side {
-    fn new(audit: &Audit) -> Self {
-        let submissions = audit.orders.iter().flat_map(|order| &order.submissions);
-        let stuck = |it: &&inventory::SubmissionAudit| it.reserved > 0 && it.shipped == 0;
-        Self {
-            completed: audit.count(Standing::Completed),
-            charged_not_shipped: submissions
-                .clone()
-                .filter(|it| it.charged > 0 && it.shipped == 0)
-                .count(),
-            units_lost: submissions.filter(stuck).map(|it| it.units).sum(),
+impl Outcome {
+    /// What the ledger tells of these orders.
+    pub fn of<'a>(orders: impl IntoIterator<Item = &'a OrderAudit>) -> Self {
+        let mut outcome = Self::default();
+        for order in orders {
+            let sum = |what: fn(&SubmissionAudit) -> u32| {
+                let each = order.submissions.iter().map(what);
+                each.sum::<u32>()
+            };
+            let reserved = sum(|it| it.reserved);
+            let charged = sum(|it| it.charged);
+            let shipped = sum(|it| it.shipped);
+            outcome.completed += u32::from(order.standing() == Standing::Completed);
+            outcome.charged_not_shipped += u32::from(charged > 0 && shipped == 0);
+            outcome.doubled += u32::from(reserved.max(charged).max(shipped) > 1);
+            if reserved > 0 && shipped == 0 {
+                outcome.units_lost += sum(|it| it.units.try_into().unwrap_or(0));
+            }
         }
+        outcome
     }
 
-    fn rows(&self) -> [(&'static str, i64); 3] {
+    fn rows(&self) -> [(&'static str, u32); 3] {
         [
-            ("orders completed", self.completed as i64),
-            ("charged, never shipped", self.charged_not_shipped as i64),
+            ("orders completed", self.completed),
+            ("charged, never shipped", self.charged_not_shipped),
             ("units gone from stock for nothing", self.units_lost),
         ]
     }
@@ -70,9 +84,11 @@ pub async fn play(stage: &mut Stage, args: &WithoutTemporalArgs) -> anyhow::Resu
     let own = format!("plain_{:08x}", rand::random::<u32>());
     let location = stage.inventory().location().apart(&own);
     let plain_inventory = Inventory::open(&location, SystemTime::now).await?;
-    let killed = plain(stage, &location, args).await?;
+    let bar = voice.bar(args.orders.into(), "orders begun");
+    let killed = plain(&location, 1, args, |begun| bar.set_position(begun.into())).await?;
+    bar.finish_and_clear();
     voice.checked(&format!("The process was killed {killed} times."));
-    let without = Side::new(&plain_inventory.audit().await?);
+    let without = Outcome::of(&plain_inventory.audit().await?.orders);
 
     voice
         .scene(&format!(
@@ -91,7 +107,7 @@ pub async fn play(stage: &mut Stage, args: &WithoutTemporalArgs) -> anyhow::Resu
         seed: args.seed,
     };
     storm::run(stage, &storm).await?;
-    let with = Side::new(&stage.inventory().audit().await?);
+    let with = Outcome::of(&stage.inventory().audit().await?.orders);
 
     voice.scene("Compare the two ledgers.").await;
     let mut table = vec![format!("{:<36} {:>10} {:>10}", "", "without", "with")];
@@ -106,7 +122,7 @@ pub async fn play(stage: &mut Stage, args: &WithoutTemporalArgs) -> anyhow::Resu
     }
 
     stage.check_audit().await?;
-    let all = args.orders as usize;
+    let all = args.orders;
     ensure!(
         with.completed == all,
         "{} of {all} orders completed on Temporal",
@@ -127,22 +143,27 @@ pub async fn play(stage: &mut Stage, args: &WithoutTemporalArgs) -> anyhow::Resu
 }
 
 /// Processes the orders in processes that are killed, each going on with the order after the one
-/// that was under way. Returns how often one was killed.
-async fn plain(
-    stage: &Stage,
+/// that was under way, and says of each how many were begun. Their numbers begin with `first`. Returns how
+/// often a process was killed.
+///
+/// # Errors
+/// Returns an error if a process cannot be started, or says something else than expected.
+pub async fn plain(
     location: &Location,
+    first: u32,
     args: &WithoutTemporalArgs,
+    begun: impl Fn(u32),
 ) -> anyhow::Result<u32> {
     let mut random = StdRng::seed_from_u64(args.seed);
-    let (mut next, mut killed) = (1, 0);
-    let bar = stage.voice.bar(args.orders.into(), "orders begun");
-    while next <= args.orders {
+    let (mut next, mut killed) = (first, 0);
+    let last = first + args.orders - 1;
+    while next <= last {
         let mut child = this_program(Part::Plain, None)?
             .args([
                 "--from",
                 &next.to_string(),
                 "--to",
-                &args.orders.to_string(),
+                &last.to_string(),
             ])
             .args(["--fault-rate", &args.fault_rate.to_string()])
             .args(["--seed", &args.seed.to_string()])
@@ -154,14 +175,14 @@ async fn plain(
             .context("cannot start the plain orders")?;
         let lines = child.stdout.take().context("plain orders without output")?;
         let mut lines = BufReader::new(lines).lines();
-        let due = args.orders * (killed + 1) / (args.kills + 1);
+        let due = first + args.orders * (killed + 1) / (args.kills + 1);
         while let Some(line) = lines.next_line().await? {
             let Some(number) = line.strip_prefix("begin ") else {
                 continue;
             };
             next = number.parse::<u32>()? + 1;
-            bar.set_position(next.into());
-            if killed < args.kills && next > due {
+            begun(next - first);
+            if killed < args.kills && next >= due {
                 // Somewhere in the order, which takes some 75 ms.
                 tokio::time::sleep(Duration::from_millis(random.random_range(5..70))).await;
                 child.kill().await?;
@@ -171,18 +192,17 @@ async fn plain(
         }
         child.wait().await?;
     }
-    bar.finish_and_clear();
     Ok(killed)
 }
 
 /// The result as a picture: a pair of bars for each figure.
-fn picture(args: &WithoutTemporalArgs, without: &Side, with: &Side) -> String {
-    const LEFT: i64 = 330;
-    const WIDTH: i64 = 430;
+fn picture(args: &WithoutTemporalArgs, without: &Outcome, with: &Outcome) -> String {
+    const LEFT: u32 = 330;
+    const WIDTH: u32 = 430;
     let mut bars = String::new();
     let pairs = without.rows().into_iter().zip(with.rows());
     for (index, ((what, left), (_, right))) in pairs.enumerate() {
-        let top = 110 + 100 * index as i64;
+        let top = 110 + 100 * index as u32;
         let most = left.max(right).max(1);
         bars += &format!(
             "  <text x=\"{}\" y=\"{}\" text-anchor=\"end\">{what}</text>\n",
