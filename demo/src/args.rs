@@ -1,6 +1,6 @@
 //! What the command line takes.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use activities::faults::FaultRate;
 use clap::{Arg, Args as ClapArgs, Parser, Subcommand};
@@ -39,6 +39,8 @@ pub enum Command {
 /// The demos.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Demo {
+    /// A page on which you place orders and kill what runs them; until Ctrl-C
+    Live(LiveArgs),
     /// An order goes through its steps, and the inventory changes
     FirstOrder,
     /// Workers are killed in the middle of an order, and it completes
@@ -75,8 +77,19 @@ pub enum Demo {
     WithoutTemporal(WithoutTemporalArgs),
     /// Many orders, while workers and the server are killed at random
     Chaos(ChaosArgs),
-    /// All of these, one after the other
+    /// All of these, one after the other, except live
     All,
+}
+
+/// What is on the page.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct LiveArgs {
+    /// The address of this machine to serve the page at
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8088")]
+    pub listen: SocketAddr,
+    /// How many attempts at an activity fail at random, at the start: from 0 up to, but not including, 1
+    #[arg(long, value_name = "RATE", default_value_t = FaultRate::DEFAULT)]
+    pub fault_rate: FaultRate,
 }
 
 /// What to order.
@@ -155,6 +168,9 @@ pub struct ChaosArgs {
     /// Makes the choices and the faults repeatable [default: random, and printed]
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
+    /// Write what happened to every order into this HTML file
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
 }
 
 /// How a demo is shown, and on what. Each flag may stand before the demo's name or after it.

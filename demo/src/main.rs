@@ -11,7 +11,9 @@
 //! | [`parts`] | what else this program can be: a demo's worker, its starter, its plain orders |
 //! | [`process`] | worker and starter processes, and how they end |
 //! | [`stage`] | what a demo plays on: a server, a folder, a task queue |
+//! | [`report`] | what happened to many orders, as a page of HTML |
 //! | [`demos`] | one file for each demo |
+//! | [`live`] | everything at once, on a live page |
 //! | [`play`] | plays one demo, or all |
 //! | [`server`] | the dev server in the foreground |
 //!
@@ -20,10 +22,12 @@
 mod args;
 mod bug;
 mod demos;
+mod live;
 mod parts;
 mod plain;
 mod play;
 mod process;
+mod report;
 mod sample;
 mod server;
 mod stage;

@@ -13,6 +13,7 @@ use crate::{
         errors, first_order, fix_a_bug, kill_worker, order, payment_down, progress,
         recurring_order, several_items, several_machines, without_temporal,
     },
+    live, report,
     stage::Stage,
     voice::{Silenced, Voice},
 };
@@ -39,6 +40,9 @@ pub async fn run(demo: Demo, show: ShowArgs) -> anyhow::Result<()> {
     let _silenced = Silenced::stdin();
     let mut stop = Stop::listen()?;
     let voice = Voice::new(show.step, show.slow);
+    if let Demo::Live(args) = &demo {
+        return live::run(args, &show, &voice, stop.asked()).await;
+    }
     let mut stage = None;
     let played = tokio::select! {
         played = play_all(demo, &show, &voice, &mut stage) => played,
@@ -70,7 +74,8 @@ async fn play_all(
     // As the command line would give them: with the default of every flag.
     let names = Demo::augment_subcommands(clap::Command::new("demo"));
     let names = names.get_subcommands().map(|demo| demo.get_name());
-    for name in names.filter(|name| *name != "all") {
+    // The page has no end.
+    for name in names.filter(|name| !["all", "live"].contains(name)) {
         voice.say("");
         let Some(Command::Demo(demo)) = Args::try_parse_from(["demo", name])?.command else {
             continue;
@@ -88,6 +93,11 @@ async fn play(
     voice: &Voice,
     slot: &mut Option<Stage>,
 ) -> anyhow::Result<()> {
+    if let Demo::Chaos(args) = &demo
+        && let Some(file) = &args.report
+    {
+        report::check_writable(file)?;
+    }
     let stage = match (&demo, &mut *slot) {
         // It plays on files alone.
         (Demo::ChangeCode, _) => return change_code::play(voice).await,
@@ -125,7 +135,9 @@ async fn play(
         Demo::SeveralMachines => several_machines::play(stage).await,
         Demo::WithoutTemporal(args) => without_temporal::play(stage, args).await,
         Demo::Chaos(args) => chaos::play(stage, args).await,
-        Demo::ChangeCode | Demo::All => unreachable!("both were handled above"),
+        Demo::Live(_) | Demo::ChangeCode | Demo::All => {
+            unreachable!("these were handled above")
+        }
     }
 }
 

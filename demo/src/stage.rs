@@ -90,11 +90,21 @@ impl Stage {
     /// # Errors
     /// Returns an error if it cannot be started.
     pub async fn with_own_server(show: &ShowArgs, voice: &Voice) -> anyhow::Result<Self> {
+        let stage = Self::with_silent_server(show, voice).await?;
+        stage.server.iter().for_each(|it| announce(it, show, voice));
+        Ok(stage)
+    }
+
+    /// The same, without a word about the server.
+    ///
+    /// # Errors
+    /// As [`Self::with_own_server`].
+    pub async fn with_silent_server(show: &ShowArgs, voice: &Voice) -> anyhow::Result<Self> {
         let folder = folder()?;
         let builder = DevServer::builder(cli(voice).await?)
             .ui()
             .db_file(folder.path().join("server.db"));
-        let (server, settings) = start(builder, show, voice).await?;
+        let (server, settings) = start(builder, voice).await?;
         Self::on(Some(server), settings, folder, show, voice).await
     }
 
@@ -109,7 +119,8 @@ impl Stage {
         let finding = search.find_or_fetch(|line| voice.say(line));
         let programs = voice.during("fetching PostgreSQL", finding).await?;
         let builder = DevServer::builder(cli(voice).await?).ui();
-        let (server, settings) = start(builder, show, voice).await?;
+        let (server, settings) = start(builder, voice).await?;
+        announce(&server, show, voice);
         let mut address = server.address();
         let mut database = Postgres::builder().programs(programs);
         let network = match Network::with_machines(2).await {
@@ -428,12 +439,18 @@ impl Stage {
     /// # Errors
     /// Returns an error if it cannot be started again.
     pub async fn kill_server(&mut self) -> anyhow::Result<()> {
-        let server = self
-            .server
-            .as_mut()
-            .context("the server is not the demo's")?;
+        let server = self.server()?;
         server.kill().await?;
         Ok(server.restart().await?)
+    }
+
+    /// The demo's own server.
+    ///
+    /// # Errors
+    /// Returns an error if it uses another one.
+    pub fn server(&mut self) -> anyhow::Result<&mut DevServer> {
+        let server = self.server.as_mut();
+        server.context("the server is not the demo's")
     }
 
     /// The task queue of the demo's workers.
@@ -569,8 +586,13 @@ impl Stage {
         task_queue.starts_with(TASK_QUEUE_PREFIX) || task_queue == self.task_queue
     }
 
+    /// Where Temporal's Web UI is.
+    pub fn ui_address(&self) -> &str {
+        &self.ui_address
+    }
+
     /// The environment in which a process means this stage's server and task queue.
-    fn environment(&self) -> Environment {
+    pub fn environment(&self) -> Environment {
         let connect = match &self.server {
             Some(server) => ConnectArgs {
                 address: Some(server.address()),
@@ -646,7 +668,8 @@ async fn server(show: &ShowArgs, voice: &Voice) -> anyhow::Result<(Option<DevSer
         Listener::Nothing | Listener::SomethingElse(_) => {}
     }
     let builder = DevServer::builder(cli(voice).await?).ui();
-    let (server, settings) = start(builder, show, voice).await?;
+    let (server, settings) = start(builder, voice).await?;
+    announce(&server, show, voice);
     Ok((Some(server), settings))
 }
 
@@ -657,13 +680,15 @@ async fn cli(voice: &Voice) -> anyhow::Result<PathBuf> {
 }
 
 /// Starts a server. Returns it, and how to reach it.
-async fn start(
-    builder: DevServerBuilder,
-    show: &ShowArgs,
-    voice: &Voice,
-) -> anyhow::Result<(DevServer, Settings)> {
+async fn start(builder: DevServerBuilder, voice: &Voice) -> anyhow::Result<(DevServer, Settings)> {
     let starting = voice.during("starting a Temporal dev server", builder.start());
     let server = starting.await?;
+    let settings = Settings::plain(&server.address(), server.namespace())?;
+    Ok((server, settings))
+}
+
+/// Says where a server that was started is, and until when.
+fn announce(server: &DevServer, show: &ShowArgs, voice: &Voice) {
     let end = if show.keep {
         "with Ctrl-C"
     } else {
@@ -673,8 +698,6 @@ async fn start(
         "Started a Temporal dev server, which stops {end}.\nIts Web UI: {}",
         server.ui_address().unwrap_or_default(),
     ));
-    let settings = Settings::plain(&server.address(), server.namespace())?;
-    Ok((server, settings))
 }
 
 fn folder() -> anyhow::Result<TempDir> {

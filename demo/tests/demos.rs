@@ -245,6 +245,8 @@ fn without_temporal_orders_are_lost_and_with_it_none() {
 
 #[test]
 fn chaos_loses_nothing_and_doubles_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.html");
     let text = shown(&[
         "chaos",
         "--orders",
@@ -255,6 +257,8 @@ fn chaos_loses_nothing_and_doubles_nothing() {
         "6",
         "--seed",
         "7",
+        "--report",
+        report.to_str().unwrap(),
     ]);
     for line in [
         " orders 20 ",
@@ -264,6 +268,16 @@ fn chaos_loses_nothing_and_doubles_nothing() {
         " doubled 0 ",
     ] {
         assert!(text.contains(line), "{text}");
+    }
+    let report = std::fs::read_to_string(report).unwrap();
+    for words in [
+        "--orders 20 --workers 2 --kills 6 --fault-rate 0.2 --seed 7<",
+        "6 kills",
+        "<b>order-20</b>",
+        "charge-000002",
+        "Everything adds up.",
+    ] {
+        assert!(report.contains(words), "no {words:?}: {report}");
     }
 }
 
@@ -414,6 +428,7 @@ fn the_demos_are_listed() {
         "without-temporal",
         "chaos",
         "all",
+        "live",
     ] {
         assert!(text.contains(name), "{text}");
     }

@@ -11,6 +11,7 @@ use anyhow::ensure;
 use inventory::{Audit, Change, Finding, Standing};
 use orders::{Item, Order};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
+use starter::follow::OrderHandle;
 use temporalio_client::WorkflowFetchHistoryOptions;
 use temporalio_common::protos::temporal::api::history::v1::{
     HistoryEvent, history_event::Attributes,
@@ -22,6 +23,7 @@ use crate::{
         fate::{End, Fate, Placed},
         storm::{self, Kill, Storm},
     },
+    report::{self, About, Killed},
     sample::numbered_order,
     stage::Stage,
     voice::Voice,
@@ -95,6 +97,14 @@ pub async fn play(stage: &mut Stage, args: &ChaosArgs) -> anyhow::Result<()> {
         .scene("Check the ledger, and what each order said.")
         .await;
     tally.show(&voice);
+    if let Some(file) = &args.report {
+        let about = about(args, seed, &tally, &kills);
+        let orders = placed.iter().filter_map(|placed| placed.handle.as_ref());
+        let orders = orders.map(|it| OrderHandle::new(stage.client.clone(), it.info().clone()));
+        let page = report::page(&about, orders, stage.inventory()).await?;
+        report::write(file, &page)?;
+        voice.say(&format!("The report: {}", file.display()));
+    }
     for finding in &audit.findings {
         voice.say(&format!("WRONG: {finding}"));
     }
@@ -118,6 +128,22 @@ pub async fn play(stage: &mut Stage, args: &ChaosArgs) -> anyhow::Result<()> {
          exactly once.",
     );
     Ok(())
+}
+
+fn about(args: &ChaosArgs, seed: u64, tally: &Tally, kills: &[Kill]) -> About {
+    let kill = |kill: &Kill| Killed {
+        at: kill.at,
+        what: kill.what.clone(),
+    };
+    About {
+        title: format!("{} orders in chaos", args.orders),
+        command: format!(
+            "cargo run -p demo -- chaos --orders {} --workers {} --kills {} --fault-rate {} --seed {seed}",
+            args.orders, args.workers, args.kills, args.fault_rate
+        ),
+        facts: [vec![("seed", seed.to_string())], tally.rows.clone()].concat(),
+        kills: kills.iter().map(kill).collect(),
+    }
 }
 
 /// An order, and what happens to it: of ten, two are placed again, two told another address, two

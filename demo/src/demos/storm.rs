@@ -38,6 +38,8 @@ pub struct Storm {
 
 /// One kill.
 pub struct Kill {
+    /// What was killed, such as `worker 1234`.
+    pub what: String,
     /// Whether it was the server's.
     pub of_server: bool,
     /// When.
@@ -126,6 +128,7 @@ async fn kill_all(
         );
         voice.quote(&line);
         kills.push(Kill {
+            what,
             of_server,
             at,
             replaced_at: SystemTime::now(),

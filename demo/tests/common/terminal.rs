@@ -9,6 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use pty_process::{
     Size,
     blocking::{Command, Pty},
@@ -72,6 +76,12 @@ impl Terminal {
     /// Presses keys.
     pub fn press(&self, keys: &str) {
         (&*self.pty).write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Asks the program to stop, as the system does.
+    pub fn terminate(&self) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap());
+        kill(pid, Signal::SIGTERM).unwrap();
     }
 
     /// Waits until these words have been shown.

@@ -1,0 +1,624 @@
+//! The processes behind the page, and what can be done to them.
+
+use std::{
+    fs,
+    io::{Read, Seek, SeekFrom},
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+
+use activities::{Controls, faults::FaultRate};
+use anyhow::{Context, ensure};
+use inventory::Inventory;
+use orders::Order;
+use serde::Deserialize;
+use starter::{follow::OrderHandle, submit::submit};
+use temporalio_client::Client;
+use tokio::sync::{Mutex as AsyncMutex, watch};
+use web::stage::{
+    Comparison, Doing, Outcome, Process, ProcessKind, ProcessState, Scene, StageError, StageView,
+};
+
+use crate::{
+    process::{Environment, WorkerProcess},
+    report::Killed,
+    sample::numbered_order,
+    stage::Stage,
+};
+
+/// The Temporal server's name on the page.
+pub const SERVER: &str = "server";
+
+/// The workers' names on the page.
+const WORKERS: [&str; 2] = ["worker-1", "worker-2"];
+
+/// How often to look at the processes. A charge that is to be followed by a kill is held for so long.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+/// How often to look at what the workers do: often enough for the eye.
+const READ_EVERY: Duration = Duration::from_millis(250);
+
+/// How long a process may take to be ready.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long the server may take to accept an order. One that is away takes it never.
+const ACCEPT_WITHIN: Duration = Duration::from_secs(10);
+
+/// The number of the first order that a scene places.
+const FIRST_ORDER: u32 = 1_001;
+
+/// The processes behind the page, with all that is known of them.
+pub struct Backstage {
+    /// The connection to the server.
+    pub client: Client,
+    /// The workers' inventory.
+    pub inventory: Inventory,
+    /// The workers' task queue.
+    pub task_queue: String,
+    /// The seed of the workers' faults.
+    pub fault_seed: u64,
+    /// What the page shows of a comparison.
+    pub comparison: watch::Sender<Option<Comparison>>,
+    view: watch::Sender<Arc<StageView>>,
+    workers: [Worker; 2],
+    /// It owns the server.
+    stage: AsyncMutex<Stage>,
+    numbers: AtomicU32,
+    kills: Mutex<Vec<Killed>>,
+    /// Why a worker ended by itself, the last time.
+    trouble: Mutex<Option<String>>,
+    writing: Mutex<()>,
+}
+
+/// One of the workers, whether it runs or not.
+struct Worker {
+    name: &'static str,
+    environment: Environment,
+    /// The worker's [`Controls`].
+    controls: PathBuf,
+    /// What the worker writes when it has made the charge after which it is killed: the order's ID.
+    charged: PathBuf,
+    log: PathBuf,
+    /// None if it does not run.
+    process: AsyncMutex<Option<WorkerProcess>>,
+}
+
+impl Backstage {
+    /// Starts the workers on a stage with a server of its own, and waits until they are ready.
+    ///
+    /// # Errors
+    /// Returns an error if a worker cannot be started.
+    pub async fn set(
+        stage: Stage,
+        fault_rate: FaultRate,
+        scenes: Vec<Scene>,
+    ) -> anyhow::Result<Arc<Self>> {
+        let workers = WORKERS.map(|name| Worker {
+            name,
+            environment: stage.environment(),
+            controls: stage.path(&format!("{name}.json")),
+            charged: stage.path(&format!("{name}-charged")),
+            log: stage.path(&format!("{name}.log")),
+            process: AsyncMutex::default(),
+        });
+        let processes = WORKERS.map(|name| (name, ProcessKind::Worker));
+        let processes = processes.into_iter().chain([(SERVER, ProcessKind::Server)]);
+        let view = StageView {
+            processes: processes.map(|(name, kind)| stopped(name, kind)).collect(),
+            fault_rate: fault_rate.into(),
+            payments_up: true,
+            kills: 0,
+            scenes,
+            busy: None,
+        };
+        let backstage = Arc::new(Self {
+            client: stage.client.clone(),
+            inventory: stage.inventory().clone(),
+            task_queue: stage.task_queue().to_owned(),
+            fault_seed: stage.fault_seed,
+            comparison: watch::Sender::new(None),
+            view: watch::Sender::new(Arc::new(view)),
+            workers,
+            stage: AsyncMutex::new(stage),
+            numbers: AtomicU32::new(FIRST_ORDER),
+            kills: Mutex::default(),
+            trouble: Mutex::default(),
+            writing: Mutex::default(),
+        });
+        let pid = backstage.stage.lock().await.server()?.pid();
+        backstage.becomes(SERVER, ProcessState::Alive, Some(pid));
+        tokio::spawn(watch(Arc::downgrade(&backstage)));
+        for name in WORKERS {
+            backstage.start(name).await?;
+        }
+        backstage.until_ready().await?;
+        Ok(backstage)
+    }
+
+    /// What the page shows of the stage.
+    pub fn view(&self) -> watch::Receiver<Arc<StageView>> {
+        self.view.subscribe()
+    }
+
+    /// What was killed so far.
+    pub fn kills(&self) -> Vec<Killed> {
+        locked(&self.kills).clone()
+    }
+
+    /// The fault rate that workers have now.
+    pub fn fault_rate(&self) -> FaultRate {
+        FaultRate::try_from(self.view.borrow().fault_rate).unwrap_or(FaultRate::NONE)
+    }
+
+    /// The workers that run.
+    pub fn alive(&self) -> Vec<&'static str> {
+        let view = self.view.borrow();
+        let runs = |name: &&str| process(&view, name).state == ProcessState::Alive;
+        WORKERS.into_iter().filter(runs).collect()
+    }
+
+    /// The workers and the server, as far as they do not run.
+    pub fn dead(&self) -> Vec<&'static str> {
+        let view = self.view.borrow();
+        let ended = |name: &&str| has_ended(process(&view, name).state);
+        WORKERS.into_iter().chain([SERVER]).filter(ended).collect()
+    }
+
+    /// Ends a process with SIGKILL.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such process, or it does not run.
+    pub async fn kill(&self, name: &str) -> Result<(), StageError> {
+        let not_running = || refused(format!("{name} does not run: start it first"));
+        if name == SERVER {
+            let mut stage = self.stage.lock().await;
+            let server = stage.server().map_err(failed)?;
+            if server.exited().map_err(failed)?.is_some() {
+                return Err(not_running());
+            }
+            server.kill().await.map_err(failed)?;
+        } else {
+            let mut running = self.worker(name)?.process.lock().await;
+            let mut process = running.take().ok_or_else(not_running)?;
+            if process.kill().await.is_err() {
+                self.becomes(name, ProcessState::Dead, None);
+                return Err(not_running());
+            }
+        }
+        self.killed(name);
+        Ok(())
+    }
+
+    /// Starts a process that has ended. A server is waited for until it is ready; of a worker, the view
+    /// tells.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such process, it runs, or it cannot be started.
+    pub async fn start(self: &Arc<Self>, name: &str) -> Result<(), StageError> {
+        // On its own, so that it goes on if the browser that asked for it goes away.
+        let (backstage, name) = (self.clone(), name.to_owned());
+        let starting = tokio::spawn(async move { backstage.start_now(&name).await });
+        starting.await.unwrap_or_else(|error| Err(failed(error)))
+    }
+
+    async fn start_now(&self, name: &str) -> Result<(), StageError> {
+        let runs = || refused(format!("{name} runs already"));
+        if name != SERVER {
+            let worker = self.worker(name)?;
+            let mut running = worker.process.lock().await;
+            if running.is_some() {
+                return Err(runs());
+            }
+            self.write_controls().map_err(failed)?;
+            let process = worker.start(self.fault_seed).map_err(failed)?;
+            self.becomes(name, ProcessState::Starting, Some(process.pid()));
+            *running = Some(process);
+            return Ok(());
+        }
+        let mut stage = self.stage.lock().await;
+        let server = stage.server().map_err(failed)?;
+        if server.exited().map_err(failed)?.is_none() {
+            return Err(runs());
+        }
+        self.becomes(name, ProcessState::Starting, None);
+        let started = server.restart().await;
+        let state = match started {
+            Ok(()) => ProcessState::Alive,
+            Err(_) => ProcessState::Dead,
+        };
+        self.becomes(name, state, started.is_ok().then(|| server.pid()));
+        started.map_err(failed)
+    }
+
+    /// Waits until every process that was started is ready.
+    ///
+    /// # Errors
+    /// Returns an error if one has ended, or it takes too long.
+    pub async fn until_ready(&self) -> anyhow::Result<()> {
+        let mut view = self.view();
+        let is_settled = |view: &Arc<StageView>| {
+            let mut states = view.processes.iter().map(|process| process.state);
+            states.all(|state| state == ProcessState::Alive || has_ended(state))
+        };
+        let settled = tokio::time::timeout(READY_WITHIN, view.wait_for(is_settled)).await;
+        settled.with_context(|| format!("a process was not ready within {READY_WITHIN:?}"))??;
+        let dead = self.dead();
+        let trouble = locked(&self.trouble).take().unwrap_or_default();
+        ensure!(
+            dead.is_empty(),
+            "{} ended before it was ready: {trouble}",
+            dead.join(" and ")
+        );
+        Ok(())
+    }
+
+    /// Kills the first of these workers that makes a charge, before it can report that.
+    ///
+    /// # Errors
+    /// Returns an error if one of them is unknown or does not run, or cannot be told.
+    pub fn arm(&self, names: &[&str]) -> Result<(), StageError> {
+        for name in names {
+            self.worker(name)?;
+            if process(&self.view.borrow(), name).state != ProcessState::Alive {
+                return Err(refused(format!("{name} does not run: start it first")));
+            }
+        }
+        self.change(|view| {
+            for process in &mut view.processes {
+                process.armed |= names.contains(&process.name.as_str());
+            }
+        });
+        self.write_controls().map_err(failed)
+    }
+
+    /// Lets every worker report its next charge.
+    pub fn disarm(&self) {
+        self.change(|view| {
+            for process in &mut view.processes {
+                process.armed = false;
+            }
+        });
+        if let Err(error) = self.write_controls() {
+            *locked(&self.trouble) = Some(format!("{error:#}"));
+        }
+    }
+
+    /// Sets the fault rate of attempts that begin from now on.
+    ///
+    /// # Errors
+    /// Returns an error if the workers cannot be told.
+    pub fn set_fault_rate(&self, rate: FaultRate) -> Result<(), StageError> {
+        self.change(|view| view.fault_rate = rate.into());
+        self.write_controls().map_err(failed)
+    }
+
+    /// Takes the payment service down, or up again.
+    ///
+    /// # Errors
+    /// Returns an error if the workers cannot be told.
+    pub fn set_payments_up(&self, up: bool) -> Result<(), StageError> {
+        self.change(|view| view.payments_up = up);
+        self.write_controls().map_err(failed)
+    }
+
+    /// The next order of a scene.
+    pub fn order(&self, quantity: u32) -> Order {
+        numbered_order(self.numbers(1).start, quantity)
+    }
+
+    /// As many numbers of orders as these.
+    pub fn numbers(&self, count: u32) -> Range<u32> {
+        let first = self.numbers.fetch_add(count, Ordering::Relaxed);
+        first..first + count
+    }
+
+    /// Places an order.
+    ///
+    /// # Errors
+    /// Returns an error if the server does not run, or does not accept it.
+    pub async fn place(&self, order: &Order) -> Result<OrderHandle, StageError> {
+        if process(&self.view.borrow(), SERVER).state != ProcessState::Alive {
+            let text = "the Temporal server does not run: start it first";
+            return Err(refused(text.to_owned()));
+        }
+        let placing = submit(&self.client, &self.task_queue, order);
+        match tokio::time::timeout(ACCEPT_WITHIN, placing).await {
+            Ok(submitted) => Ok(submitted.map_err(failed)?.into_handle()),
+            Err(_) => Err(StageError::Failed(format!(
+                "the Temporal server did not accept {} within {ACCEPT_WITHIN:?}",
+                order.order_id
+            ))),
+        }
+    }
+
+    /// Begins something that takes a while, of which there is one at a time.
+    ///
+    /// # Errors
+    /// Returns an error if something of the kind is under way.
+    pub fn begin(self: &Arc<Self>, what: &str) -> Result<Busy, StageError> {
+        let mut other = None;
+        self.change(|view| match &view.busy {
+            Some(busy) => other = Some(busy.clone()),
+            None => view.busy = Some(what.to_owned()),
+        });
+        match other {
+            Some(other) => Err(refused(format!("wait until this is done: {other}"))),
+            None => Ok(Busy(self.clone())),
+        }
+    }
+
+    /// Tells what came of a scene; `None` when it begins.
+    pub fn came_of(&self, scene: &str, outcome: Option<Outcome>) {
+        self.change(|view| {
+            let scene = view.scenes.iter_mut().find(|it| it.id == scene);
+            if let Some(scene) = scene {
+                scene.outcome = outcome;
+            }
+        });
+    }
+
+    /// Ends all processes.
+    ///
+    /// # Errors
+    /// Returns an error if the server does not stop.
+    pub async fn strike(&self) -> anyhow::Result<()> {
+        for worker in &self.workers {
+            if let Some(mut process) = worker.process.lock().await.take() {
+                // One that has ended already cannot be killed.
+                let _ = process.kill().await;
+            }
+        }
+        Ok(self.stage.lock().await.server()?.stop().await?)
+    }
+
+    fn worker(&self, name: &str) -> Result<&Worker, StageError> {
+        let worker = self.workers.iter().find(|worker| worker.name == name);
+        worker.ok_or_else(|| {
+            StageError::Unknown(format!(
+                "there is no such process; there are {}, and {SERVER} can be killed and started only",
+                WORKERS.join(" and ")
+            ))
+        })
+    }
+
+    fn change(&self, change: impl FnOnce(&mut StageView)) {
+        self.view.send_if_modified(|view| {
+            let before = view.clone();
+            change(Arc::make_mut(view));
+            before != *view
+        });
+    }
+
+    fn change_process(&self, name: &str, change: impl FnOnce(&mut Process)) {
+        self.change(|view| {
+            let process = view.processes.iter_mut().find(|it| it.name == name);
+            if let Some(process) = process {
+                change(process);
+            }
+        });
+    }
+
+    fn becomes(&self, name: &str, state: ProcessState, pid: Option<u32>) {
+        self.change_process(name, |process| {
+            process.state = state;
+            process.since = now();
+            process.pid = pid;
+            process.armed = false;
+            if let Some(pid) = pid.filter(|_| process.kind == ProcessKind::Worker) {
+                process.identity = Some(temporal::identity(worker::CLIENT_NAME, pid));
+                process.doing = None;
+            }
+        });
+    }
+
+    /// Takes a kill down.
+    fn killed(&self, name: &str) {
+        let pid = process(&self.view.borrow(), name).pid.unwrap_or_default();
+        let what = format!("{name}, process {pid}");
+        let at = SystemTime::now();
+        locked(&self.kills).push(Killed { at, what });
+        self.becomes(name, ProcessState::Dead, None);
+        self.change(|view| view.kills += 1);
+    }
+
+    fn write_controls(&self) -> anyhow::Result<()> {
+        let _one_at_a_time = locked(&self.writing);
+        let view = self.view.borrow().clone();
+        for worker in &self.workers {
+            let armed = process(&view, worker.name).armed;
+            let controls = Controls {
+                fault_rate: view.fault_rate.try_into()?,
+                payments_down: !view.payments_up,
+                hold_after_charge: armed.then(|| worker.charged.clone()),
+            };
+            controls
+                .write(&worker.controls)
+                .with_context(|| format!("cannot write {}", worker.controls.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Looks at a worker: whether it is ready, has ended, or has made the charge after which it is killed.
+    async fn look_at(&self, worker: &Worker) {
+        let state = process(&self.view.borrow(), worker.name).state;
+        {
+            // Whoever has it now will tell.
+            let Ok(mut running) = worker.process.try_lock() else {
+                return;
+            };
+            let Some(process) = running.as_mut() else {
+                return;
+            };
+            if let Err(error) = process.check_running() {
+                *locked(&self.trouble) = Some(error.to_string());
+                *running = None;
+                self.becomes(worker.name, ProcessState::Dead, None);
+                return;
+            }
+            if state == ProcessState::Starting && process.is_ready().unwrap_or(false) {
+                self.becomes(worker.name, ProcessState::Alive, Some(process.pid()));
+            }
+        }
+        let Ok(order_id) = fs::read_to_string(&worker.charged) else {
+            return;
+        };
+        if process(&self.view.borrow(), worker.name).armed {
+            self.change_process(worker.name, |process| {
+                let step = activities::Activity::Charge.name().to_owned();
+                process.doing = Some(Doing { order_id, step });
+            });
+            // It can only have ended by itself meanwhile, and that is told.
+            let _ = self.kill(worker.name).await;
+            self.disarm();
+        }
+        // A charge that another worker was quicker with goes on.
+        let _ = fs::remove_file(&worker.charged);
+    }
+
+    fn look_at_server(&self) {
+        let Ok(mut stage) = self.stage.try_lock() else {
+            return;
+        };
+        let has_exited = stage
+            .server()
+            .is_ok_and(|it| !matches!(it.exited(), Ok(None)));
+        let state = process(&self.view.borrow(), SERVER).state;
+        if has_exited && !has_ended(state) {
+            self.becomes(SERVER, ProcessState::Dead, None);
+        }
+    }
+}
+
+impl Worker {
+    fn start(&self, fault_seed: u64) -> anyhow::Result<WorkerProcess> {
+        let controls = self.controls.to_str().context("a path that is no text")?;
+        let seed = fault_seed.to_string();
+        let arguments = [
+            ["--controls", controls],
+            ["--fault-seed", &seed],
+            ["--log-format", "json"],
+        ];
+        let environment = self.environment.clone();
+        WorkerProcess::start(&arguments.concat(), environment, self.log.clone(), None)
+    }
+}
+
+/// What is under way, until this is dropped.
+pub struct Busy(Arc<Backstage>);
+
+impl Busy {
+    /// Says how far it is.
+    pub fn say(&self, how_far: &str) {
+        self.0.change(|view| view.busy = Some(how_far.to_owned()));
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.change(|view| view.busy = None);
+    }
+}
+
+/// Looks at the processes until nobody needs them any more.
+async fn watch(backstage: std::sync::Weak<Backstage>) {
+    let mut logs = WORKERS.map(|_| Log::default());
+    let mut read_at = Instant::now();
+    while let Some(backstage) = backstage.upgrade() {
+        for worker in &backstage.workers {
+            backstage.look_at(worker).await;
+        }
+        backstage.look_at_server();
+        if read_at.elapsed() >= READ_EVERY {
+            read_at = Instant::now();
+            for (worker, log) in backstage.workers.iter().zip(&mut logs) {
+                let doing = log.last_step(&worker.log);
+                backstage.change_process(worker.name, |process| {
+                    if process.state == ProcessState::Alive {
+                        process.doing = doing;
+                    }
+                });
+            }
+        }
+        drop(backstage);
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// How far a worker's log was read.
+#[derive(Default)]
+struct Log {
+    bytes: u64,
+}
+
+/// What a line of a worker's log tells of an activity.
+#[derive(Deserialize)]
+struct Line {
+    order_id: String,
+    activity: String,
+}
+
+impl Log {
+    /// What the lines since the last time tell that the worker was at last.
+    fn last_step(&mut self, file: &Path) -> Option<Doing> {
+        let mut log = fs::File::open(file).ok()?;
+        if log.metadata().ok()?.len() < self.bytes {
+            // The worker was started again.
+            self.bytes = 0;
+        }
+        log.seek(SeekFrom::Start(self.bytes)).ok()?;
+        let mut new = String::new();
+        self.bytes += log.read_to_string(&mut new).ok()? as u64;
+        let mut lines = new.lines().rev();
+        let line = lines.find_map(|line| serde_json::from_str::<Line>(line).ok())?;
+        Some(Doing {
+            order_id: line.order_id,
+            step: line.activity,
+        })
+    }
+}
+
+fn stopped(name: &str, kind: ProcessKind) -> Process {
+    Process {
+        name: name.to_owned(),
+        kind,
+        pid: None,
+        identity: None,
+        state: ProcessState::Stopped,
+        since: now(),
+        armed: false,
+        doing: None,
+        build: None,
+    }
+}
+
+fn process<'a>(view: &'a StageView, name: &str) -> &'a Process {
+    let process = view.processes.iter().find(|it| it.name == name);
+    process.expect("the processes are listed once and for all")
+}
+
+fn has_ended(state: ProcessState) -> bool {
+    matches!(state, ProcessState::Dead | ProcessState::Stopped)
+}
+
+fn now() -> String {
+    humantime::format_rfc3339_millis(SystemTime::now()).to_string()
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What makes no sense now.
+pub fn refused(text: String) -> StageError {
+    StageError::Refused(text)
+}
+
+/// What did not work, with its causes.
+pub fn failed(error: impl Into<anyhow::Error>) -> StageError {
+    StageError::Failed(format!("{:#}", error.into()))
+}
