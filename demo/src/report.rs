@@ -72,7 +72,8 @@ pub async fn page(
     inventory: &Inventory,
 ) -> anyhow::Result<String> {
     let told = stream::iter(orders).map(told).buffered(AT_A_TIME);
-    let told: Vec<Told> = told.collect().await;
+    let mut told: Vec<Told> = told.collect().await;
+    told.sort_by_key(Told::began);
     let ledger = inventory.ledger(0, MOST_LINES).await?;
     let audit = inventory.audit().await?;
     Ok(written(about, &told, &ledger, &audit).into_string())
@@ -124,6 +125,12 @@ impl Watch for Told {
     }
 
     fn say(&mut self, _: &str) {}
+}
+
+impl Told {
+    fn began(&self) -> Option<SystemTime> {
+        self.steps.values().find_map(|step| step.started_at)
+    }
 }
 
 async fn told(order: OrderHandle) -> Told {
@@ -191,16 +198,15 @@ fn verdict(audit: &Audit) -> Markup {
 
 /// An order's steps in the order in which they began, and what was killed meanwhile.
 fn timeline(order: &Told, kills: &[Killed]) -> Markup {
-    let steps = order.steps.values();
-    let first = steps.clone().find_map(|step| step.started_at);
-    let last = steps
-        .clone()
-        .filter_map(|step| Some(step.started_at? + step.took_ms?));
-    let last = last.max();
-    let under_way = steps.clone().any(|step| step.took_ms.is_none());
+    let first = order.began();
+    let ends = order
+        .steps
+        .values()
+        .filter_map(|it| Some(it.started_at? + it.took_ms?));
+    let last = ends.max();
     let meanwhile = |kill: &&Killed| {
         first.is_some_and(|first| first <= kill.at)
-            && (under_way || last.is_some_and(|last| kill.at <= last))
+            && (order.end.is_none() || last.is_some_and(|last| kill.at <= last))
     };
     let mut rows: Vec<(Option<SystemTime>, Markup)> = order
         .steps
@@ -262,7 +268,8 @@ fn row(step: &StepChange, first: Option<SystemTime>) -> Markup {
         tr {
             td { (since(first, step.started_at)) }
             td { (step.step) }
-            td { (step.attempts) }
+            // A local activity does not tell how often it was tried.
+            td { @if step.attempts > 0 { (step.attempts) } }
             td { (step.took_ms.map(text::readable).unwrap_or_default()) }
             td { (step.worker.as_deref().unwrap_or_default()) }
             td { (said.join("; ")) }
@@ -370,7 +377,7 @@ mod tests {
             order_id: "order-1".to_owned(),
             steps: BTreeMap::from([(1, step("Charge", 1, 10)), (2, step("Ship", 2, 15))]),
             asked: Vec::new(),
-            end: None,
+            end: Some("completed".to_owned()),
         };
         let kill = |seconds, what: &str| Killed {
             at: at(seconds),
