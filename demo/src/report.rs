@@ -337,6 +337,7 @@ mod tests {
         );
         step.about = Some(bad.to_owned());
         step.worker = Some(bad.to_owned());
+        (step.started_at, step.took_ms) = (Some(SystemTime::UNIX_EPOCH), Some(Duration::ZERO));
         let order = Told {
             order_id: bad.to_owned(),
             steps: BTreeMap::from([(1, step)]),
