@@ -22,7 +22,10 @@ use vt100::Parser;
 /// What is waited for has happened long before.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// A program on a terminal. It is killed when this is dropped.
+/// A program that is asked to stop has done so long before.
+const STOP_WITHIN: Duration = Duration::from_secs(20);
+
+/// A program on a terminal. It is asked to stop when this is dropped, and killed if it does not.
 pub struct Terminal {
     child: Child,
     pty: Arc<Pty>,
@@ -160,6 +163,14 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
+        // Asked first, so that also a test that fails leaves no process of the program's running.
+        let begun = Instant::now();
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.terminate();
+        }
+        while matches!(self.child.try_wait(), Ok(None)) && begun.elapsed() < STOP_WITHIN {
+            thread::sleep(Duration::from_millis(20));
+        }
         // One that has ended already cannot be killed.
         let _ = self.child.kill();
         let _ = self.child.wait();
