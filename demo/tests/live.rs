@@ -25,7 +25,7 @@ use common::{
 };
 
 /// What is waited for has happened long before.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A presenter's terminal.
 const SIZE: (u16, u16) = (30, 80);

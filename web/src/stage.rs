@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 /// What a presenter can do to the processes behind the page.
 ///
-/// Every method returns as soon as what was asked has begun. What becomes of it shows in [`Stage::view`] and
+/// What takes longer is only begun. What becomes of it shows in [`Stage::view`] and
 /// [`Stage::comparison`].
 #[async_trait]
 pub trait Stage: Send + Sync {
@@ -28,7 +28,7 @@ pub trait Stage: Send + Sync {
     /// Returns an error if there is no such process, or it does not run.
     async fn kill(&self, process: &str) -> Result<(), StageError>;
 
-    /// Starts a process that has ended.
+    /// Starts a process that has ended. The server is waited for until it is ready.
     ///
     /// # Errors
     /// Returns an error if there is no such process, it runs, or it cannot be started.
@@ -133,9 +133,6 @@ pub struct Process {
     /// What it works on, or worked on when it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doing: Option<Doing>,
-    /// The worker's build ID, if it has one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub build: Option<String>,
 }
 
 /// What a process is.
@@ -158,8 +155,6 @@ pub enum ProcessState {
     Alive,
     /// It was killed, or ended by itself.
     Dead,
-    /// It was asked to stop, and has.
-    Stopped,
 }
 
 /// A step of an order.

@@ -109,7 +109,7 @@ impl Backstage {
         let processes = WORKERS.map(|name| (name, ProcessKind::Worker));
         let processes = processes.into_iter().chain([(SERVER, ProcessKind::Server)]);
         let view = StageView {
-            processes: processes.map(|(name, kind)| stopped(name, kind)).collect(),
+            processes: processes.map(|(name, kind)| starting(name, kind)).collect(),
             fault_rate: fault_rate.into(),
             payments_up: true,
             kills: 0,
@@ -165,7 +165,7 @@ impl Backstage {
     /// The workers and the server, as far as they do not run.
     pub fn dead(&self) -> Vec<&'static str> {
         let view = self.view.borrow();
-        let ended = |name: &&str| has_ended(process(&view, name).state);
+        let ended = |name: &&str| process(&view, name).state == ProcessState::Dead;
         WORKERS.into_iter().chain([SERVER]).filter(ended).collect()
     }
 
@@ -243,7 +243,7 @@ impl Backstage {
         let mut view = self.view();
         let is_settled = |view: &Arc<StageView>| {
             let mut states = view.processes.iter().map(|process| process.state);
-            states.all(|state| state == ProcessState::Alive || has_ended(state))
+            states.all(|state| state != ProcessState::Starting)
         };
         let settled = tokio::time::timeout(READY_WITHIN, view.wait_for(is_settled)).await;
         settled.with_context(|| format!("a process was not ready within {READY_WITHIN:?}"))??;
@@ -488,7 +488,7 @@ impl Backstage {
             .server()
             .is_ok_and(|it| !matches!(it.exited(), Ok(None)));
         let state = process(&self.view.borrow(), SERVER).state;
-        if has_exited && !has_ended(state) {
+        if has_exited && state == ProcessState::Alive {
             self.becomes(SERVER, ProcessState::Dead, None);
         }
     }
@@ -582,27 +582,22 @@ impl Log {
     }
 }
 
-fn stopped(name: &str, kind: ProcessKind) -> Process {
+fn starting(name: &str, kind: ProcessKind) -> Process {
     Process {
         name: name.to_owned(),
         kind,
         pid: None,
         identity: None,
-        state: ProcessState::Stopped,
+        state: ProcessState::Starting,
         since: now(),
         armed: false,
         doing: None,
-        build: None,
     }
 }
 
 fn process<'a>(view: &'a StageView, name: &str) -> &'a Process {
     let process = view.processes.iter().find(|it| it.name == name);
     process.expect("the processes are listed once and for all")
-}
-
-fn has_ended(state: ProcessState) -> bool {
-    matches!(state, ProcessState::Dead | ProcessState::Stopped)
 }
 
 fn now() -> String {
