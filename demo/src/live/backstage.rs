@@ -419,7 +419,7 @@ impl Backstage {
     /// Takes a kill down.
     fn killed(&self, name: &str) {
         let pid = process(&self.view.borrow(), name).pid.unwrap_or_default();
-        let what = format!("{name}, process {pid}");
+        let what = format!("{name} (process {pid})");
         let at = SystemTime::now();
         locked(&self.kills).push(Killed { at, what });
         self.becomes(name, ProcessState::Dead, None);
