@@ -34,6 +34,7 @@ function dialog(title, fields, button, send) {
   return {
     form,
     open() {
+      form.reset();
       say(error, "");
       box.showModal();
     },
