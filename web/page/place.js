@@ -58,8 +58,8 @@ export function placeDialog(place) {
       el(
         "div",
         { className: "grid" },
-        field("item", "Product", { value: "123456", required: true, maxLength: 100 }),
-        field("quantity", "Units", { type: "number", min: 1, max: 4294967295, value: 100, required: true }),
+        field("item", "Product", { defaultValue: "123456", required: true, maxLength: 100 }),
+        field("quantity", "Units", { type: "number", min: 1, max: 4294967295, defaultValue: 100, required: true }),
         field("payment", "Payment", {}, payment),
         field("address", "Deliver to (optional)", { maxLength: 200, placeholder: "12 Main Street" }),
         field("more", "More items (optional)", { placeholder: "654321:2, 123456:1" }),

@@ -45,15 +45,16 @@ impl Source {
     /// # Errors
     /// Returns a problem with status 503 if it is not there, or does not answer in time.
     pub async fn ask<T>(&self, question: impl AsyncFnOnce(Client) -> T) -> Result<T, Problem> {
-        let client = self.client.borrow().clone();
         let away = || {
             let reach = self.reach.borrow().temporal.clone();
             let reach = reach.unwrap_or_else(|| "the Temporal server does not answer".to_owned());
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, reach)
         };
-        let client = client.ok_or_else(away)?;
-        let answer = timeout(ANSWER_WITHIN, question(client)).await;
-        answer.map_err(|_| away())
+        // Just after the start, the connection is still being made.
+        let answer = timeout(ANSWER_WITHIN, async {
+            question(self.connected().await).await
+        });
+        answer.await.map_err(|_| away())
     }
 
     /// Counts a viewer until the guard is dropped.
