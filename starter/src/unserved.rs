@@ -61,7 +61,7 @@ pub async fn no_answer(order: &WorkflowHandle<Client, ProcessOrder>) -> anyhow::
         Some(_) => format!(
             "it takes a worker on task queue {:?}, although the order has ended: {}",
             there.task_queue(),
-            start_worker(&there)
+            start_worker(there.task_queue())
         ),
         None => advice(order_id, &there, lain(&there)),
     };
@@ -104,11 +104,12 @@ fn no_worker(there: &WorkflowExecutionDescription, lain: Option<Duration>) -> St
         ),
         None => format!("no worker on task queue {queue:?} runs its code"),
     };
-    format!("{matter}. Start one: {}", start_worker(there))
+    format!("{matter}. Start one: {}", start_worker(there.task_queue()))
 }
 
-fn start_worker(there: &WorkflowExecutionDescription) -> String {
-    match there.task_queue() {
+/// The command that starts a worker on a task queue.
+pub fn start_worker(task_queue: &str) -> String {
+    match task_queue {
         workflows::TASK_QUEUE => "cargo run -p worker".to_owned(),
         other => format!("cargo run -p worker -- --task-queue {}", shell_word(other)),
     }

@@ -44,8 +44,9 @@ pub struct Limits {
     /// The longest request body, in bytes. A longer one is answered with status 413.
     pub body: usize,
     /// How long each of these may take: the client sending a request's head (an idle connection
-    /// counts as one that sends none), the server receiving the body and answering (after which it
-    /// answers with status 408), and the client accepting the next part of the answer.
+    /// counts as one that sends none), the server receiving the body and beginning to answer (after
+    /// which it answers with status 408), and the client accepting the next part of the answer. An answer
+    /// that has begun may go on for as long as it likes.
     pub time: Duration,
     /// The number of open connections. Further clients wait until one is closed.
     pub connections: usize,
@@ -204,10 +205,20 @@ mod tests {
     const LONG: Duration = Duration::from_secs(20);
     const GET: &str = "GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
 
+    /// Parts that come for longer than one answer may take to begin.
+    fn parts() -> Body {
+        let parts = stream::iter(0..4).then(async |part| {
+            sleep(LIMITS.time / 2).await;
+            Ok::<_, Infallible>(part.to_string())
+        });
+        Body::from_stream(parts)
+    }
+
     async fn served(limits: Limits) -> SocketAddr {
         let router = Router::new()
             .route("/", get("hello"))
             .route("/", post(|body: String| async { body }))
+            .route("/parts", get(async || parts()))
             .route("/never", get(std::future::pending::<()>))
             .route("/long", get("x".repeat(64 * 1024 * 1024)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -327,6 +338,15 @@ mod tests {
             let text = answer(address, what).await;
             assert!(text.starts_with(status), "{what:?}: {text}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_has_begun_may_go_on_for_longer() {
+        let address = served(LIMITS).await;
+        let parts = "GET /parts HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
+        let text = answer(address, parts).await;
+        assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+        assert!(text.ends_with("1\r\n3\r\n0\r\n\r\n"), "{text}");
     }
 
     #[tokio::test]

@@ -16,6 +16,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
+use percent_encoding::percent_decode_str;
 use ring::digest::{SHA256, digest};
 use temporal::{Secret, excerpt};
 use tracing::warn;
@@ -113,7 +114,9 @@ impl Admission {
     fn welcome(&self, request: &Request) -> Option<Response> {
         let token = self.token.as_ref()?;
         let given = request.uri().query()?.strip_prefix("token=")?;
-        if request.method() != Method::GET || hash(given) != *token {
+        if request.method() != Method::GET
+            || hash(&percent_decode_str(given).decode_utf8_lossy()) != *token
+        {
             return None;
         }
         let cookie = format!("{TOKEN_COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict");

@@ -1,6 +1,6 @@
 //! Serves the live page and the HTTP API for orders.
 
-use std::{process::ExitCode, time::SystemTime};
+use std::{io::IsTerminal, process::ExitCode, time::SystemTime};
 
 use anyhow::{Context, bail};
 use clap::{Parser, error::ErrorKind};
@@ -24,8 +24,10 @@ async fn main() -> ExitCode {
         error.exit()
     });
     let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| DEFAULT_FILTER.to_owned());
+    let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()
         .with_target(false)
+        .with_ansi(colours)
         .with_env_filter(EnvFilter::builder().parse_lossy(filter))
         .init();
     match run(args).await {

@@ -29,6 +29,9 @@ const CONNECT_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// The shortest time between two events with the whole history of the stock.
 const STOCK_AT_MOST_EVERY: Duration = Duration::from_millis(500);
 
+/// No pause between two events: they are small.
+const AT_ONCE: Duration = Duration::ZERO;
+
 type Events = BoxStream<'static, Result<Event, Infallible>>;
 type Answer = Sse<KeepAliveStream<Events>>;
 
@@ -50,7 +53,7 @@ pub(crate) async fn of_order(
 ) -> Result<Answer, Problem> {
     find(&api, &id).await?;
     let shown = api.watching.order(&id)?;
-    let events = changes(shown, |shown| {
+    let events = changes(AT_ONCE, shown, |shown| {
         event("order", shown.borrow_and_update().as_deref()?)
     });
     respond(&api, events)
@@ -70,63 +73,72 @@ pub(crate) async fn of_all(State(api): State<Arc<Api>>) -> Result<Answer, Proble
     let mut all: Vec<Events> = Vec::new();
 
     let (looked_at, mut version) = (watching.clone(), 0);
-    all.push(changes(watching.listing.subscribe(), move |changed| {
-        changed.borrow_and_update();
-        let (now, changes) = looked_at.listing.list().since(version);
-        let known = version;
-        version = now;
-        if now == known {
-            None
-        } else {
-            event("orders", &changes)
-        }
-    }));
+    all.push(changes(
+        AT_ONCE,
+        watching.listing.subscribe(),
+        move |changed| {
+            changed.borrow_and_update();
+            let (now, changes) = looked_at.listing.list().since(version);
+            let known = version;
+            version = now;
+            if now == known {
+                None
+            } else {
+                event("orders", &changes)
+            }
+        },
+    ));
 
     let (looked_at, mut place) = (watching.clone(), 0);
-    all.push(changes(watching.ledger.subscribe(), move |changed| {
-        changed.borrow_and_update();
-        let tail = looked_at.ledger.tail();
-        let known = place;
-        let (now, lines) = tail.since(known);
-        place = now;
-        if now == known {
-            None
-        } else {
-            event("ledger", &lines)
-        }
-    }));
+    all.push(changes(
+        AT_ONCE,
+        watching.ledger.subscribe(),
+        move |changed| {
+            changed.borrow_and_update();
+            let tail = looked_at.ledger.tail();
+            let known = place;
+            let (now, lines) = tail.since(known);
+            place = now;
+            if now == known {
+                None
+            } else {
+                event("ledger", &lines)
+            }
+        },
+    ));
 
     let (looked_at, mut told) = (watching.clone(), None);
-    let stock = changes(watching.ledger.subscribe(), move |changed| {
-        changed.borrow_and_update();
-        let tail = looked_at.ledger.tail();
-        let products = tail.is_known().then(|| tail.products())?;
-        if told.as_ref() == Some(&products) {
-            return None;
-        }
-        let event = event("stock", &products);
-        told = Some(products);
-        event
-    });
-    let stock = stock.then(async |event| {
-        sleep(STOCK_AT_MOST_EVERY).await;
-        event
-    });
-    all.push(stock.boxed());
+    all.push(changes(
+        STOCK_AT_MOST_EVERY,
+        watching.ledger.subscribe(),
+        move |changed| {
+            changed.borrow_and_update();
+            let tail = looked_at.ledger.tail();
+            let products = tail.is_known().then(|| tail.products())?;
+            if told.as_ref() == Some(&products) {
+                return None;
+            }
+            let event = event("stock", &products);
+            told = Some(products);
+            event
+        },
+    ));
 
-    all.push(changes(watching.totals.subscribe(), |totals| {
+    all.push(changes(AT_ONCE, watching.totals.subscribe(), |totals| {
         let totals = totals.borrow_and_update();
         totals.audited_at.as_ref()?;
         event("totals", &**totals)
     }));
-    all.push(changes(watching.source.reach.subscribe(), |reach| {
-        event("reach", &*reach.borrow_and_update())
-    }));
+    all.push(changes(
+        AT_ONCE,
+        watching.source.reach.subscribe(),
+        |reach| event("reach", &*reach.borrow_and_update()),
+    ));
     if let Some(stage) = &watching.source.site.stage {
-        all.push(changes(stage.view(), |view| {
+        all.push(changes(AT_ONCE, stage.view(), |view| {
             event("stage", &**view.borrow_and_update())
         }));
-        all.push(changes(stage.comparison(), |comparison| {
+        all.push(changes(AT_ONCE, stage.comparison(), |comparison| {
             event("comparison", comparison.borrow_and_update().as_ref()?)
         }));
     }
@@ -138,16 +150,20 @@ fn event(name: &str, value: &(impl Serialize + ?Sized)) -> Option<Event> {
     Some(Event::default().event(name).data(json))
 }
 
-/// What `read` makes of the value now, and at each change.
+/// What `read` makes of the value now, and at each change, with a pause between two events.
 fn changes<T: Send + Sync + 'static>(
+    pause: Duration,
     mut receiver: watch::Receiver<T>,
     read: impl FnMut(&mut watch::Receiver<T>) -> Option<Event> + Send + 'static,
 ) -> Events {
     receiver.mark_changed();
-    let changed = stream::unfold((receiver, read), async |(mut receiver, mut read)| {
+    let begin = (receiver, read, AT_ONCE);
+    let changed = stream::unfold(begin, move |(mut receiver, mut read, wait)| async move {
+        sleep(wait).await;
         receiver.changed().await.ok()?;
         let event = read(&mut receiver);
-        Some((event, (receiver, read)))
+        let wait = if event.is_some() { pause } else { AT_ONCE };
+        Some((event, (receiver, read, wait)))
     });
     changed.filter_map(async |event| event.map(Ok)).boxed()
 }

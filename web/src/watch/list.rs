@@ -81,6 +81,15 @@ impl List {
         found.map(|(_, order)| order.run_id.as_str())
     }
 
+    /// The orders that have ended, each with its run.
+    pub fn ended(&self) -> HashSet<(String, String)> {
+        let orders = self.orders.iter().map(|(_, order)| order);
+        let ended = orders.filter(|order| order.execution != RUNNING);
+        ended
+            .map(|order| (order.order_id.clone(), order.run_id.clone()))
+            .collect()
+    }
+
     fn is_busy(&self) -> bool {
         let mut orders = self.orders.iter();
         orders.any(|(_, order)| order.execution == RUNNING)

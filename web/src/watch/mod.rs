@@ -7,6 +7,7 @@
 //! | `list` | the list of the newest orders |
 //! | `ledger` | the end of the ledger, and the stock |
 //! | `audit` | whether everything adds up |
+//! | `retries` | how many attempts failed or were lost |
 //! | `order` | one order, followed through its history |
 
 mod audit;
@@ -14,6 +15,7 @@ mod ledger;
 pub(crate) mod list;
 mod order;
 mod reach;
+mod retries;
 mod source;
 
 use std::{
@@ -22,7 +24,6 @@ use std::{
 };
 
 use axum::http::StatusCode;
-use futures::future::join5;
 use tokio::sync::watch;
 
 use self::{
@@ -70,31 +71,32 @@ impl Watching {
             totals,
             ..
         } = self;
-        let counting = async {
-            let Some(stage) = &source.site.stage else {
-                return;
-            };
-            let mut view = stage.view();
-            loop {
-                let kills = view.borrow_and_update().kills;
-                totals.send_if_modified(|totals| {
-                    let changed = totals.kills != kills;
-                    Arc::make_mut(totals).kills = kills;
-                    changed
-                });
-                if view.changed().await.is_err() {
-                    return;
-                }
-            }
-        };
-        join5(
+        futures::join!(
             reach::watch(source),
             listing.watch(source),
             ledger.watch(source, |lines| listing.advance(lines)),
             audit::watch(source, totals, ledger.subscribe()),
-            counting,
-        )
-        .await;
+            retries::watch(source, listing, totals),
+            self.count_kills(),
+        );
+    }
+
+    async fn count_kills(&self) {
+        let Some(stage) = &self.source.site.stage else {
+            return;
+        };
+        let mut view = stage.view();
+        loop {
+            let kills = view.borrow_and_update().kills;
+            self.totals.send_if_modified(|totals| {
+                let changed = totals.kills != kills;
+                Arc::make_mut(totals).kills = kills;
+                changed
+            });
+            if view.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Counts a viewer until the guard is dropped.

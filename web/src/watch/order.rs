@@ -291,7 +291,8 @@ impl Picture {
 
     /// What is shown, if everything was read that was there at the beginning.
     fn view(&self) -> Option<OrderView> {
-        let lines = self.lines.as_ref().filter(|_| self.read >= self.length)?;
+        let is_whole = self.length > 0 && self.read >= self.length;
+        let lines = self.lines.as_ref().filter(|_| is_whole)?;
         let mut view = self.view.clone();
         let execution = view.summary.execution.as_str();
         let was_stopped = matches!(execution, "Terminated" | "TimedOut");

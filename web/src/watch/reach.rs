@@ -72,7 +72,8 @@ async fn no_worker(client: &Client, queue: &str) -> Option<String> {
         let lain = lain.unwrap_or_default();
         if there.pollers.is_empty() || lain >= NO_WORKER_AFTER {
             return Some(format!(
-                "no worker takes tasks from task queue {queue:?}; start one: cargo run -p worker"
+                "no worker takes tasks from task queue {queue:?}; start one: {}",
+                starter::unserved::start_worker(queue)
             ));
         }
     }

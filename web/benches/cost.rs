@@ -1,0 +1,196 @@
+//! What browsers cost the Temporal server, beside what the orders themselves cost it; and how long it takes
+//! from an event to the browser.
+//!
+//! ```shell
+//! cargo bench -p web --bench cost --profile dev
+//! ```
+//!
+//! The Temporal server is a program of its own, so a debug build of this one measures the same.
+#![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use std::{
+    collections::HashSet,
+    time::{Duration, SystemTime},
+};
+
+use common::{Scene, TASK_QUEUE, until};
+use futures::future::join_all;
+use orders::Order;
+use serde_json::Value;
+use starter::submit::submit;
+use temporal::Settings;
+use temporalio_client::{Client, WorkflowGetResultOptions};
+
+const ORDERS: usize = 200;
+const AT_A_TIME: usize = 20;
+const BROWSERS: usize = 10;
+const ROUNDS: usize = 3;
+
+/// A tick of `/proc/PID/stat` on Linux.
+const TICK: Duration = Duration::from_millis(10);
+
+fn main() {
+    // `cargo test --benches` runs it too, with this argument and no time.
+    if std::env::args().any(|argument| argument == "--test") {
+        return;
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let scene = Scene::new().await;
+        let _worker = scene.worker(&[]);
+        until("the worker", async || {
+            let stock = scene.web.get("/api/stock").await;
+            (stock.status == 200).then_some(())
+        })
+        .await;
+        let settings = Settings::plain(&scene.server.address(), "default").unwrap();
+        let client = temporal::connect(&settings, "bench").await.unwrap();
+        let bench = Bench { scene, client };
+        bench.process("warm-up", 0).await;
+
+        let mut ratios = Vec::new();
+        let mut of_steps = Vec::new();
+        for round in 0..ROUNDS {
+            let mut with = Duration::ZERO;
+            let mut without = Duration::ZERO;
+            // Neither goes first every time.
+            for watched in [round % 2 == 0, round % 2 != 0] {
+                if watched {
+                    let name = format!("watched-{round}");
+                    let latencies;
+                    (with, latencies) = bench.watched(&name).await;
+                    of_steps.extend(latencies);
+                } else {
+                    (without, _) = bench.process(&format!("alone-{round}"), 0).await;
+                }
+            }
+            let ratio = with.as_secs_f64() / without.as_secs_f64();
+            println!(
+                "{ORDERS} orders cost the server {without:.2?} of CPU time, and {with:.2?} with {BROWSERS} \
+                 browsers: {ratio:.3} times as much"
+            );
+            ratios.push(ratio);
+        }
+        ratios.sort_by(f64::total_cmp);
+        println!("median of {ROUNDS} rounds: {:.3} times as much", ratios[ROUNDS / 2]);
+        print("from the end of a step to the browser that looks at the order", of_steps);
+        print("from a line of the ledger to the browser", of_ledger(&bench.scene).await);
+    });
+}
+
+struct Bench {
+    scene: Scene,
+    client: Client,
+}
+
+impl Bench {
+    /// Processes orders while browsers show everything, and each an order.
+    async fn watched(&self, name: &str) -> (Duration, Vec<Duration>) {
+        let everything = (0..BROWSERS).map(|_| async {
+            let mut all = self.scene.web.events("/api/events").await;
+            while all.next().await.is_some() {}
+        });
+        tokio::select! {
+            _ = join_all(everything) => panic!("the streams should go on"),
+            done = self.process(name, BROWSERS) => done,
+        }
+    }
+
+    /// Processes orders, several at a time, of which so many are looked at. Returns the server's CPU time
+    /// for that, and how long each step's end took to the browser.
+    async fn process(&self, name: &str, browsers: usize) -> (Duration, Vec<Duration>) {
+        let before = cpu_time(self.scene.server.pid());
+        let lanes = (0..AT_A_TIME).map(|lane| async move {
+            let mut latencies = Vec::new();
+            for number in 0..ORDERS / AT_A_TIME {
+                let order = Order::new(format!("{name}-{lane}-{number}"), "123456", 1, "VISA-1");
+                let placed = submit(&self.client, TASK_QUEUE, &order).await.unwrap();
+                let handle = placed.into_handle();
+                let result = handle.get_result(WorkflowGetResultOptions::default());
+                if lane < browsers {
+                    let (shown, result) = tokio::join!(self.look_at(&order.order_id), result);
+                    latencies.extend(shown);
+                    result.unwrap();
+                } else {
+                    result.await.unwrap();
+                }
+            }
+            latencies
+        });
+        let latencies = join_all(lanes).await;
+        let took = cpu_time(self.scene.server.pid()) - before;
+        (took, latencies.into_iter().flatten().collect())
+    }
+
+    /// Looks at an order until it has ended.
+    async fn look_at(&self, order_id: &str) -> Vec<Duration> {
+        let path = format!("/api/orders/{order_id}/events");
+        let mut events = self.scene.web.events(&path).await;
+        let mut seen = HashSet::new();
+        let mut latencies = Vec::new();
+        let mut is_first = true;
+        loop {
+            let order = events.until("order", |_| true).await;
+            for step in order["steps"].as_array().unwrap() {
+                if let Some(end) = end(step)
+                    && seen.insert(step["number"].as_u64().unwrap())
+                    // What was over before somebody looked took no time to get here.
+                    && !is_first
+                {
+                    latencies.push(SystemTime::now().duration_since(end).unwrap_or_default());
+                }
+            }
+            is_first = false;
+            if order["execution"] != "Running" {
+                return latencies;
+            }
+        }
+    }
+}
+
+fn end(step: &Value) -> Option<SystemTime> {
+    let began = humantime::parse_rfc3339(step["startedAt"].as_str()?).ok()?;
+    Some(began + Duration::from_millis(step["tookMs"].as_u64()?))
+}
+
+/// How long lines of the ledger take to get here.
+async fn of_ledger(scene: &Scene) -> Vec<Duration> {
+    let inventory = scene.inventory().await;
+    let mut all = scene.web.events("/api/events").await;
+    let mut latencies = Vec::new();
+    for units in 1..=100 {
+        inventory.set_stock("bench", units, "bench").await.unwrap();
+        let written = SystemTime::now();
+        let is_there = |ledger: &Value| {
+            let mut lines = ledger["lines"].as_array().unwrap().iter();
+            lines.any(|line| line["productID"] == "bench" && line["inStock"] == units)
+        };
+        all.until("ledger", is_there).await;
+        latencies.push(written.elapsed().unwrap_or_default());
+    }
+    latencies
+}
+
+fn print(what: &str, mut latencies: Vec<Duration>) {
+    latencies.sort();
+    let at = |percent: usize| latencies[(latencies.len() - 1) * percent / 100];
+    let count = latencies.len();
+    println!(
+        "{what}: median {:.0?}, 99th percentile {:.0?} ({count} times)",
+        at(50),
+        at(99)
+    );
+}
+
+/// CPU time of a process so far.
+fn cpu_time(pid: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // The name may hold spaces; the fields behind it are counted from 3.
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let fields: Vec<_> = fields.split(' ').collect();
+    let ticks = |field: usize| fields[field - 3].parse::<u32>().unwrap();
+    TICK * (ticks(14) + ticks(15))
+}
