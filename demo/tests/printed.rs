@@ -5,6 +5,8 @@
 
 use std::{collections::BTreeMap, process::Command};
 
+use clap::CommandFactory;
+
 /// The blocks marked as `console`: each command is run, and its output compared.
 #[test]
 fn the_pages_show_what_the_commands_print() {
@@ -19,6 +21,17 @@ fn the_pages_show_what_the_commands_print() {
 struct Setting {
     variable: Option<String>,
     default: Option<String>,
+    /// Whether the table says that it is for `web`.
+    is_for_web: bool,
+}
+
+/// A flag of a program whose arguments are known here.
+fn of_argument(argument: &clap::Arg) -> Option<(String, Setting)> {
+    let setting = Setting {
+        variable: argument.get_env().map(|it| it.to_str().unwrap().to_owned()),
+        ..Setting::default()
+    };
+    Some((format!("--{}", argument.get_long()?), setting))
 }
 
 /// The flags that a program's help lists.
@@ -66,6 +79,7 @@ fn table() -> BTreeMap<String, Setting> {
         let setting = Setting {
             variable: code(cells[2]),
             default: Some(cells[3].to_owned()),
+            is_for_web: cells[4].split(", ").any(|program| program == "web"),
         };
         Some((code(cells[1])?, setting))
     })
@@ -90,7 +104,15 @@ fn the_table_of_settings_is_complete_and_true() {
             assert!(told.contains(default), "{flag}: {told} for {default}");
         }
     }
-    let others = [help(&["starter"]), help(&["kill-worker"])];
+    let web = web::Args::command();
+    let web: BTreeMap<_, _> = web.get_arguments().filter_map(of_argument).collect();
+    for (flag, setting) in &web {
+        let row = table.get(flag);
+        let row = row.unwrap_or_else(|| panic!("{flag} is missing in the table of setup.md"));
+        assert_eq!(row.variable, setting.variable, "{flag}");
+        assert!(row.is_for_web, "{flag} is not said to be for web");
+    }
+    let others = [help(&["starter"]), help(&["kill-worker"]), web];
     for flag in table.keys() {
         let known = worker.contains_key(flag) || others.iter().any(|it| it.contains_key(flag));
         assert!(

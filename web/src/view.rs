@@ -287,9 +287,9 @@ pub struct AuditView {
 /// The most findings that are told.
 const MAX_FINDINGS: usize = 20;
 
-impl AuditView {
-    /// What an audit found, and how many orders were left behind.
-    pub fn new(audit: &Audit, lost: Option<usize>) -> Self {
+impl From<&Audit> for AuditView {
+    /// What an audit found. Of orders that were left behind, the ledger alone knows nothing.
+    fn from(audit: &Audit) -> Self {
         let doubled = audit.orders.iter().filter(|order| {
             let mut submissions = order.submissions.iter();
             submissions.any(|it| it.charged > 1 || it.shipped > it.reserved)
@@ -300,7 +300,7 @@ impl AuditView {
             under_way: audit.count(Standing::UnderWay),
             undone: audit.count(Standing::Undone),
             doubled: doubled.count(),
-            lost,
+            lost: None,
             findings: audit
                 .findings
                 .iter()

@@ -449,7 +449,7 @@ async fn what_is_wrong_is_named_and_never_quoted_at_length() {
             "quantity",
         ),
         (order(&long), "orderID"),
-        (json!([]), "invalid type"),
+        (json!("order-1"), "invalid type"),
     ] {
         let refused = scene.web.post("/api/orders", &body).await;
         let detail = refused.problem(400);
@@ -512,6 +512,47 @@ async fn the_description_is_complete() {
             let described = &operation["responses"][status.to_string()];
             assert!(described.is_object(), "{path}: {status} is not described");
         }
+    }
+}
+
+#[tokio::test]
+async fn every_command_of_the_page_works() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no curl");
+        return;
+    }
+    let scene = Scene::new().await;
+    let _worker = scene.worker(&[]);
+    let mut all = scene.web.events("/api/events").await;
+    all.until("reach", |reach| {
+        reach["workers"].is_null() && reach["temporal"].is_null()
+    })
+    .await;
+    let page = include_str!("../../docs/api.md");
+    let commands: Vec<_> = page
+        .lines()
+        .filter(|line| line.starts_with("curl "))
+        .collect();
+    assert!(commands.len() > 8, "{commands:?}");
+    for command in commands {
+        let is_stream = command.contains("/events");
+        if command.contains("/approve") {
+            scene
+                .web
+                .until_status("order-2001", "AwaitingApproval")
+                .await;
+        }
+        let mut shell = tokio::process::Command::new("bash");
+        let seconds = if is_stream { 1 } else { 20 };
+        let command_here = command.replace("http://localhost:8088", &scene.web.url);
+        let script = format!("{command_here} --max-time {seconds} -w '%{{http_code}}'");
+        let output = shell.args(["-c", &script]).output().await.unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let status = &said[said.len() - 3..];
+        // The order may be faster than the last messages.
+        let may_refuse = command.contains("/address") || command.contains("/cancel");
+        let fits = status.starts_with('2') || (may_refuse && status == "409");
+        assert!(fits, "{command}: {said}");
     }
 }
 

@@ -17,7 +17,7 @@ use futures::{
 use serde::Serialize;
 use tokio::{sync::watch, time::sleep};
 
-use super::{Api, extract::OrderId, orders::find};
+use super::{Api, extract::OrderId, orders::follow};
 use crate::{problem::Problem, view::OrderView};
 
 /// A connection that broke is noticed by the next write.
@@ -39,7 +39,7 @@ type Answer = Sse<KeepAliveStream<Events>>;
 #[utoipa::path(
     get,
     path = "/api/orders/{id}/events",
-    params(("id" = String, Path, min_length = 1, max_length = 100, description = "The order's ID")),
+    params(("id" = String, Path, min_length = 1, max_length = 100, pattern = r"\S", description = "The order's ID")),
     responses(
         (status = 200, description = "Events", body = OrderView, content_type = "text/event-stream"),
         (status = 400, description = "Not an order's ID", body = Problem, content_type = "application/problem+json"),
@@ -51,8 +51,7 @@ pub(crate) async fn of_order(
     State(api): State<Arc<Api>>,
     OrderId(id): OrderId,
 ) -> Result<Answer, Problem> {
-    find(&api, &id).await?;
-    let shown = api.watching.order(&id)?;
+    let shown = follow(&api, &id).await?;
     let events = changes(AT_ONCE, shown, |shown| {
         event("order", shown.borrow_and_update().as_deref()?)
     });

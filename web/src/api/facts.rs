@@ -50,7 +50,8 @@ pub(crate) async fn stock(State(api): State<Arc<Api>>) -> Result<Json<Vec<StockV
 pub(crate) struct Which {
     /// Those after the line with this number.
     #[serde(default)]
-    after: u64,
+    #[param(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64)]
+    after: u32,
     /// How many at most.
     #[serde(default = "default_limit")]
     #[param(minimum = 1, maximum = 1000)]
@@ -81,7 +82,7 @@ pub(crate) async fn ledger(
         return Err(bad("limit: must be from 1 to 1000"));
     }
     let inventory = &api.watching.source.site.inventory;
-    let lines = inventory.ledger(which.after, which.limit).await;
+    let lines = inventory.ledger(which.after.into(), which.limit).await;
     let lines = lines.map_err(unreadable)?;
     Ok(Json(lines.iter().map(Line::from).collect()))
 }

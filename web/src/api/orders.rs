@@ -19,8 +19,11 @@ use starter::{
     unserved::{self, NO_WORKER_AFTER},
 };
 use temporalio_client::{WorkflowDescribeOptions, errors::WorkflowInteractionError, tonic::Code};
-use tokio::time::timeout;
-use utoipa::{IntoParams, ToSchema};
+use tokio::{sync::watch, time::timeout};
+use utoipa::{
+    IntoParams, ToSchema,
+    openapi::{Object, ObjectBuilder, Type},
+};
 use workflows::OrderStatus;
 
 use super::{
@@ -44,16 +47,16 @@ const HIGHEST_RANDOM_NUMBER: u64 = 99_999_999;
 pub(crate) struct NewOrder {
     /// The order's ID. Without it, the Idempotency-Key is; without both, one is made up.
     #[serde(rename = "orderID", default)]
-    #[schema(max_length = 100)]
+    #[schema(min_length = 1, max_length = 100, pattern = r"\S", example = "order-11235")]
     order_id: String,
     /// The product's ID.
-    #[schema(min_length = 1, max_length = 100, example = "123456")]
+    #[schema(min_length = 1, max_length = 100, pattern = r"\S", example = "123456")]
     item: String,
     /// Units of it.
-    #[schema(minimum = 1, maximum = 4_294_967_295_u32, example = 2)]
+    #[schema(value_type = i64, minimum = 1, maximum = 4_294_967_295_i64, example = 2)]
     quantity: u32,
     /// What the order is paid with.
-    #[schema(max_length = 100, example = "VISA-123456")]
+    #[schema(max_length = 100, pattern = "^[ -~]*$", example = "VISA-123456")]
     payment_info: String,
     /// How long to pause before the shipment is prepared, in seconds.
     #[schema(maximum = 2_419_200)]
@@ -69,7 +72,7 @@ pub(crate) struct NewOrder {
     #[serde(default)]
     local_check: bool,
     /// The delivery address.
-    #[schema(max_length = 200, example = "12 Main Street")]
+    #[schema(max_length = 200, pattern = r"^\d\S*\s+\S", example = "12 Main Street")]
     address: Option<String>,
     /// How long to wait, at most, for a new delivery address before the order ships, in seconds.
     #[schema(maximum = 2_419_200)]
@@ -83,10 +86,10 @@ pub(crate) struct NewOrder {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewItem {
     /// The product's ID.
-    #[schema(min_length = 1, max_length = 100, example = "234567")]
+    #[schema(min_length = 1, max_length = 100, pattern = r"\S", example = "234567")]
     product: String,
     /// Units of it.
-    #[schema(minimum = 1, maximum = 4_294_967_295_u32, example = 1)]
+    #[schema(value_type = i64, minimum = 1, maximum = 4_294_967_295_i64, example = 1)]
     quantity: u32,
 }
 
@@ -95,6 +98,7 @@ pub(crate) struct NewItem {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Approval {
     /// If it has more units than this.
+    #[schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64)]
     above_quantity: u32,
     /// How long the approval may take, in seconds.
     #[schema(maximum = 2_419_200)]
@@ -140,7 +144,7 @@ pub(crate) struct Placed {
 #[utoipa::path(
     post,
     path = "/api/orders",
-    params(("Idempotency-Key" = Option<String>, Header, max_length = 100, description = "The order's ID")),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 100, pattern = r"\S", description = "The order's ID")),
     request_body = NewOrder,
     responses(
         (status = 201, description = "Placed", body = Placed),
@@ -207,7 +211,7 @@ pub(crate) async fn place(
 #[into_params(parameter_in = Query)]
 pub(crate) struct Which {
     /// Only those of this status, such as `AwaitingApproval`.
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = statuses)]
     status: Option<OrderStatus>,
     /// How many to list at most; all are counted.
     #[serde(default = "default_limit")]
@@ -217,6 +221,11 @@ pub(crate) struct Which {
 
 fn default_limit() -> usize {
     20
+}
+
+fn statuses() -> Object {
+    let names = OrderStatus::ALL.map(|status| status.to_string());
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).build()
 }
 
 /// The newest orders.
@@ -271,7 +280,7 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, uri: Uri) -> Result<Json<O
 #[utoipa::path(
     get,
     path = "/api/orders/{id}",
-    params(("id" = String, Path, min_length = 1, max_length = 100, description = "The order's ID")),
+    params(("id" = String, Path, min_length = 1, max_length = 100, pattern = r"\S", description = "The order's ID")),
     responses(
         (status = 200, description = "The order", body = OrderView),
         (status = 400, description = "Not an order's ID", body = Problem, content_type = "application/problem+json"),
@@ -283,9 +292,8 @@ pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     OrderId(id): OrderId,
 ) -> Result<Response, Problem> {
-    find(&api, &id).await?;
     let _viewer = api.watching.viewer();
-    let mut shown = api.watching.order(&id)?;
+    let mut shown = follow(&api, &id).await?;
     let known = api
         .watching
         .source
@@ -305,8 +313,19 @@ pub(crate) async fn show(
     }
 }
 
+/// Follows an order. If it is followed already, the server need not be there.
+pub(super) async fn follow(
+    api: &Api,
+    id: &str,
+) -> Result<watch::Receiver<Option<Arc<OrderView>>>, Problem> {
+    if !api.watching.follows(id) {
+        find(api, id).await?;
+    }
+    api.watching.order(id)
+}
+
 /// Finds an order.
-pub(super) async fn find(api: &Api, id: &str) -> Result<OrderHandle, Problem> {
+async fn find(api: &Api, id: &str) -> Result<OrderHandle, Problem> {
     let found = async |client: temporalio_client::Client| {
         let handle: OrderHandle = client.get_workflow_handle(id);
         let described = handle.describe(WorkflowDescribeOptions::default()).await;
@@ -333,7 +352,7 @@ pub(super) async fn find(api: &Api, id: &str) -> Result<OrderHandle, Problem> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewAddress {
     /// The new delivery address.
-    #[schema(min_length = 1, max_length = 200, example = "12 Main Street")]
+    #[schema(max_length = 200, pattern = r"^\d\S*\s+\S", example = "12 Main Street")]
     address: String,
 }
 
@@ -350,7 +369,7 @@ macro_rules! message {
         #[utoipa::path(
             post,
             path = $path,
-            params(("id" = String, Path, min_length = 1, max_length = 100, description = "The order's ID")),
+            params(("id" = String, Path, min_length = 1, max_length = 100, pattern = r"\S", description = "The order's ID")),
             request_body = $body,
             responses(
                 (status = 200, description = "Done", body = Answer),

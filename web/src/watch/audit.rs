@@ -8,7 +8,7 @@ use std::{
 use axum::http::StatusCode;
 use tokio::{sync::watch, time::sleep};
 
-use super::source::Source;
+use super::{list::Listing, source::Source};
 use crate::{
     problem::Problem,
     view::{AuditView, Totals, rfc3339},
@@ -20,24 +20,30 @@ const AT_MOST_EVERY: Duration = Duration::from_secs(2);
 /// An audit reads the whole ledger. The pause is at least this many times as long as the last one took.
 const PAUSE_FACTOR: u32 = 10;
 
-/// Checks everything once.
+/// Checks everything once. The server is not asked about orders of which `is_running` knows that they run.
 ///
 /// # Errors
 /// Returns a problem with status 503 if the inventory cannot be read.
-pub(crate) async fn audit(source: &Source) -> Result<AuditView, Problem> {
+pub(crate) async fn audit(
+    source: &Source,
+    is_running: impl Fn(&str) -> bool,
+) -> Result<AuditView, Problem> {
     let inventory = &source.site.inventory;
     let unreadable = |error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("{error}"));
-    let audit = inventory.audit().await.map_err(unreadable)?;
+    let mut audit = inventory.audit().await.map_err(unreadable)?;
+    let view = AuditView::from(&audit);
+    audit.orders.retain(|order| !is_running(&order.order_id));
     let found = source
         .ask(async |client| starter::abandoned::find(&client, inventory, &audit).await)
         .await;
     let lost = found.ok().and_then(Result::ok).map(|found| found.len());
-    Ok(AuditView::new(&audit, lost))
+    Ok(AuditView { lost, ..view })
 }
 
 /// Checks everything when something changed, while somebody looks.
 pub(crate) async fn watch(
     source: &Source,
+    listing: &Listing,
     totals: &watch::Sender<Arc<Totals>>,
     mut changed: watch::Receiver<u64>,
 ) {
@@ -45,7 +51,8 @@ pub(crate) async fn watch(
         source.somebody_looks().await;
         changed.borrow_and_update();
         let begun = Instant::now();
-        if let Ok(audit) = audit(source).await {
+        let is_running = |order_id: &str| listing.list().is_running(order_id);
+        if let Ok(audit) = audit(source, is_running).await {
             let again = audit.under_way > 0 || audit.lost.is_none();
             totals.send_modify(|totals| {
                 *totals = Arc::new(Totals {

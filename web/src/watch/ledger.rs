@@ -219,3 +219,67 @@ impl Ledger {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use inventory::Change;
+
+    use super::*;
+
+    fn line(seq: u64) -> Entry {
+        Entry {
+            seq,
+            at: SystemTime::UNIX_EPOCH,
+            order_id: format!("order-{seq}"),
+            product_id: "123456".to_owned(),
+            change: Change::Reserved,
+            quantity: 1,
+            in_stock: Some(1_000),
+            key: format!("order-{seq}/run/reserve/123456"),
+            confirmation: None,
+            payment: None,
+            address: None,
+            more: false,
+            removed: false,
+        }
+    }
+
+    fn numbers(lines: &Lines) -> Vec<u64> {
+        lines.lines.iter().map(|line| line.seq).collect()
+    }
+
+    #[test]
+    fn each_line_is_told_once_even_one_that_turns_up_late() {
+        let mut tail = Tail::default();
+        assert_eq!(tail.take(vec![line(1), line(3)]).unwrap().len(), 2);
+        let (place, lines) = tail.since(0);
+        assert_eq!((numbers(&lines), lines.last), (vec![1, 3], 3));
+        let new = tail.take(vec![line(1), line(2), line(3), line(4)]).unwrap();
+        assert_eq!(new, [line(2), line(4)]);
+        let (place, lines) = tail.since(place);
+        assert_eq!((numbers(&lines), lines.last), (vec![2, 4], 4));
+        assert_eq!(tail.has_of("order-2", Some(0)), (place, true));
+        assert_eq!(tail.has_of("order-2", Some(place)), (place, false));
+    }
+
+    #[test]
+    fn what_is_kept_and_told_has_a_limit() {
+        let mut tail = Tail::default();
+        tail.take((1..=5_000).map(line).collect()).unwrap();
+        assert_eq!(tail.lines.len(), KEPT);
+        assert_eq!(tail.points["123456"].len(), MAX_POINTS);
+        assert_eq!(numbers(&tail.since(0).1).len(), NEWEST);
+    }
+
+    #[test]
+    fn another_ledger_in_the_same_place_is_noticed() {
+        let mut tail = Tail::default();
+        tail.take(vec![line(1), line(2)]).unwrap();
+        let mut other = line(1);
+        other.key = "order-7/run/reserve/123456".to_owned();
+        assert_eq!(tail.take(vec![other]), None);
+        assert_eq!(tail.take(Vec::new()), None);
+    }
+}

@@ -90,6 +90,12 @@ impl List {
             .collect()
     }
 
+    /// Whether an order runs, as far as the list tells.
+    pub fn is_running(&self, order_id: &str) -> bool {
+        let mut orders = self.orders.iter();
+        orders.any(|(_, order)| order.order_id == order_id && order.execution == RUNNING)
+    }
+
     fn is_busy(&self) -> bool {
         let mut orders = self.orders.iter();
         orders.any(|(_, order)| order.execution == RUNNING)
@@ -302,4 +308,73 @@ fn percent(status: &str) -> Option<u32> {
         OrderStatus::Completed => 100,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(order_id: &str, status: &str) -> OrderSummary {
+        OrderSummary {
+            order_id: order_id.to_owned(),
+            run_id: format!("run of {order_id}"),
+            status: status.to_owned(),
+            execution: RUNNING.to_owned(),
+            percent: percent(status),
+            ..OrderSummary::default()
+        }
+    }
+
+    fn ids(changes: &Changes) -> Vec<&str> {
+        let orders = changes.orders.iter();
+        orders.map(|order| order.order_id.as_str()).collect()
+    }
+
+    #[test]
+    fn a_browser_is_told_all_at_first_and_then_what_changed() {
+        let mut list = List::default();
+        // Even that there are none.
+        assert!(list.take(Vec::new(), 0));
+        let (first, changes) = list.since(0);
+        assert!(changes.whole && changes.orders.is_empty());
+
+        assert!(list.take(vec![order("b", "Received"), order("a", "Charging")], 2));
+        let (second, changes) = list.since(first);
+        assert_eq!((ids(&changes), changes.whole), (vec!["b", "a"], false));
+        assert!(!list.take(vec![order("b", "Received"), order("a", "Charging")], 2));
+        assert!(list.take(vec![order("b", "Charging"), order("a", "Charging")], 2));
+        let (third, changes) = list.since(second);
+        assert_eq!((ids(&changes), changes.whole), (vec!["b"], false));
+
+        // A server that lost its state has lost orders, too.
+        assert!(list.take(vec![order("a", "Charging")], 1));
+        let (_, changes) = list.since(third);
+        assert_eq!((ids(&changes), changes.whole), (vec!["a"], true));
+    }
+
+    #[test]
+    fn the_ledger_is_ahead_of_the_list_and_stays_so() {
+        let line = |change, run: &str| Entry {
+            seq: 1,
+            at: SystemTime::UNIX_EPOCH,
+            order_id: "a".to_owned(),
+            product_id: "123456".to_owned(),
+            change,
+            quantity: 1,
+            in_stock: None,
+            key: format!("a/{run}/charge"),
+            confirmation: None,
+            payment: None,
+            address: None,
+            more: false,
+            removed: false,
+        };
+        let mut list = List::default();
+        list.take(vec![order("a", "CheckingFraud")], 1);
+        assert!(!list.advance(&[line(Change::Charged, "another run")]));
+        assert!(list.advance(&[line(Change::Charged, "run of a")]));
+        list.take(vec![order("a", "PreparingShipment")], 1);
+        let (_, changes) = list.since(0);
+        assert_eq!(changes.orders[0].percent, Some(60));
+    }
 }

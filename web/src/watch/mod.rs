@@ -75,7 +75,7 @@ impl Watching {
             reach::watch(source),
             listing.watch(source),
             ledger.watch(source, |lines| listing.advance(lines)),
-            audit::watch(source, totals, ledger.subscribe()),
+            audit::watch(source, listing, totals, ledger.subscribe()),
             retries::watch(source, listing, totals),
             self.count_kills(),
         );
@@ -102,6 +102,12 @@ impl Watching {
     /// Counts a viewer until the guard is dropped.
     pub fn viewer(&self) -> Viewer {
         self.source.look()
+    }
+
+    /// Whether an order is followed already.
+    pub fn follows(&self, order_id: &str) -> bool {
+        let followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        followed.contains_key(order_id)
     }
 
     /// Follows an order. The value is `None` until the order is known as a whole.
@@ -154,6 +160,7 @@ impl Watching {
     /// # Errors
     /// Returns a problem with status 503 if the inventory cannot be read.
     pub async fn audit(&self) -> Result<AuditView, Problem> {
-        audit::audit(&self.source).await
+        // Nobody may have looked at the list for a while, so it says nothing.
+        audit::audit(&self.source, |_| false).await
     }
 }

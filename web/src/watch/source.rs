@@ -24,10 +24,15 @@ pub(crate) struct Source {
 
 impl Source {
     pub fn new(site: Site) -> Self {
+        let reach = Reach {
+            temporal: Some("the Temporal server has not been reached yet".to_owned()),
+            inventory: Some("the inventory has not been read yet".to_owned()),
+            workers: None,
+        };
         Self {
             site,
             client: watch::Sender::new(None),
-            reach: watch::Sender::default(),
+            reach: watch::Sender::new(reach),
             audience: watch::Sender::new(0),
         }
     }
