@@ -169,7 +169,7 @@ async fn an_idempotency_key_is_the_orders_id() {
     assert_eq!(place("order-7", &nameless).await.status, 200);
     assert_eq!(place("order-7", &order("order-7")).await.status, 200);
     let differ = place("order-8", &order("order-7")).await;
-    assert!(differ.problem(400).contains("differ"), "{differ:?}");
+    assert!(differ.problem(409).contains("differ"), "{differ:?}");
 }
 
 #[tokio::test]

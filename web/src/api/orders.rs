@@ -47,7 +47,12 @@ const HIGHEST_RANDOM_NUMBER: u64 = 99_999_999;
 pub(crate) struct NewOrder {
     /// The order's ID. Without it, the Idempotency-Key is; without both, one is made up.
     #[serde(rename = "orderID", default)]
-    #[schema(min_length = 1, max_length = 100, pattern = r"\S", example = "order-11235")]
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = r"\S",
+        example = "order-11235"
+    )]
     order_id: String,
     /// The product's ID.
     #[schema(min_length = 1, max_length = 100, pattern = r"\S", example = "123456")]
@@ -72,7 +77,11 @@ pub(crate) struct NewOrder {
     #[serde(default)]
     local_check: bool,
     /// The delivery address.
-    #[schema(max_length = 200, pattern = r"^\d\S*\s+\S", example = "12 Main Street")]
+    #[schema(
+        max_length = 200,
+        pattern = r"^[0-9]\S* \S",
+        example = "12 Main Street"
+    )]
     address: Option<String>,
     /// How long to wait, at most, for a new delivery address before the order ships, in seconds.
     #[schema(maximum = 2_419_200)]
@@ -150,7 +159,7 @@ pub(crate) struct Placed {
         (status = 201, description = "Placed", body = Placed),
         (status = 200, description = "Under way already; nothing was done", body = Placed),
         (status = 400, description = "Not an order", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Under way on another task queue", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Under way on another task queue, or named twice and differently", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too long", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "Not JSON", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The Temporal server is away", body = Problem, content_type = "application/problem+json"),
@@ -167,9 +176,9 @@ pub(crate) async fn place(
         .transpose()
         .map_err(|_| bad("the Idempotency-Key must be text"))?;
     if key.is_some_and(|key| !new.order_id.is_empty() && key != new.order_id) {
-        return Err(bad(
-            "the Idempotency-Key and orderID differ; the order's ID is the key, so leave one of them out",
-        ));
+        let detail =
+            "the Idempotency-Key and orderID differ; the order's ID is the key, so leave one out";
+        return Err(Problem::new(StatusCode::CONFLICT, detail));
     }
     let random = rand::rng().random_range(1..=HIGHEST_RANDOM_NUMBER);
     let made_up = format!("order-{random}");
@@ -225,7 +234,10 @@ fn default_limit() -> usize {
 
 fn statuses() -> Object {
     let names = OrderStatus::ALL.map(|status| status.to_string());
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).build()
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(names))
+        .build()
 }
 
 /// The newest orders.
@@ -352,7 +364,11 @@ async fn find(api: &Api, id: &str) -> Result<OrderHandle, Problem> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewAddress {
     /// The new delivery address.
-    #[schema(max_length = 200, pattern = r"^\d\S*\s+\S", example = "12 Main Street")]
+    #[schema(
+        max_length = 200,
+        pattern = r"^[0-9]\S* \S",
+        example = "12 Main Street"
+    )]
     address: String,
 }
 
