@@ -54,6 +54,11 @@ pub trait Watch {
     fn link(&mut self, url: &str) {
         self.say(&format!("Web UI: {url}"));
     }
+    /// How often to look at what is pending. The history does not tell of attempts before a step is over,
+    /// and each look costs the server something.
+    fn look_every(&self) -> Duration {
+        LOOK_EVERY
+    }
     /// The order has ended. [`follow`] leaves it to its caller to tell that.
     fn ended(&mut self, _followed: &Followed) {}
 }
@@ -131,8 +136,10 @@ async fn watch_to_the_end(
     let mut history = open(handle);
     let mut last_event = 0;
     let mut lost = false;
-    let mut look = tokio::time::interval(LOOK_EVERY);
+    let mut look = tokio::time::interval(watch.look_every());
     let mut no_worker = tokio::time::interval(NO_WORKER_AFTER);
+    // A task that has just begun to wait is no matter.
+    no_worker.reset();
     let mut is_unserved = false;
     loop {
         let changes = tokio::select! {
@@ -150,6 +157,8 @@ async fn watch_to_the_end(
                     last_event = event.event_id;
                     let event = temporal::decrypted(converter, event).await;
                     watch.history(&event);
+                    // A step that is over soon needs no look.
+                    look.reset_after(watch.look_every());
                     progress.event(&event)
                 }
                 Some(Err(WorkflowInteractionError::NotFound(_))) => bail!(
@@ -170,6 +179,7 @@ async fn watch_to_the_end(
                 }
             },
             _ = look.tick(), if progress.is_waiting() && !lost => {
+                look.reset_after(watch.look_every());
                 match handle.describe(WorkflowDescribeOptions::default()).await {
                     Ok(description) => progress.pending(&description.raw().pending_activities),
                     // The history says what is wrong with the server.

@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use futures::TryStreamExt;
@@ -28,6 +28,9 @@ pub(crate) const NEWEST: usize = 200;
 
 /// The list costs the server something, so this is the shortest time between two of them.
 const AT_MOST_EVERY: Duration = Duration::from_millis(500);
+
+/// A server that is busy takes longer. The pause is at least this many times as long as the last list took.
+const PAUSE_FACTOR: u32 = 20;
 
 /// The server may take this long until its list has what happened.
 const LISTED_WITHIN: Duration = Duration::from_millis(1_500);
@@ -235,11 +238,12 @@ impl Listing {
         let mut again = false;
         loop {
             source.somebody_looks().await;
+            let begun = Instant::now();
             match newest(&client, ORDERS.to_owned(), NEWEST).await {
                 Ok((orders, total)) => self.change(|list| list.take(orders, total)),
                 Err(error) => tracing::debug!("cannot list the orders: {error}"),
             }
-            sleep(AT_MOST_EVERY).await;
+            sleep(AT_MOST_EVERY.max(begun.elapsed() * PAUSE_FACTOR)).await;
             let pause = match again {
                 true => LISTED_WITHIN - AT_MOST_EVERY,
                 false if self.list().is_busy() => WHILE_RUNNING,

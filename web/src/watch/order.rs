@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -36,6 +36,11 @@ const LINGER: Duration = Duration::from_secs(3);
 /// How often to look for an order that is not there, and whether one that ended was placed again.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// How often to look at an order's attempts, if few orders are in view; and how far apart the looks at all
+/// orders in view are.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+const LOOKS_APART: Duration = Duration::from_millis(100);
+
 /// The most sentences, and the most names of messages, that are kept.
 const MAX_KEPT: usize = 20;
 
@@ -55,12 +60,14 @@ pub(crate) async fn watch(
         picture: &picture,
         shown,
     };
+    source.followed.fetch_add(1, Ordering::Relaxed);
     tokio::select! {
         () = follow_runs(source, listing, order_id, show) => {}
         () = follow_ledger(source, ledger, order_id, show) => {}
         () = follow_stage(source, show) => {}
         () = nobody_looks(shown) => {}
     }
+    source.followed.fetch_sub(1, Ordering::Relaxed);
 }
 
 async fn nobody_looks(shown: &Shown) {
@@ -76,10 +83,7 @@ async fn nobody_looks(shown: &Shown) {
 async fn follow_runs(source: &Source, listing: &Listing, order_id: &str, show: Show<'_>) {
     let client = source.connected().await;
     loop {
-        let Ok(order) = follow::find(&client, order_id).await else {
-            sleep(LOOK_AGAIN_AFTER).await;
-            continue;
-        };
+        let order: OrderHandle = client.get_workflow_handle(order_id);
         let options = WorkflowDescribeOptions::default();
         let Ok(described) = order.describe(options).await else {
             sleep(LOOK_AGAIN_AFTER).await;
@@ -91,7 +95,7 @@ async fn follow_runs(source: &Source, listing: &Listing, order_id: &str, show: S
             let view = picture.begin(order_id, &run_id, described.history_length());
             view.link = link(source, &order, &run_id);
         });
-        let mut following = Following(show);
+        let mut following = Following { show, source };
         match follow::follow(&order, &mut following).await {
             Ok(followed) => show.change(|picture| picture.end(&followed)),
             Err(error) => following.say(&error.to_string()),
@@ -440,19 +444,27 @@ fn proof(lines: &[Entry], submission: &str) -> Proof {
     }
 }
 
-struct Following<'a>(Show<'a>);
+struct Following<'a> {
+    show: Show<'a>,
+    source: &'a Source,
+}
 
 impl Watch for Following<'_> {
+    fn look_every(&self) -> Duration {
+        // All orders in view together are looked at ten times a second.
+        LOOK_EVERY.max(LOOKS_APART * self.source.followed.load(Ordering::Relaxed))
+    }
+
     fn history(&mut self, event: &HistoryEvent) {
-        self.0.change(|picture| picture.history(event));
+        self.show.change(|picture| picture.history(event));
     }
 
     fn event(&mut self, event: &OrderEvent) {
-        self.0.change(|picture| picture.event(event));
+        self.show.change(|picture| picture.event(event));
     }
 
     fn say(&mut self, sentence: &str) {
-        self.0
+        self.show
             .change(|picture| push(&mut picture.view.notices, sentence));
     }
 }

@@ -1,13 +1,16 @@
 //! How many attempts failed or were lost, of the orders in the list that have ended.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use temporalio_client::{Client, WorkflowFetchHistoryOptions};
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::sleep};
 
 use super::{list::Listing, source::Source};
 use crate::view::Totals;
+
+/// The shortest time between two histories.
+const AT_MOST_EVERY: Duration = Duration::from_millis(250);
 
 /// Counts them, each order once and one after the other: only its history tells, and reading that costs
 /// the server something.
@@ -23,6 +26,7 @@ pub(crate) async fn watch(source: &Source, listing: &Listing, totals: &watch::Se
             if counted.contains(&run) {
                 continue;
             }
+            sleep(AT_MOST_EVERY).await;
             // An order whose history cannot be read is counted when the list changes again.
             if let Some(retries) = retries(&client, &run.0, &run.1).await {
                 counted.insert(run);

@@ -1,6 +1,9 @@
 //! Where everything is looked up, and whether anybody looks.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicU32},
+    time::Duration,
+};
 
 use axum::http::StatusCode;
 use temporalio_client::Client;
@@ -19,6 +22,8 @@ pub(crate) struct Source {
     pub client: watch::Sender<Option<Client>>,
     /// What is missing.
     pub reach: watch::Sender<Reach>,
+    /// How many orders are followed.
+    pub followed: AtomicU32,
     audience: watch::Sender<usize>,
 }
 
@@ -33,6 +38,7 @@ impl Source {
             site,
             client: watch::Sender::new(None),
             reach: watch::Sender::new(reach),
+            followed: AtomicU32::new(0),
             audience: watch::Sender::new(0),
         }
     }
