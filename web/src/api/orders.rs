@@ -46,14 +46,14 @@ const HIGHEST_RANDOM_NUMBER: u64 = 99_999_999;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct NewOrder {
     /// The order's ID. Without it, the Idempotency-Key is; without both, one is made up.
-    #[serde(rename = "orderID", default)]
+    #[serde(rename = "orderID")]
     #[schema(
         min_length = 1,
         max_length = 100,
         pattern = r"\S",
         example = "order-11235"
     )]
-    order_id: String,
+    order_id: Option<String>,
     /// The product's ID.
     #[schema(min_length = 1, max_length = 100, pattern = r"\S", example = "123456")]
     item: String,
@@ -130,7 +130,12 @@ impl From<NewOrder> for Order {
                 above_quantity: rule.above_quantity,
                 within_seconds: rule.within_seconds,
             }),
-            ..Self::new(new.order_id, new.item, new.quantity, new.payment_info)
+            ..Self::new(
+                new.order_id.unwrap_or_default(),
+                new.item,
+                new.quantity,
+                new.payment_info,
+            )
         }
     }
 }
@@ -175,7 +180,11 @@ pub(crate) async fn place(
     let key = key
         .transpose()
         .map_err(|_| bad("the Idempotency-Key must be text"))?;
-    if key.is_some_and(|key| !new.order_id.is_empty() && key != new.order_id) {
+    let given = new.order_id.as_deref();
+    if given.is_some_and(str::is_empty) {
+        return Err(bad("orderID: empty; leave it out to have one made up"));
+    }
+    if given.zip(key).is_some_and(|(given, key)| given != key) {
         let detail =
             "the Idempotency-Key and orderID differ; the order's ID is the key, so leave one out";
         return Err(Problem::new(StatusCode::CONFLICT, detail));
