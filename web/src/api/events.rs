@@ -39,7 +39,7 @@ type Answer = Sse<KeepAliveStream<Events>>;
 #[utoipa::path(
     get,
     path = "/api/orders/{id}/events",
-    params(("id" = String, Path, min_length = 1, max_length = 100, pattern = r"\S", description = "The order's ID")),
+    params(("id" = String, Path, min_length = 1, max_length = 100, pattern = r"[^\s\u0085]", description = "The order's ID")),
     responses(
         (status = 200, description = "Events", body = OrderView, content_type = "text/event-stream"),
         (status = 400, description = "Not an order's ID", body = Problem, content_type = "application/problem+json"),

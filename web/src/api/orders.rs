@@ -50,12 +50,17 @@ pub(crate) struct NewOrder {
     #[schema(
         min_length = 1,
         max_length = 100,
-        pattern = r"\S",
+        pattern = r"[^\s\u0085]",
         example = "order-11235"
     )]
     order_id: Option<String>,
     /// The product's ID.
-    #[schema(min_length = 1, max_length = 100, pattern = r"\S", example = "123456")]
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = r"[^\s\u0085]",
+        example = "123456"
+    )]
     item: String,
     /// Units of it.
     #[schema(value_type = i64, minimum = 1, maximum = 4_294_967_295_i64, example = 2)]
@@ -95,7 +100,12 @@ pub(crate) struct NewOrder {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewItem {
     /// The product's ID.
-    #[schema(min_length = 1, max_length = 100, pattern = r"\S", example = "234567")]
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = r"[^\s\u0085]",
+        example = "234567"
+    )]
     product: String,
     /// Units of it.
     #[schema(value_type = i64, minimum = 1, maximum = 4_294_967_295_i64, example = 1)]
@@ -158,7 +168,7 @@ pub(crate) struct Placed {
 #[utoipa::path(
     post,
     path = "/api/orders",
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 100, pattern = r"\S", description = "The order's ID")),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 100, pattern = r"[^\s\u0085]", description = "The order's ID")),
     request_body = NewOrder,
     responses(
         (status = 201, description = "Placed", body = Placed),
@@ -301,7 +311,7 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, uri: Uri) -> Result<Json<O
 #[utoipa::path(
     get,
     path = "/api/orders/{id}",
-    params(("id" = String, Path, min_length = 1, max_length = 100, pattern = r"\S", description = "The order's ID")),
+    params(("id" = String, Path, min_length = 1, max_length = 100, pattern = r"[^\s\u0085]", description = "The order's ID")),
     responses(
         (status = 200, description = "The order", body = OrderView),
         (status = 400, description = "Not an order's ID", body = Problem, content_type = "application/problem+json"),
@@ -394,7 +404,7 @@ macro_rules! message {
         #[utoipa::path(
             post,
             path = $path,
-            params(("id" = String, Path, min_length = 1, max_length = 100, pattern = r"\S", description = "The order's ID")),
+            params(("id" = String, Path, min_length = 1, max_length = 100, pattern = r"[^\s\u0085]", description = "The order's ID")),
             request_body = $body,
             responses(
                 (status = 200, description = "Done", body = Answer),
