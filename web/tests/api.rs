@@ -216,7 +216,12 @@ async fn people_decide_and_the_orders_rules_refuse() {
     let reason = json!({"reason": "too many"});
     let rejected = scene.web.post("/api/orders/order-2/reject", &reason).await;
     assert_eq!(rejected.status, 200, "{rejected:?}");
-    let rejected = scene.web.until_status("order-2", "Rejected").await;
+    let mut events = order_events(&scene, "order-2").await;
+    // Its reason comes with its result, a moment after its status.
+    let rejected = events
+        .until("order", |order| order["reason"].is_string())
+        .await;
+    assert_eq!(rejected["status"], "Rejected");
     assert!(
         rejected["reason"].as_str().unwrap().contains("too many"),
         "{rejected}"
