@@ -1,6 +1,11 @@
 //! What else this program can be: the processes that a demo starts.
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{
+    ffi::OsString,
+    io,
+    process::{self, ExitCode},
+    thread,
+};
 
 use clap::Parser;
 
@@ -56,6 +61,7 @@ impl Part {
             Self::Worker => {
                 let WorkerArgs { worker, bug } = WorkerArgs::parse_from(arguments);
                 worker::log::init(worker.log_format);
+                thread::spawn(end_with_the_demo);
                 match bug {
                     Some(bug) => worker::run_code(worker, bug.code()).await?,
                     None => worker::run(worker).await?,
@@ -69,4 +75,12 @@ impl Part {
             }
         }
     }
+}
+
+/// Ends this process at the end of its input, which the demo holds open as long as it runs. A demo that was
+/// killed can stop nobody.
+fn end_with_the_demo() {
+    // An input that cannot be read has ended, too.
+    let _ = io::copy(&mut io::stdin(), &mut io::sink());
+    process::exit(1);
 }

@@ -22,7 +22,7 @@ use starter::{
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
-    process::{Child, Command},
+    process::{Child, ChildStdin, Command},
     task::JoinHandle,
 };
 
@@ -49,6 +49,8 @@ pub type Environment = Vec<(&'static str, OsString)>;
 /// A worker process. Its log is a file, for the audience has enough to read.
 pub struct WorkerProcess {
     child: Child,
+    /// Held open as long as the demo runs. `Child::wait` would close it.
+    _input: Option<ChildStdin>,
     log: PathBuf,
 }
 
@@ -68,17 +70,19 @@ impl WorkerProcess {
         for variable in ONE_WORKERS_OWN {
             program.env_remove(variable);
         }
-        let child = program
+        let mut child = program
             .args(arguments)
             .envs(environment)
             // The log is read: it has to say when the worker is ready.
             .env_remove("RUST_LOG")
-            .stdin(Stdio::null())
+            // Its other end closes when the demo ends, in whatever way: see `Part::run`.
+            .stdin(Stdio::piped())
             .stdout(file.try_clone().context("cannot share the log file")?)
             .stderr(file)
             .spawn()
             .context("cannot start a worker")?;
-        Ok(Self { child, log })
+        let _input = child.stdin.take();
+        Ok(Self { child, _input, log })
     }
 
     /// The process's ID.

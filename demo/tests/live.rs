@@ -274,6 +274,16 @@ fn every_scene_shows_what_it_says() {
 }
 
 #[test]
+fn a_page_that_is_killed_takes_its_processes_along() {
+    let page = Page::open("0");
+    let pids = page.pids();
+    page.terminal.kill();
+    page.until_some("everything to end", || {
+        pids.iter().all(|pid| !runs(*pid)).then_some(())
+    });
+}
+
+#[test]
 fn an_address_that_cannot_be_served_is_named_with_what_to_do() {
     let (folder, port) = (tempfile::tempdir().unwrap(), ReservedPort::new().unwrap());
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

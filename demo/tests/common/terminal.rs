@@ -87,6 +87,12 @@ impl Terminal {
         kill(pid, Signal::SIGTERM).unwrap();
     }
 
+    /// Kills the program, as a crash would.
+    pub fn kill(&self) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap());
+        kill(pid, Signal::SIGKILL).unwrap();
+    }
+
     /// Waits until these words have been shown.
     pub fn until(&self, words: &str) {
         self.until_so(&format!("no {words:?}"), |text| text.contains(words));
