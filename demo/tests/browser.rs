@@ -7,13 +7,16 @@
 mod common;
 
 use std::{
+    panic::{AssertUnwindSafe, resume_unwind},
     path::PathBuf,
     process::Stdio,
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
 use common::{DEMO, environment};
 use fantoccini::{Client, ClientBuilder, Locator};
+use futures::FutureExt;
 use hyper_util::client::legacy::connect::HttpConnector;
 use nix::{
     sys::signal::{Signal, kill},
@@ -43,6 +46,7 @@ struct Room {
     address: String,
     driver: Child,
     driver_address: String,
+    browsers: Mutex<Vec<Client>>,
     _folder: TempDir,
     _port: ReservedPort,
 }
@@ -78,6 +82,7 @@ impl Room {
             address,
             driver,
             driver_address: format!("http://127.0.0.1:{driver_port}"),
+            browsers: Mutex::default(),
             _folder: folder,
             _port: port,
         })
@@ -98,6 +103,7 @@ impl Room {
             .connect(&self.driver_address)
             .await
             .unwrap();
+        self.browsers.lock().unwrap().push(client.clone());
         // A window is larger than what it shows of a page.
         let browser = Browser(client);
         let frame = browser.value("outerHeight - innerHeight").await;
@@ -109,8 +115,8 @@ impl Room {
     }
 
     /// Ends everything, as Ctrl-C does.
-    async fn close(mut self, browsers: Vec<Browser>) {
-        for Browser(client) in browsers {
+    async fn close(mut self) {
+        for client in self.browsers.into_inner().unwrap() {
             client.close().await.unwrap();
         }
         let pid = Pid::from_raw(self.demo.id().unwrap().cast_signed());
@@ -118,6 +124,19 @@ impl Room {
         let ended = tokio::time::timeout(PATIENCE, self.demo.wait()).await;
         assert!(ended.unwrap().unwrap().success());
         self.driver.kill().await.unwrap();
+    }
+}
+
+/// Plays a scenario in a room, and closes it in whatever way the scenario ends: a browser outlives the
+/// program that drives it.
+async fn in_a_room(scenario: impl AsyncFnOnce(&Room)) {
+    let Some(room) = Room::open().await else {
+        return;
+    };
+    let played = AssertUnwindSafe(scenario(&room)).catch_unwind().await;
+    room.close().await;
+    if let Err(panic) = played {
+        resume_unwind(panic);
     }
 }
 
@@ -254,170 +273,167 @@ impl Browser {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_killed_after_the_charge_costs_nobody_anything() {
-    let Some(room) = Room::open().await else {
-        return;
-    };
-    let browser = room.browser(PROJECTOR, "/").await;
-    browser.click("#bar [aria-keyshortcuts=s]").await;
-    browser.click("[data-scene=kill-after-charge]").await;
-    let order = browser.order().await;
-    browser.until_there(".card[data-state=dead]").await;
-    browser
-        .until_text("#headline", "the customer paid once")
-        .await;
-    browser.until_status("Completed").await;
-    browser
-        .until_there(".tile[data-step=Charge][data-found]")
-        .await;
-    let changes = browser.compare(&order).await;
-    let charges = changes.iter().filter(|change| *change == "charged");
-    assert_eq!(charges.count(), 1, "{changes:?}");
-
-    browser
-        .click(".card[data-state=dead] [data-action=start]")
-        .await;
-    browser
-        .until(
-            "three live processes",
-            "document.querySelectorAll('.card[data-state=alive]').length === 3",
-        )
-        .await;
-
-    // A reload and a second screen show the same.
-    browser.0.refresh().await.unwrap();
-    let other = room.browser(PROJECTOR, &format!("/orders/{order}")).await;
-    for browser in [&browser, &other] {
-        browser.until_status("Completed").await;
+    in_a_room(async |room| {
+        let browser = room.browser(PROJECTOR, "/").await;
+        browser.click("#bar [aria-keyshortcuts=s]").await;
+        browser.click("[data-scene=kill-after-charge]").await;
+        let order = browser.order().await;
+        browser.until_there(".card[data-state=dead]").await;
         browser
             .until_text("#headline", "the customer paid once")
             .await;
-        browser.compare(&order).await;
-        let fits = "document.documentElement.scrollHeight <= innerHeight";
+        browser.until_status("Completed").await;
+        browser
+            .until_there(".tile[data-step=Charge][data-found]")
+            .await;
+        let changes = browser.compare(&order).await;
+        let charges = changes.iter().filter(|change| *change == "charged");
+        assert_eq!(charges.count(), 1, "{changes:?}");
+
+        browser
+            .click(".card[data-state=dead] [data-action=start]")
+            .await;
+        browser
+            .until(
+                "three live processes",
+                "document.querySelectorAll('.card[data-state=alive]').length === 3",
+            )
+            .await;
+
+        // A reload and a second screen show the same.
+        browser.0.refresh().await.unwrap();
+        let other = room.browser(PROJECTOR, &format!("/orders/{order}")).await;
+        for browser in [&browser, &other] {
+            browser.until_status("Completed").await;
+            browser
+                .until_text("#headline", "the customer paid once")
+                .await;
+            browser.compare(&order).await;
+            let fits = "document.documentElement.scrollHeight <= innerHeight";
+            assert_eq!(
+                browser.value(fits).await,
+                true,
+                "the page should fit into one picture"
+            );
+        }
+        let phone = room.browser(PHONE, &format!("/orders/{order}")).await;
+        phone.until_status("Completed").await;
+        let fits = "document.documentElement.scrollWidth <= innerWidth";
         assert_eq!(
-            browser.value(fits).await,
+            phone.value(fits).await,
             true,
-            "the page should fit into one picture"
+            "a phone should not scroll sideways"
         );
-    }
-    let phone = room.browser(PHONE, &format!("/orders/{order}")).await;
-    phone.until_status("Completed").await;
-    let fits = "document.documentElement.scrollWidth <= innerWidth";
-    assert_eq!(
-        phone.value(fits).await,
-        true,
-        "a phone should not scroll sideways"
-    );
-    room.close(vec![browser, other, phone]).await;
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_approves_an_order_is_refused_an_address_and_cancels() {
-    let Some(room) = Room::open().await else {
-        return;
-    };
-    let browser = room.browser(PROJECTOR, "/").await;
-    browser.click("#bar [aria-keyshortcuts=o]").await;
-    let hostile = "12 <b>Main</b> Street <img src=x>";
-    browser.fill("address", hostile).await;
-    browser.click("dialog[open] [name=approval]").await;
-    browser.click("dialog[open] [type=submit]").await;
-    let order = browser.order().await;
-    browser.until_status("Awaiting approval").await;
-    browser.until_text("#order .about", hostile).await;
-    let markup = "document.querySelector('#order b, #order img') !== null";
-    assert_eq!(
-        browser.value(markup).await,
-        false,
-        "an address became markup"
-    );
-    browser.click("[data-ask=approve]").await;
-    browser.until_status("Completed").await;
-    browser
-        .until_text(".counters [data-name=shipped] dd", "1")
-        .await;
-    browser.compare(&order).await;
-
-    browser.click("#bar [aria-keyshortcuts=o]").await;
-    browser.fill("address", "12 Main Street").await;
-    browser.fill("await", "600").await;
-    browser.click("dialog[open] [type=submit]").await;
-    browser.until_status("Awaiting address").await;
-    let order = browser.order().await;
-    browser.click("[data-ask=address]").await;
-    browser.fill("text", "nowhere").await;
-    browser.click("dialog[open] [type=submit]").await;
-    browser
-        .until_text("dialog[open] .error", "house number")
-        .await;
-    browser.click("dialog[open] .quiet").await;
-    assert!(
+    in_a_room(async |room| {
+        let browser = room.browser(PROJECTOR, "/").await;
+        browser.click("#bar [aria-keyshortcuts=o]").await;
+        let hostile = "12 <b>Main</b> Street <img src=x>";
+        browser.fill("address", hostile).await;
+        browser.click("dialog[open] [name=approval]").await;
+        browser.click("dialog[open] [type=submit]").await;
+        let order = browser.order().await;
+        browser.until_status("Awaiting approval").await;
+        browser.until_text("#order .about", hostile).await;
+        let markup = "document.querySelector('#order b, #order img') !== null";
+        assert_eq!(
+            browser.value(markup).await,
+            false,
+            "an address became markup"
+        );
+        browser.click("[data-ask=approve]").await;
+        browser.until_status("Completed").await;
         browser
-            .text("#order .about")
-            .await
-            .contains("12 Main Street")
-    );
+            .until_text(".counters [data-name=shipped] dd", "1")
+            .await;
+        browser.compare(&order).await;
 
-    browser.click("[data-ask=cancel]").await;
-    browser.fill("text", "found it cheaper").await;
-    browser.click("dialog[open] [type=submit]").await;
-    browser.until_status("Cancelled").await;
-    browser
-        .until_text(".counters [data-name=undone] dd", "1")
-        .await;
-    browser
-        .until_text("#order .waiting", "found it cheaper")
-        .await;
-    let changes = browser.compare(&order).await;
-    assert_eq!(changes, ["reserved", "charged", "refunded", "released"]);
-    room.close(vec![browser]).await;
+        browser.click("#bar [aria-keyshortcuts=o]").await;
+        browser.fill("address", "12 Main Street").await;
+        browser.fill("await", "600").await;
+        browser.click("dialog[open] [type=submit]").await;
+        browser.until_status("Awaiting address").await;
+        let order = browser.order().await;
+        browser.click("[data-ask=address]").await;
+        browser.fill("text", "nowhere").await;
+        browser.click("dialog[open] [type=submit]").await;
+        browser
+            .until_text("dialog[open] .error", "house number")
+            .await;
+        browser.click("dialog[open] .quiet").await;
+        assert!(
+            browser
+                .text("#order .about")
+                .await
+                .contains("12 Main Street")
+        );
+
+        browser.click("[data-ask=cancel]").await;
+        browser.fill("text", "found it cheaper").await;
+        browser.click("dialog[open] [type=submit]").await;
+        browser.until_status("Cancelled").await;
+        browser
+            .until_text(".counters [data-name=undone] dd", "1")
+            .await;
+        browser
+            .until_text("#order .waiting", "found it cheaper")
+            .await;
+        let changes = browser.compare(&order).await;
+        assert_eq!(changes, ["reserved", "charged", "refunded", "released"]);
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_orders_outlive_the_server() {
-    let Some(room) = Room::open().await else {
-        return;
-    };
-    let browser = room.browser(PROJECTOR, "/").await;
-    browser.click("#bar [aria-keyshortcuts='5']").await;
-    browser.until_there(".field a[data-kind=done]").await;
-    browser
-        .click(".card[aria-label=server] [data-action=kill]")
-        .await;
-    browser
-        .until_text("#headline", "The Temporal server is down")
-        .await;
-    browser
-        .click(".card[aria-label=server] [data-action=start]")
-        .await;
-    browser
-        .until(
-            "all orders to be done",
-            "document.querySelectorAll('.field a[data-kind=done]').length === 50",
-        )
-        .await;
-    browser
-        .until_text("#totals [data-name=orders] dd", "50")
-        .await;
-    browser
-        .until_text("#totals [data-name=kills] dd", "1")
-        .await;
-    for none in ["lost", "doubled"] {
-        assert_eq!(
-            browser
-                .text(&format!("#totals [data-name={none}] dd"))
-                .await,
-            "0"
-        );
-    }
-    let audit = browser.get("/api/audit").await;
-    assert_eq!(audit["completed"], 50, "{audit}");
-    assert_eq!(audit["clean"], true, "{audit}");
+    in_a_room(async |room| {
+        let browser = room.browser(PROJECTOR, "/").await;
+        browser.click("#bar [aria-keyshortcuts='5']").await;
+        browser.until_there(".field a[data-kind=done]").await;
+        browser
+            .click(".card[aria-label=server] [data-action=kill]")
+            .await;
+        browser
+            .until_text("#headline", "The Temporal server is down")
+            .await;
+        browser
+            .click(".card[aria-label=server] [data-action=start]")
+            .await;
+        browser
+            .until(
+                "all orders to be done",
+                "document.querySelectorAll('.field a[data-kind=done]').length === 50",
+            )
+            .await;
+        browser
+            .until_text("#totals [data-name=orders] dd", "50")
+            .await;
+        browser
+            .until_text("#totals [data-name=kills] dd", "1")
+            .await;
+        for none in ["lost", "doubled"] {
+            assert_eq!(
+                browser
+                    .text(&format!("#totals [data-name={none}] dd"))
+                    .await,
+                "0"
+            );
+        }
+        let audit = browser.get("/api/audit").await;
+        assert_eq!(audit["completed"], 50, "{audit}");
+        assert_eq!(audit["clean"], true, "{audit}");
 
-    // A small order becomes the large one.
-    browser.click(".field li:nth-child(7) a").await;
-    let order = browser.order().await;
-    browser.until_status("Completed").await;
-    browser.until_text("#order-title", &order).await;
-    browser.compare(&order).await;
-    room.close(vec![browser]).await;
+        // A small order becomes the large one.
+        browser.click(".field li:nth-child(7) a").await;
+        let order = browser.order().await;
+        browser.until_status("Completed").await;
+        browser.until_text("#order-title", &order).await;
+        browser.compare(&order).await;
+    })
+    .await;
 }
