@@ -5,9 +5,6 @@ import { isOrphaned } from "./order.js";
 import { state, workerOf } from "./store.js";
 import { UNDOES, stepName } from "./words.js";
 
-/** The workers that this page saw die, by order and step. */
-const died = new Map();
-
 /** Builds the headline. */
 export function headline(element) {
   return function update() {
@@ -23,7 +20,7 @@ function sentence() {
   const dead = state.stage?.processes.find((it) => it.kind === "server" && it.state !== "alive");
   if (dead || temporal) return ["bad", "The Temporal server is down. Every order waits on its disk."];
   if (inventory) return ["bad", `The inventory cannot be read: ${inventory}`];
-  return ofOrder() ?? (workers ? ["bad", "No worker runs. Orders wait for one."] : ["plain", ""]);
+  return ofOrder() ?? (workers ? ["bad", "No worker runs. Orders wait for one."] : ["plain", "Place an order. Kill what runs it. See what it costs."]);
 }
 
 function ofOrder() {
@@ -35,7 +32,7 @@ function ofOrder() {
   const orphan = steps.find(isOrphaned);
   if (running && orphan) {
     const name = processName(orphan, "Its worker");
-    died.set(`${order.orderID} ${orphan.number}`, name);
+    state.died.set(`${order.orderID} ${orphan.number}`, name);
     return ["bad", `${name} died during “${stepName(orphan.step)}”. The server remembers the order.`];
   }
   const found = steps.find((step) => step.found && step.step === "Charge");
@@ -67,7 +64,7 @@ function processName(step, unknown) {
 }
 
 function paidOnceInSpite(order, found) {
-  const dead = died.get(`${order.orderID} ${found.number}`);
+  const dead = state.died.get(`${order.orderID} ${found.number}`);
   return dead
     ? `${dead} died. The order did not. ${workerName(found)} found the charge: the customer paid once.`
     : `An earlier attempt had charged. ${workerName(found)} found that: the customer paid once.`;

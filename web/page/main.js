@@ -4,7 +4,7 @@ import { get, orderPath, post } from "./api.js";
 import { el, say, show } from "./dom.js";
 import { fieldPanel } from "./field.js";
 import { headline } from "./headline.js";
-import { orderPanel, tellState, tellWaiting } from "./order.js";
+import { orderPanel, tellState } from "./order.js";
 import { keysDialog, placeDialog, textDialog } from "./place.js";
 import { processPanel } from "./processes.js";
 import { comparisonPanel, proofPanel, totalsPanel } from "./proof.js";
@@ -194,7 +194,6 @@ function showNewest() {
 
 setInterval(() => {
   for (const element of document.querySelectorAll(".tile .state[data-until]")) tellState(element);
-  for (const element of document.querySelectorAll(".waiting[data-until]")) tellWaiting(element);
 }, TICK);
 
 for (const [update] of panels) update();

@@ -12,7 +12,7 @@ export function orderPanel(section, ask) {
   const link = el("a", { textContent: "Timeline in the Web UI", target: "_blank", rel: "noopener" });
   const buttons = el("div", { className: "buttons" });
   const steps = el("ol", { className: "steps" });
-  const waiting = el("p", { className: "waiting" });
+  const remark = el("p", { className: "waiting" });
   const button = (name, text) => {
     const made = el("button", { type: "button", textContent: text, data: { ask: name } });
     made.addEventListener("click", () => ask(name));
@@ -29,7 +29,7 @@ export function orderPanel(section, ask) {
   section.append(
     el("div", { className: "heading" }, el("div", {}, title, about), status, link),
     steps,
-    el("div", { className: "below" }, waiting, buttons),
+    el("div", { className: "below" }, remark, buttons),
   );
 
   return function update() {
@@ -43,9 +43,8 @@ export function orderPanel(section, ask) {
     show(link, Boolean(order));
     if (order) link.href = order.link;
     drawSteps(steps, order);
-    mark(waiting, { until: running ? order.waiting?.until : undefined });
-    waiting.dataset.text = (running && order.waiting && `waits for ${order.waiting.what}`) || order?.reason || order?.notices.at(-1) || "";
-    tellWaiting(waiting);
+    // What it waits for is in the headline, and the step counts down.
+    say(remark, order?.reason ?? order?.notices.at(-1) ?? "");
     show(offered.approve, running && order.status === "AwaitingApproval");
     show(offered.reject, running && order.status === "AwaitingApproval");
     show(offered.address, Boolean(running));
@@ -74,13 +73,6 @@ export function kindOf({ status, execution }) {
   if (["Completed", "Duplicate"].includes(status) && execution === "Completed") return "done";
   if (status === "Undoing" || status === "Cancelled" || status === "Rejected") return "undone";
   return execution === "Completed" ? "done" : "failed";
-}
-
-/** Tells how long is left of a wait; called again as time passes. */
-export function tellWaiting(element) {
-  const { text, until } = element.dataset;
-  const rest = until ? left(until) : "";
-  say(element, [text, rest && `${rest} left`].filter(Boolean).join(" · "));
 }
 
 // The steps.
@@ -119,6 +111,7 @@ function createTile() {
   for (const name of ["glyph", "name", "state", "detail", "worker"]) {
     tile.append(el("span", { className: name }));
   }
+  tile.firstElementChild.role = "img";
   return tile;
 }
 
@@ -129,14 +122,16 @@ function updateTile(element, tile) {
   mark(element, { kind, step: tile.step, attempt, found: step?.found || undefined });
   const [glyph, name, stateLine, detail, worker] = element.children;
   say(glyph, GLYPHS[kind]);
+  glyph.ariaLabel = kind;
   say(name, stepName(tile.step, step?.about));
-  mark(stateLine, { until: untilOf(tile, step) });
+  mark(stateLine, { until: untilOf(tile, step), wait: step?.endsAt !== undefined });
   stateLine.dataset.text = stateText(tile, step, kind);
   tellState(stateLine);
   const [text, tone] = detailText(tile, step, kind);
   say(detail, text);
   mark(detail, { tone });
   say(worker, workerText(step, kind));
+  mark(worker, { from: step && deadAt(step) });
 }
 
 const GLYPHS = { ahead: "○", running: "●", retrying: "↻", orphaned: "‖", done: "✓", failed: "✕", undone: "↶", undoing: "↶" };
@@ -188,9 +183,9 @@ function stateText({ undone, undoing, parts }, step, kind) {
 
 /** Tells a state with the time that is left, which changes by itself. */
 export function tellState(element) {
-  const { text, until } = element.dataset;
+  const { text, until, wait } = element.dataset;
   const rest = until ? left(until) : "";
-  say(element, [text, rest && `in ${rest}`].filter(Boolean).join(" "));
+  say(element, [text, rest && (wait ? `${rest} left` : `next in ${rest}`)].filter(Boolean).join(", "));
 }
 
 function detailText({ undoing }, step, kind) {
@@ -214,8 +209,13 @@ function stockText(stock) {
   return stock ? `${stock.before.toLocaleString("en")} → ${stock.after.toLocaleString("en")}` : "";
 }
 
+/** Who is at a step or did it, and who died at it before. */
 function workerText(step, kind) {
   if (!step?.worker || kind === "ahead") return "";
-  const worker = workerOf(step.worker);
-  return worker?.name ?? shortIdentity(step.worker);
+  const worker = (workerOf(step.worker)?.name ?? shortIdentity(step.worker)).replaceAll(" ", "\u00a0");
+  const dead = deadAt(step);
+  if (kind === "orphaned") return `✕ ${worker}`;
+  return dead ? `✕ ${dead} → ${worker}` : worker;
 }
+
+const deadAt = ({ number }) => state.died.get(`${state.order.orderID} ${number}`);

@@ -22,6 +22,8 @@ export const state = {
   missing: null,
   /** What each worker's identity was called, also after the process has ended. */
   workers: new Map(),
+  /** Which workers this page saw die at a step, by `ORDER NUMBER`. */
+  died: new Map(),
 };
 
 /** Calls `listener` with the names of what changed, at most once for each picture on the screen. */
