@@ -57,9 +57,10 @@ function updateCard(card, process) {
 }
 
 function doingText({ kind, state: is, doing }) {
-  if (kind === "server") return is === "dead" ? "every order waits on its disk" : "remembers every order";
+  if (kind === "server") return is === "dead" ? "keeps orders on disk" : "remembers every order";
   if (!doing) return is === "alive" ? "waiting for a step" : "";
-  return `${stepName(doing.step)} · ${doing.orderID}`;
+  // The number alone fits beside the longest step.
+  return `${stepName(doing.step)} · ${doing.orderID.replace(/^order-/, "")}`;
 }
 
 /** The fault rate and the payment service. */
