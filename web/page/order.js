@@ -188,11 +188,15 @@ export function tellState(element) {
   say(element, [text, rest && (wait ? `${rest} left` : `next in ${rest}`)].filter(Boolean).join(", "));
 }
 
-function detailText({ undoing }, step, kind) {
+/** The effect of each step that has one, as the ledger and the counters call it. */
+const EFFECTS = { PrepareShipment: "reserved", Charge: "charged", Ship: "shipped", SupplierOrder: "restocked" };
+
+function detailText(tile, step, kind) {
+  const { undoing } = tile;
   if (undoing) return [undoing.confirmation ?? undoing.error ?? undoing.remark ?? "", "plain"];
   if (!step) return ["", "plain"];
   if (kind === "done" && step.found) {
-    return [`found ${step.confirmation ?? ""}, not repeated`.replace(" ,", ","), "found"];
+    return [`found, not ${EFFECTS[tile.step] ?? "done"} again`, "found"];
   }
   if (kind === "done") return [step.confirmation ?? step.remark ?? stockText(step.stock), "plain"];
   if (kind === "orphaned") return [alreadyText(step), "plain"];
@@ -201,7 +205,7 @@ function detailText({ undoing }, step, kind) {
 
 /** What the ledger has of a step whose worker died before it could tell. */
 function alreadyText({ step }) {
-  const effect = { PrepareShipment: "reserved", Charge: "charged", Ship: "shipped" }[step];
+  const effect = EFFECTS[step];
   return state.order.proof[effect] ? `${effect}, says the ledger, but nobody was told` : "";
 }
 
