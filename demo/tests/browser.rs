@@ -214,7 +214,12 @@ impl Browser {
 
     /// Clicks what a person sees.
     async fn click(&self, selector: &str) {
-        self.until_there(selector).await;
+        // A button that needs the processes is hidden until the page has heard of them.
+        let seen = format!(
+            "document.querySelector({})?.checkVisibility() === true",
+            json!(selector)
+        );
+        self.until("something to click", &seen).await;
         let element = self.0.find(Locator::Css(selector)).await.unwrap();
         element.click().await.unwrap();
     }
