@@ -43,12 +43,6 @@ pub struct Abandoned {
 }
 
 impl Abandoned {
-    /// Whether it may be undone. An order that completed by its workflow's word may not: if the ledger
-    /// says something else, a person has to find out why.
-    pub fn may_be_undone(&self) -> bool {
-        self.workflow != End::Completed
-    }
-
     /// What undoes it, in the inventory that it was found in.
     ///
     /// # Errors

@@ -333,6 +333,9 @@ pub struct ReconcileArgs {
     /// Undo them, which takes a worker
     #[arg(long)]
     pub apply: bool,
+    /// With --apply, also undo orders that the server does not know, because no other server runs them
+    #[arg(long, requires = "apply")]
+    pub orders_are_gone: bool,
     /// Settings that all subcommands take.
     #[command(flatten)]
     pub common: CommonArgs,

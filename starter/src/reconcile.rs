@@ -18,7 +18,7 @@ use workflows::{
 };
 
 use crate::{
-    abandoned::{self, AT_A_TIME, Abandoned},
+    abandoned::{self, AT_A_TIME, Abandoned, End},
     args::ReconcileArgs,
     connect::connect,
     follow::{ASK_AGAIN_AFTER, OrderHandle},
@@ -51,9 +51,10 @@ pub async fn reconcile(args: &ReconcileArgs) -> anyhow::Result<ExitCode> {
         tell.say("To undo them: cargo run -p starter -- reconcile --apply");
         return Ok(ExitCode::SUCCESS);
     }
+    let server = args.common.connect.settings()?.address();
     let undoing = stream::iter(&found).map(async |order| {
-        if !order.may_be_undone() {
-            tell.left_alone(order);
+        if let Some(reason) = why_not(order, args.orders_are_gone, &server) {
+            tell.left_alone(order, &reason);
             return false;
         }
         match undo(&client, &args.common.task_queue, &inventory, order, tell).await {
@@ -74,6 +75,19 @@ pub async fn reconcile(args: &ReconcileArgs) -> anyhow::Result<ExitCode> {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     })
+}
+
+/// Why an order is not undone even though it is asked for, if it is not.
+fn why_not(order: &Abandoned, gone_for_sure: bool, server: &str) -> Option<String> {
+    match order.workflow {
+        End::Completed => Some("a person has to find out which is right".to_owned()),
+        // To a wrong server, every order is gone.
+        End::Gone if !gone_for_sure => Some(format!(
+            "it may run on another server than {server}, or in another namespace. If it runs nowhere, \
+             repeat this with --orders-are-gone"
+        )),
+        _ => None,
+    }
 }
 
 /// Has a worker undo the order, and waits until it is done. If that was asked for before, it waits for
@@ -156,10 +170,13 @@ impl Tell {
         self.order(order, &format!("{order}"), json!({}));
     }
 
-    fn left_alone(self, order: &Abandoned) {
-        let sentence =
-            format!("{order}: left alone, because a person has to find out which is right");
-        self.order(order, &sentence, json!({"undone": null}));
+    fn left_alone(self, order: &Abandoned, reason: &str) {
+        let sentence = format!("{order}. It is left alone: {reason}");
+        self.order(
+            order,
+            &sentence,
+            json!({"undone": null, "leftAlone": reason}),
+        );
     }
 
     fn undone(self, order: &Abandoned, taken_back: &TakenBack) {

@@ -195,11 +195,16 @@ async fn an_order_that_the_server_does_not_know_any_more_is_undone() {
     let found = abandoned::find(&scene.client, &new, &audit).await;
     assert_eq!(found.unwrap(), []);
 
+    // It may run elsewhere, so it is not undone before somebody says that it does not.
+    assert_eq!(reconcile(&scene, &["--apply"]).await, ExitCode::FAILURE);
+    assert_eq!(scene.effects("order-1").await, ["reserved", "charged"]);
+
     // A worker with another inventory leaves it to the one whose order it is.
     let elsewhere = scene.path("elsewhere/inventory.json");
     let log = scene.path("elsewhere.log");
     let other = WorkerProcess::start(&scene.server.address(), &elsewhere, &[], log);
-    let (done, _worker) = join(reconcile(&scene, &["--apply"]), async {
+    let flags = ["--apply", "--orders-are-gone"];
+    let (done, _worker) = join(reconcile(&scene, &flags), async {
         other.says("belongs to the inventory of").await;
         scene.worker(&[])
     })
