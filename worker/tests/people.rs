@@ -2,10 +2,16 @@
 
 mod common;
 
-use common::{Scene, cancel, ended, order, refused, result, status, until, until_status};
+use common::{
+    PATIENCE, Scene, WorkerProcess, cancel, ended, order, refused, result, status, until,
+    until_status,
+};
 use inventory::Change;
 use orders::{ApprovalRule, Order};
-use starter::follow::{Followed, OrderHandle};
+use starter::{
+    follow::{Followed, OrderHandle, Watch, follow},
+    progress::{OrderEvent, StepState},
+};
 use temporalio_client::{
     UntypedSignal, UntypedUpdate, WorkflowCancelOptions, WorkflowExecuteUpdateOptions,
     WorkflowSignalOptions, errors::WorkflowUpdateError,
@@ -14,6 +20,7 @@ use temporalio_common::{
     data_converters::RawValue,
     protos::temporal::api::{common::v1::Payload, history::v1::history_event::Attributes},
 };
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use workflows::{
     ORDER_STATUS, OrderOutcome, OrderStatus, ProcessOrder, requests::AddressChange,
     status::StepStatus,
@@ -461,6 +468,58 @@ async fn a_cancelled_order_does_not_wait_for_a_service_that_is_down() {
     std::fs::remove_file(scene.database()).unwrap();
     assert!(matches!(ended(&handle).await, Followed::Cancelled(_)));
     assert_eq!(scene.effects("order-1").await, ["closed"]);
+}
+
+/// Hears why steps are tried again.
+struct Retries(UnboundedSender<String>);
+
+impl Watch for Retries {
+    fn event(&mut self, event: &OrderEvent) {
+        if let OrderEvent::Step(step) = event
+            && let StepState::Retrying { error } = &step.state
+        {
+            let _ = self.0.send(format!("{}: {error}", step.step));
+        }
+    }
+
+    fn say(&mut self, _: &str) {}
+}
+
+#[tokio::test]
+async fn a_cancelled_order_is_undone_by_a_worker_with_its_inventory_and_says_that_it_waits_for_one()
+{
+    let scene = Scene::new().await;
+    let held = scene.path("held");
+    let hold = format!("Charge:before={}", held.display());
+    let worker = scene.worker(&["--hold", &hold]);
+    let handle = scene.place(&order("order-1", 100)).await;
+    until("the charge", async || held.exists().then_some(())).await;
+    worker.kill().await;
+    let elsewhere = scene.path("elsewhere/inventory.json");
+    let log = scene.path("elsewhere.log");
+    let _other = WorkerProcess::start(&scene.server.address(), &elsewhere, &[], log);
+
+    let (tell, mut told) = unbounded_channel();
+    let mut watch = Retries(tell);
+    let mut waits_for = async |step: &str| {
+        let reason = format!("{step}: order-1 belongs to the inventory of ");
+        while !told.recv().await.unwrap().starts_with(&reason) {}
+    };
+    let play = async {
+        waits_for("Charge").await;
+        cancel(&handle).await.unwrap();
+        waits_for("Refund").await;
+        assert_eq!(scene.effects("order-1").await, ["reserved"]);
+        scene.worker(&[])
+    };
+    let (followed, _worker) = tokio::time::timeout(PATIENCE, async {
+        tokio::join!(follow(&handle, &mut watch), play)
+    })
+    .await
+    .expect("the order should be undone");
+    assert!(matches!(followed.unwrap(), Followed::Cancelled(_)));
+    let undone = ["reserved", "closed", "released"];
+    assert_eq!(scene.effects("order-1").await, undone);
 }
 
 #[tokio::test]
