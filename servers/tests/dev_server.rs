@@ -6,7 +6,13 @@ mod common;
 #[path = "common/owner.rs"]
 mod owner;
 
-use std::{collections::HashSet, env, net::TcpListener, process::Stdio};
+use std::{
+    collections::HashSet,
+    env,
+    net::TcpListener,
+    process::Stdio,
+    time::{Duration, SystemTime},
+};
 
 use common::{cli, client_of, server};
 use nix::{
@@ -15,8 +21,13 @@ use nix::{
 };
 use owner::{LONG, Said, line_after, until};
 use servers::{DevServer, DevServerError};
-use temporalio_client::{UntypedWorkflow, WorkflowStartOptions};
-use temporalio_common::data_converters::RawValue;
+use temporalio_client::{UntypedWorkflow, WorkflowStartOptions, tonic::IntoRequest};
+use temporalio_common::{
+    data_converters::RawValue,
+    protos::temporal::api::{
+        taskqueue::v1::TaskQueue, workflowservice::v1::PollWorkflowTaskQueueRequest,
+    },
+};
 use tokio::{net::TcpStream, process::Child, time::timeout};
 
 /// Waits until nothing listens at `address`, which is when the server is gone. Its process ID stays
@@ -46,6 +57,41 @@ async fn has_workflow(server: &DevServer, id: &str) -> bool {
         .await
         .get_workflow_handle::<UntypedWorkflow>(id);
     handle.describe(Default::default()).await.is_ok()
+}
+
+/// By default, the fifth worker's death would cost 11 seconds, and each further one twice as much.
+#[tokio::test]
+async fn workers_that_die_one_after_the_other_hold_up_a_workflow_for_a_moment_each() {
+    const TIMEOUT: Duration = Duration::from_secs(1);
+    let server = server().await;
+    let client = client_of(&server).await;
+    let options = WorkflowStartOptions::new("a-task-queue", "a-workflow").task_timeout(TIMEOUT);
+    let nothing = RawValue::new(vec![]);
+    client
+        .start_workflow(UntypedWorkflow::new("Nobody"), nothing, options.build())
+        .await
+        .unwrap();
+    // A worker that takes the task and dies.
+    let died_in_attempt = async |attempt: i32| loop {
+        let request = PollWorkflowTaskQueueRequest {
+            namespace: "default".to_owned(),
+            task_queue: Some(TaskQueue {
+                name: "a-task-queue".to_owned(),
+                ..TaskQueue::default()
+            }),
+            ..PollWorkflowTaskQueueRequest::default()
+        };
+        let mut service = client.connection().workflow_service();
+        let task = service.poll_workflow_task_queue(request.into_request());
+        let task = task.await.unwrap().into_inner();
+        if task.attempt == attempt {
+            return SystemTime::try_from(task.started_time.unwrap()).unwrap();
+        }
+    };
+    let fifth = died_in_attempt(5).await;
+    let sixth = died_in_attempt(6).await;
+    let held_up = sixth.duration_since(fifth).unwrap();
+    assert!(held_up < 6 * TIMEOUT, "{held_up:?}");
 }
 
 #[tokio::test]

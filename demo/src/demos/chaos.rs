@@ -289,6 +289,16 @@ impl Tally {
                 ),
             ));
         }
+        if let Some(longest) = placed.iter().max_by_key(|placed| placed.took) {
+            rows.push((
+                "longest order",
+                format!(
+                    "{}: {:.1} s",
+                    longest.order.order_id,
+                    longest.took.as_secs_f64()
+                ),
+            ));
+        }
         for (what, server) in [("standstill, worker", false), ("standstill, server", true)] {
             if let Some(longest) = standstill(kills, histories, server) {
                 rows.push((

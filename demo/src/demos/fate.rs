@@ -1,6 +1,6 @@
 //! What happens to an order in a storm, and what came of it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use orders::Order;
 use starter::{
@@ -10,8 +10,8 @@ use starter::{
 use temporalio_client::{Client, WorkflowExecuteUpdateOptions, errors::WorkflowUpdateError};
 use workflows::{OrderOutcome, ProcessOrder};
 
-/// An order that takes longer than this is lost.
-const LOST_AFTER: Duration = Duration::from_secs(120);
+/// An order that takes longer than this is lost: no kill holds one up for nearly as long.
+const LOST_AFTER: Duration = Duration::from_mins(10);
 
 /// The pause before a server that is gone is asked again.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(300);
@@ -60,11 +60,14 @@ pub struct Placed {
     pub recognised: usize,
     /// Whether the order said that it would do what it was told.
     pub agreed: bool,
+    /// How long it took until its end was known.
+    pub took: Duration,
 }
 
 /// Places an order, does to it what is to happen, and waits for its end.
 pub async fn place(client: &Client, task_queue: &str, order: &Order, fate: &Fate) -> Placed {
     let twice = matches!(fate, Fate::PlacedAgain);
+    let asked_at = Instant::now();
     let first = processed(client, task_queue, order);
     let ((first, second), agreed) = futures::join!(
         async {
@@ -77,6 +80,7 @@ pub async fn place(client: &Client, task_queue: &str, order: &Order, fate: &Fate
         },
         told(client, order, fate)
     );
+    let took = asked_at.elapsed();
     let third = match twice {
         true => processed(client, task_queue, order).await,
         false => None,
@@ -110,6 +114,7 @@ pub async fn place(client: &Client, task_queue: &str, order: &Order, fate: &Fate
         again: if twice { 2 } else { 0 },
         recognised: recognised.saturating_sub(1),
         agreed,
+        took,
     }
 }
 

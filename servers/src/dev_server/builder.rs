@@ -22,11 +22,16 @@ pub(super) const HOST: &str = "127.0.0.1";
 /// A worker returns each refused update to the server. If those of one workflow task come to more
 /// than 4 MB, gRPC's limit, the server terminates the workflow. It therefore lets fewer bytes of
 /// updates in at a time; by default it is 20 MB.
-const DYNAMIC_CONFIG: [&str; 4] = [
+///
+/// From the fourth attempt at a workflow task on, it by default gives the worker 5 s more than the task's
+/// own timeout, then 10 s, 20 s, and so on up to 10 minutes: if the workers of those attempts died, the
+/// workflow stands still for so long. Here it is 1 s more.
+const DYNAMIC_CONFIG: [&str; 5] = [
     "history.transferProcessorMaxPollRPS=5000",
     "history.transferProcessorMaxPollHostRPS=50000",
     "history.timerProcessorMaxTimeShift=\"20ms\"",
     "history.maxInFlightUpdatePayloads=2097152",
+    "history.workflowTaskRetryMaxInterval=\"1s\"",
 ];
 
 /// Without these, SQLite waits for the disk at each step, and an order takes 90 ms instead of
