@@ -125,6 +125,10 @@ pub(crate) fn reason(error: &Error) -> String {
                 reason = format!("{reason}: {cause}");
                 source = cause.source();
             }
+            if reason.contains("invalid peer certificate") {
+                reason += ". The server proved to be another one than expected: check the address, and \
+                           the certificates that sslrootcert names";
+            }
             reason
         }
     }
