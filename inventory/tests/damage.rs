@@ -6,7 +6,7 @@ mod common;
 use std::{fs, path::PathBuf};
 
 use common::{PRODUCT, Shop, order, units};
-use inventory::{Change, Entry, Inventory, InventoryError};
+use inventory::{Change, Entry, Finding, Inventory, InventoryError};
 
 /// Orders in every state, in a ledger with a line of every kind.
 async fn shop() -> Shop {
@@ -63,6 +63,10 @@ async fn outcome(shop: &Shop, before: &[Entry]) -> Outcome {
             // The audit, which reads by itself, is of the same opinion.
             let audit = shop.audit().await;
             assert!(!audit.is_clean() || audit.pending.is_some(), "{text}");
+            // An order whose last lines were not read would look as if it had been left behind.
+            let is_damage = |finding: &Finding| matches!(finding, Finding::Damaged { .. });
+            let damaged = audit.findings.iter().any(is_damage);
+            assert!(!damaged || audit.orders.is_empty(), "{audit:?}");
             Outcome::Refused
         }
         Ok(inventory) => {

@@ -92,6 +92,15 @@ impl Ledger {
 
     /// Opens the ledger and reads its first `until` entries. Returns `None` if there is no file.
     pub fn open(path: &Path, until: u64) -> Result<Option<Self>, InventoryError> {
+        let mut ledger = Self::begin(path)?;
+        if let Some(ledger) = &mut ledger {
+            ledger.read_on(until)?;
+        }
+        Ok(ledger)
+    }
+
+    /// Opens the ledger and reads its header. Returns `None` if there is no file.
+    pub fn begin(path: &Path) -> Result<Option<Self>, InventoryError> {
         let opened = OpenOptions::new().read(true).write(true).open(path);
         let file = match opened {
             Ok(file) => file,
@@ -109,7 +118,7 @@ impl Ledger {
         let (header, sum) =
             unseal::<Header>(0, &first).map_err(|problem| damaged(path, 1, problem))?;
         let stock = header.opening.iter().map(Record::level).collect();
-        let mut ledger = Self {
+        Ok(Some(Self {
             path: path.to_owned(),
             header,
             seq: 0,
@@ -121,9 +130,7 @@ impl Ledger {
             has_tail: false,
             modified: None,
             file,
-        };
-        ledger.read_on(until)?;
-        Ok(Some(ledger))
+        }))
     }
 
     /// Whether the path still leads to the file that was read, and nothing was changed in what was read. A
@@ -143,6 +150,24 @@ impl Ledger {
 
     /// Reads what was appended since, up to the entry `until`.
     pub fn read_on(&mut self, until: u64) -> Result<(), InventoryError> {
+        self.read(until, Self::add)
+    }
+
+    /// Reads what was appended since, and shows each entry. Where it stands is not remembered, which takes
+    /// less memory; so this ledger cannot be asked for entries.
+    pub fn walk(&mut self, mut show: impl FnMut(&Entry)) -> Result<(), InventoryError> {
+        self.read(u64::MAX, |ledger, entry, _| {
+            ledger.follow(&entry)?;
+            show(&entry);
+            Ok(())
+        })
+    }
+
+    fn read(
+        &mut self,
+        until: u64,
+        mut take_in: impl FnMut(&mut Self, Entry, Place) -> Result<(), String>,
+    ) -> Result<(), InventoryError> {
         let found = self.file.metadata();
         let found = found.map_err(InventoryError::io("look at", &self.path))?;
         self.modified = found.modified().ok();
@@ -176,8 +201,8 @@ impl Ledger {
             if !more {
                 for (entry, place) in change.drain(..) {
                     let line = entry.seq + 1;
-                    let added = self.add(entry, place);
-                    added.map_err(|problem| damaged(&self.path, line, problem))?;
+                    let taken_in = take_in(self, entry, place);
+                    taken_in.map_err(|problem| damaged(&self.path, line, problem))?;
                 }
                 (self.end, self.sum) = (offset, sum);
             }
@@ -187,12 +212,17 @@ impl Ledger {
     }
 
     fn add(&mut self, entry: Entry, place: Place) -> Result<(), String> {
-        follow(&mut self.stock, &entry)?;
+        self.follow(&entry)?;
         self.places.push(place);
         self.orders
             .entry(entry.order_id)
             .or_default()
             .push(entry.seq);
+        Ok(())
+    }
+
+    fn follow(&mut self, entry: &Entry) -> Result<(), String> {
+        follow(&mut self.stock, entry)?;
         self.seq = entry.seq;
         Ok(())
     }
