@@ -48,7 +48,7 @@ struct Room {
     driver_address: String,
     browsers: Mutex<Vec<Client>>,
     _folder: TempDir,
-    _port: ReservedPort,
+    _ports: [ReservedPort; 2],
 }
 
 impl Room {
@@ -58,14 +58,14 @@ impl Room {
             eprintln!("skipped: there is no `chromedriver` on the PATH, so nothing sees the page");
             return None;
         };
+        let driver_port = ReservedPort::new().unwrap();
         let mut driver = Command::new(driver)
-            .arg("--port=0")
+            .arg(format!("--port={}", driver_port.number()))
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let said = until_said(driver.stdout.take().unwrap(), "successfully on port ").await;
-        let driver_port: u16 = said.trim_end_matches('.').parse().unwrap();
+        until_said(driver.stdout.take().unwrap(), "started successfully").await;
 
         let (folder, port) = (tempfile::tempdir().unwrap(), ReservedPort::new().unwrap());
         let listen = format!("127.0.0.1:{}", port.number());
@@ -81,10 +81,10 @@ impl Room {
             demo,
             address,
             driver,
-            driver_address: format!("http://127.0.0.1:{driver_port}"),
+            driver_address: format!("http://127.0.0.1:{}", driver_port.number()),
             browsers: Mutex::default(),
             _folder: folder,
-            _port: port,
+            _ports: [port, driver_port],
         })
     }
 

@@ -30,7 +30,7 @@ use prost::Message;
 use servers::{CliSearch, DevServer, project_dir};
 use tokio::{
     net::TcpListener,
-    process::{Child, Command},
+    process::{Child, ChildStdin, Command},
 };
 
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -121,6 +121,8 @@ async fn until(what: &str, mut done: impl FnMut() -> bool) {
 
 struct Scene {
     server: DevServer,
+    /// What the programs read, held open.
+    inputs: Mutex<Vec<ChildStdin>>,
     folder: tempfile::TempDir,
     collector: SocketAddr,
     /// Milliseconds between two batches of spans.
@@ -136,6 +138,7 @@ impl Scene {
         let (collector, address) = Collector::start().await;
         let scene = Self {
             server: DevServer::builder(cli).start().await.unwrap(),
+            inputs: Mutex::default(),
             folder: tempfile::tempdir().unwrap(),
             collector: address,
             delay: "50",
@@ -145,7 +148,7 @@ impl Scene {
 
     fn program(&self, name: &str, args: &[&str]) -> Child {
         let log = File::create(self.folder.path().join(format!("{name}.log"))).unwrap();
-        Command::new(env!("CARGO_BIN_EXE_demo"))
+        let mut program = Command::new(env!("CARGO_BIN_EXE_demo"))
             .arg(name)
             .args(["--address", &self.server.address()])
             .args(args)
@@ -154,12 +157,15 @@ impl Scene {
                 format!("http://{}", self.collector),
             )
             .env("OTEL_BSP_SCHEDULE_DELAY", self.delay)
-            .stdin(Stdio::null())
+            // A demo's worker ends with its input.
+            .stdin(Stdio::piped())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .kill_on_drop(true)
             .spawn()
-            .unwrap()
+            .unwrap();
+        self.inputs.lock().unwrap().extend(program.stdin.take());
+        program
     }
 
     /// A worker that takes orders: it has told the server by then what an order needs of it.
