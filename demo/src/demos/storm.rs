@@ -117,9 +117,11 @@ async fn kill_all(
         } else {
             let victim = &mut workers[random.random_range(0..storm.workers as usize)];
             let pid = victim.pid();
-            victim.kill().await?;
+            // The SDK can panic when the server is killed. Such a worker is as dead as one that is killed.
+            let crashed = victim.kill().await.is_err();
             *victim = worker(stage, storm.fault_rate).await?;
-            format!("worker {pid}")
+            let by_itself = if crashed { ", which had crashed" } else { "" };
+            format!("worker {pid}{by_itself}")
         };
         let done = done.load(Ordering::Relaxed);
         let line = format!(
