@@ -97,7 +97,14 @@ async fn follow_runs(source: &Source, listing: &Listing, order_id: &str, show: S
         });
         let mut following = Following { show, source };
         match follow::follow(&order, &mut following).await {
-            Ok(followed) => show.change(|picture| picture.end(&followed)),
+            Ok(followed) => {
+                // No order that has ended is shown with a ledger from before its end.
+                let lines = source.site.inventory.effects(order_id).await;
+                show.change(|picture| {
+                    picture.lines = Some(lines.unwrap_or_default());
+                    picture.end(&followed);
+                });
+            }
             Err(error) => following.say(&error.to_string()),
         }
         while listing
