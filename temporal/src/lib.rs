@@ -8,6 +8,7 @@
 //! | [`text`] | texts from outside, made fit for a terminal, a log line and a shell |
 //! | [`names`] | names that a Temporal server takes |
 //! | [`http`] | serves a router, with limits for slow clients and for many |
+//! | [`hosts`] | the names that a server answers to |
 //! | [`ui`] | links to Temporal's Web UI |
 //! | `secret` | a text that is never printed |
 //! | [`connect_error`] | why connecting failed, and what to do next |
@@ -29,6 +30,7 @@ pub mod connect;
 pub mod connect_error;
 pub mod encryption;
 mod go_names;
+pub mod hosts;
 pub mod http;
 pub mod names;
 pub mod renewals;

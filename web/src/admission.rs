@@ -10,15 +10,17 @@ use axum::{
     extract::{Request, State},
     http::{
         HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
-        header::{AUTHORIZATION, COOKIE, HOST, LOCATION, ORIGIN, SET_COOKIE},
-        uri::Authority,
+        header::{AUTHORIZATION, COOKIE, LOCATION, ORIGIN, SET_COOKIE},
     },
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
 use percent_encoding::percent_decode_str;
 use ring::digest::{SHA256, digest};
-use temporal::{Secret, excerpt};
+use temporal::{
+    Secret, excerpt,
+    hosts::{HeadError, Hosts, only},
+};
 use tracing::warn;
 
 use crate::problem::Problem;
@@ -28,7 +30,7 @@ const TOKEN_COOKIE: &str = "order-management-token";
 
 /// Which requests are answered.
 pub(crate) struct Admission {
-    hosts: Vec<String>,
+    hosts: Hosts,
     /// The token's hash, so that comparing takes the same time for every wrong one.
     token: Option<String>,
 }
@@ -36,33 +38,15 @@ pub(crate) struct Admission {
 impl Admission {
     /// Rules for a server that listens at `address` and is also known by the names in `hosts`.
     pub fn new(address: SocketAddr, hosts: &[String], token: Option<Secret>) -> Self {
-        let mut hosts: Vec<_> = hosts.iter().map(|host| host.to_lowercase()).collect();
-        if !address.ip().is_unspecified() {
-            hosts.push(address.to_string());
-        }
-        if address.ip().is_loopback() {
-            hosts.push(format!("localhost:{}", address.port()));
-        }
         Self {
-            hosts,
+            hosts: Hosts::new(address, hosts),
             token: token.map(|token| hash(token.reveal())),
         }
     }
 
     fn admit(&self, request: &Request) -> Result<(), Problem> {
         let headers = request.headers();
-        let host = only(headers, HOST)?.unwrap_or_default();
-        // A request line may hold a whole URL, whose host counts before the header (RFC 9112, 3.2.2).
-        let host_of_url = request.uri().authority().map(Authority::as_str);
-        for host in [Some(host), host_of_url].into_iter().flatten() {
-            if !self.hosts.contains(&host.to_lowercase()) {
-                let detail = format!(
-                    "{:?} is not a name of this server; if it should be, add it with --host",
-                    excerpt(host)
-                );
-                return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail));
-            }
-        }
+        let host = self.hosts.check(headers, request.uri())?;
         let is_api = request.uri().path().starts_with("/api/");
         if is_api || !is_safe(request.method()) {
             self.not_from_another_page(headers, host)?;
@@ -181,16 +165,20 @@ async fn admitted(
     }
 }
 
-/// The text of a header that may be there at most once. Another program on the way might go by the
-/// other one.
-fn only(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, Problem> {
-    let mut all = headers.get_all(&name).iter();
-    let (first, second) = (all.next(), all.next());
-    match first.map(HeaderValue::to_str).transpose() {
-        Ok(text) if second.is_none() => Ok(text),
-        _ => Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            format!("the header {name} must be there once, and be text"),
-        )),
+impl From<HeadError> for Problem {
+    fn from(error: HeadError) -> Self {
+        match error {
+            HeadError::Ambiguous(name) => Self::new(
+                StatusCode::BAD_REQUEST,
+                format!("the header {name} must be there once, and be text"),
+            ),
+            HeadError::Host(host) => Self::new(
+                StatusCode::MISDIRECTED_REQUEST,
+                format!(
+                    "{:?} is not a name of this server; if it should be, add it with --host",
+                    excerpt(&host)
+                ),
+            ),
+        }
     }
 }

@@ -6,10 +6,15 @@ use axum::http::{
     Method, StatusCode,
     header::{self, HeaderMap, HeaderName, HeaderValue},
     request,
-    uri::{Authority, Uri},
+    uri::Uri,
 };
 
-use crate::{encryption::codec::EncryptionError, http::BodyError, text::excerpt};
+use crate::{
+    encryption::codec::EncryptionError,
+    hosts::{HeadError, Hosts, only},
+    http::BodyError,
+    text::excerpt,
+};
 
 const NAMESPACE: HeaderName = HeaderName::from_static("x-namespace");
 const METHODS: HeaderValue = HeaderValue::from_static("POST, OPTIONS");
@@ -44,7 +49,7 @@ pub fn origin(text: &str) -> Result<String, String> {
 /// Which requests a codec server answers.
 #[derive(Debug)]
 pub struct Admission {
-    hosts: Vec<String>,
+    hosts: Hosts,
     origins: Vec<String>,
     namespaces: Vec<String>,
 }
@@ -71,12 +76,10 @@ pub enum Admitted {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// A header that decides about the request is there twice, or is not text. Another program on
-    /// the way might go by the other one.
+    /// A header that decides about the request is there twice, or is not text.
     #[error("the header {0} must be there once, and be text")]
     Ambiguous(HeaderName),
-    /// The `Host` header is not one of the server's names. This stops DNS rebinding, where a page
-    /// points its own name to this address.
+    /// The `Host` header is not one of the server's names.
     #[error("{:?} is not a name of this codec server; if it should be, add it with --host", excerpt(.0))]
     Host(String),
     /// The path is unknown.
@@ -129,6 +132,15 @@ impl Refusal {
     }
 }
 
+impl From<HeadError> for Refusal {
+    fn from(error: HeadError) -> Self {
+        match error {
+            HeadError::Ambiguous(name) => Self::Ambiguous(name),
+            HeadError::Host(host) => Self::Host(host),
+        }
+    }
+}
+
 impl Admission {
     /// Rules for a server that listens at `address` and is also known by the names in `hosts`.
     ///
@@ -140,15 +152,8 @@ impl Admission {
         origins: &[String],
         namespaces: &[String],
     ) -> Self {
-        let mut hosts: Vec<_> = hosts.iter().map(|host| host.to_lowercase()).collect();
-        if !address.ip().is_unspecified() {
-            hosts.push(address.to_string());
-        }
-        if address.ip().is_loopback() {
-            hosts.push(format!("localhost:{}", address.port()));
-        }
         Self {
-            hosts,
+            hosts: Hosts::new(address, hosts),
             origins: origins.to_vec(),
             namespaces: namespaces.to_vec(),
         }
@@ -160,14 +165,7 @@ impl Admission {
     /// Returns the reason if it is refused.
     pub fn admit(&self, head: &request::Parts) -> Result<Admitted, Refusal> {
         let headers = &head.headers;
-        let host = only(headers, header::HOST)?.unwrap_or_default();
-        // A request line may hold a whole URL, whose host counts before the header (RFC 9112, 3.2.2).
-        let host_of_url = head.uri.authority().map(Authority::as_str);
-        for host in [Some(host), host_of_url].into_iter().flatten() {
-            if !self.hosts.contains(&host.to_lowercase()) {
-                return Err(Refusal::Host(host.to_owned()));
-            }
-        }
+        self.hosts.check(headers, &head.uri)?;
         let work = match head.uri.path() {
             "/encode" => Work::Encode,
             "/decode" => Work::Decode,
@@ -220,16 +218,6 @@ impl Admission {
         let origin = only(headers, header::ORIGIN).ok()??.to_lowercase();
         let allowed = self.origins.contains(&origin);
         allowed.then(|| headers.get(header::ORIGIN))?
-    }
-}
-
-/// The text of a header that may be there at most once.
-fn only(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, Refusal> {
-    let mut all = headers.get_all(&name).iter();
-    let (first, second) = (all.next(), all.next());
-    match first.map(HeaderValue::to_str).transpose() {
-        Ok(text) if second.is_none() => Ok(text),
-        _ => Err(Refusal::Ambiguous(name)),
     }
 }
 
