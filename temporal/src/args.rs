@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{Args, builder::BoolishValueParser};
+use clap::{Args, Parser, builder::BoolishValueParser, error::ErrorKind};
 use temporalio_common::envconfig::{
     ClientConfigProfile, ConfigError, DataSource, LoadClientConfigProfileOptions,
     load_client_config_profile,
@@ -265,6 +265,18 @@ pub fn variables_not_text() -> Option<String> {
     (!names.is_empty()).then(|| {
         let names = names.join(", ");
         format!("these environment variables are not UTF-8 text: {names}")
+    })
+}
+
+/// Reads this program's command line, and ends the program if it makes no sense.
+pub fn parse<T: Parser>() -> T {
+    T::try_parse().unwrap_or_else(|error| {
+        if error.kind() == ErrorKind::InvalidUtf8
+            && let Some(hint) = variables_not_text()
+        {
+            eprintln!("hint: {hint}");
+        }
+        error.exit()
     })
 }
 

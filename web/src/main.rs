@@ -3,7 +3,6 @@
 use std::{io::IsTerminal, process::ExitCode, time::SystemTime};
 
 use anyhow::{Context, bail};
-use clap::{Parser, error::ErrorKind};
 use inventory::Inventory;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
@@ -15,14 +14,7 @@ const DEFAULT_FILTER: &str = "info,temporalio_client=error";
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = Args::try_parse().unwrap_or_else(|error| {
-        if error.kind() == ErrorKind::InvalidUtf8
-            && let Some(hint) = temporal::args::variables_not_text()
-        {
-            eprintln!("hint: {hint}");
-        }
-        error.exit()
-    });
+    let args: Args = temporal::args::parse();
     let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| DEFAULT_FILTER.to_owned());
     let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()

@@ -2,19 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, error::ErrorKind};
 use worker::{Args, Command};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = Args::try_parse().unwrap_or_else(|error| {
-        if error.kind() == ErrorKind::InvalidUtf8
-            && let Some(hint) = temporal::args::variables_not_text()
-        {
-            eprintln!("hint: {hint}");
-        }
-        error.exit()
-    });
+    let args: Args = temporal::args::parse();
     worker::log::init(args.log_format);
     let ended = match &args.command {
         Some(Command::CodecServer(args)) => worker::codec_server::run(args).await,
