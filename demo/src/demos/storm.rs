@@ -89,7 +89,24 @@ async fn worker(stage: &mut Stage, fault_rate: FaultRate) -> anyhow::Result<Work
         .await
 }
 
-/// Kills as often as was asked for, spread over the orders' progress.
+/// Waits until a kill is due: the kills are spread over the orders' progress, and hit somewhere in a step, not
+/// always right after an order's end. They are counted from 1.
+pub async fn until_due(
+    number: u32,
+    kills: u32,
+    orders: usize,
+    done: &AtomicUsize,
+    random: &mut StdRng,
+) {
+    const LOOK_EVERY: Duration = Duration::from_millis(20);
+    let due = orders * (number as usize - 1) / kills as usize;
+    while done.load(Ordering::Relaxed) < due {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    tokio::time::sleep(Duration::from_millis(random.random_range(0..300))).await;
+}
+
+/// Kills as often as was asked for.
 async fn kill_all(
     stage: &mut Stage,
     storm: &Storm,
@@ -97,16 +114,10 @@ async fn kill_all(
     random: &mut StdRng,
     done: &AtomicUsize,
 ) -> anyhow::Result<Vec<Kill>> {
-    const LOOK_EVERY: Duration = Duration::from_millis(20);
     let voice = stage.voice.clone();
     let mut kills = Vec::new();
     for number in 1..=storm.kills {
-        let due = storm.orders.len() * (number as usize - 1) / storm.kills as usize;
-        while done.load(Ordering::Relaxed) < due {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-        // Somewhere in a step, not always right after an order's end.
-        tokio::time::sleep(Duration::from_millis(random.random_range(0..300))).await;
+        until_due(number, storm.kills, storm.orders.len(), done, random).await;
         let at = SystemTime::now();
         let of_server = storm
             .server_every

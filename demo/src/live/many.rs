@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -13,15 +13,15 @@ use orders::Order;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{
-    demos::fate::{self, End, Fate},
+    demos::{
+        fate::{self, End, Fate},
+        storm,
+    },
     live::backstage::{Backstage, SERVER},
 };
 
 /// Orders under way at a time: enough that a kill hits several.
 const AT_A_TIME: usize = 8;
-
-/// How often to look how far the orders are.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// How long a process stays dead, so that it is seen.
 pub const DEAD_FOR: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ pub async fn run(
     kills: Kills,
     completed: impl Fn(u32) + Sync,
 ) -> u32 {
-    let (done, good) = (AtomicU32::new(0), AtomicU32::new(0));
+    let (done, good) = (AtomicUsize::new(0), AtomicU32::new(0));
     let placing = async {
         let mut ends = stream::iter(orders.to_vec())
             .map(|order| async move {
@@ -58,21 +58,15 @@ pub async fn run(
             }
         }
     };
-    let number = u32::try_from(orders.len()).unwrap_or(u32::MAX);
-    let killing = kill_all(backstage, number, kills, &done);
+    let killing = kill_all(backstage, orders.len(), kills, &done);
     tokio::join!(placing, killing);
     good.into_inner()
 }
 
-async fn kill_all(backstage: &Arc<Backstage>, orders: u32, kills: Kills, done: &AtomicU32) {
+async fn kill_all(backstage: &Arc<Backstage>, orders: usize, kills: Kills, done: &AtomicUsize) {
     let mut random = StdRng::seed_from_u64(rand::random());
     for number in 1..=kills.count {
-        let due = orders * (number - 1) / kills.count;
-        while done.load(Ordering::Relaxed) < due {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-        // Somewhere in a step, not always right after an order's end.
-        tokio::time::sleep(Duration::from_millis(random.random_range(0..300))).await;
+        storm::until_due(number, kills.count, orders, done, &mut random).await;
         let every = kills.server_every;
         let victim = match backstage.alive() {
             _ if every.is_some_and(|every| number.is_multiple_of(every)) => SERVER,
