@@ -54,8 +54,8 @@ pub struct Killed {
 pub struct About {
     /// Its title.
     pub title: String,
-    /// The command that repeats it.
-    pub command: String,
+    /// The command that repeats it, if one does.
+    pub command: Option<String>,
     /// What else there is to say, by name.
     pub facts: Vec<(&'static str, String)>,
     /// What was killed, oldest first.
@@ -167,8 +167,10 @@ fn written(about: &About, orders: &[Told], ledger: &[Entry], audit: &Audit) -> M
                         tr { th { (name) } td { (value) } }
                     }
                 }
-                p { "This command repeats it:" }
-                pre { (about.command) }
+                @if let Some(command) = &about.command {
+                    p { "This command repeats it:" }
+                    pre { (command) }
+                }
                 h2 { (counted(about.kills.len(), "kill")) }
                 table {
                     @for kill in &about.kills {
@@ -346,7 +348,7 @@ mod tests {
         };
         let about = About {
             title: bad.to_owned(),
-            command: bad.to_owned(),
+            command: Some(bad.to_owned()),
             facts: vec![("seed", bad.to_owned())],
             kills: vec![Killed {
                 at: SystemTime::UNIX_EPOCH,

@@ -137,10 +137,10 @@ fn about(args: &ChaosArgs, seed: u64, tally: &Tally, kills: &[Kill]) -> About {
     };
     About {
         title: format!("{} orders in chaos", args.orders),
-        command: format!(
+        command: Some(format!(
             "cargo run -p demo -- chaos --orders {} --workers {} --kills {} --fault-rate {} --seed {seed}",
             args.orders, args.workers, args.kills, args.fault_rate
-        ),
+        )),
         facts: [vec![("seed", seed.to_string())], tally.rows.clone()].concat(),
         kills: kills.iter().map(kill).collect(),
     }

@@ -175,7 +175,8 @@ impl web::stage::Stage for Live {
         let orders = orders(&backstage.client, &backstage.task_queue).await;
         let about = report::About {
             title: "Orders on a live page".to_owned(),
-            command: "cargo run -p demo -- live".to_owned(),
+            // What people did on a page, no command repeats.
+            command: None,
             facts: vec![
                 ("fault rate", backstage.fault_rate().to_string()),
                 ("seed of the faults", backstage.fault_seed.to_string()),
