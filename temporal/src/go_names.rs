@@ -41,7 +41,7 @@ pub(crate) fn check(
 ) -> Result<(), ConnectError> {
     for (name, is_switch, ours) in NAMES {
         let is_off = |value: &String| {
-            let off = ["", "false", "f", "0", "no", "off"];
+            let off = ["false", "f", "0", "no", "off"];
             value.is_empty() || is_switch && off.contains(&value.to_lowercase().as_str())
         };
         let is_set = environment.get(name).is_some_and(|value| !is_off(value));

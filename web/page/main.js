@@ -148,7 +148,7 @@ const keys = keysDialog(KEYS);
 
 const startDead = () =>
   attempt(async () => {
-    const dead = state.stage?.processes.filter((it) => it.state === "dead" || it.state === "stopped") ?? [];
+    const dead = state.stage?.processes.filter((it) => it.state === "dead") ?? [];
     for (const { name } of dead) await post(`/api/stage/processes/${name}/start`);
   });
 

@@ -40,7 +40,7 @@ function createCard({ name, kind }, attempt) {
   );
 }
 
-const STATES = { starting: "starting…", alive: "● alive", dead: "✕ dead", stopped: "■ stopped" };
+const STATES = { starting: "starting…", alive: "● alive", dead: "✕ dead" };
 
 function updateCard(card, process) {
   mark(card, { state: process.state, armed: process.armed || undefined });

@@ -34,7 +34,7 @@ export function watchEverything() {
     const all = [...kept, ...lines.filter((line) => !known.has(line.seq))];
     change({ ledger: all.slice(-LEDGER_LINES) });
   });
-  on("stock", (stock) => change({ stock: stock.products ?? stock }));
+  on("stock", (stock) => change({ stock: stock.products }));
   on("totals", (totals) => change({ totals }));
   on("reach", (reach) => change({ reach }));
   on("comparison", (comparison) => change({ comparison }));
