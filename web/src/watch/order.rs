@@ -18,7 +18,10 @@ use temporalio_common::protos::temporal::api::{
     common::v1::{Payload, Payloads, SearchAttributes},
     history::v1::{HistoryEvent, history_event::Attributes},
 };
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::{Notify, watch},
+    time::sleep,
+};
 use workflows::{ORDER_STATUS, OrderOutcome, OrderStatus};
 
 use super::{ledger::Ledger, list::Listing, source::Source};
@@ -58,6 +61,7 @@ pub(crate) async fn watch(
     let picture = Mutex::new(Picture::default());
     let show = Show {
         picture: &picture,
+        ended: &Notify::new(),
         shown,
     };
     source.followed.fetch_add(1, Ordering::Relaxed);
@@ -96,17 +100,8 @@ async fn follow_runs(source: &Source, listing: &Listing, order_id: &str, show: S
             view.link = link(source, &order, &run_id);
         });
         let mut following = Following { show, source };
-        match follow::follow(&order, &mut following).await {
-            Ok(followed) => {
-                // No order that has ended is shown with a ledger from before its end.
-                let lines = source.site.inventory.effects(order_id).await;
-                show.change(|picture| {
-                    picture.lines = Some(lines.unwrap_or_default());
-                    picture.end(&followed);
-                });
-            }
-            Err(error) => following.say(&error.to_string()),
-        }
+        let followed = follow::follow(&order, &mut following).await;
+        show.change(|picture| picture.end(followed));
         while listing
             .list()
             .run_id(order_id)
@@ -128,14 +123,20 @@ async fn follow_ledger(source: &Source, ledger: &Ledger, order_id: &str, show: S
     let mut place = None;
     loop {
         let (now, has_new) = ledger.tail().has_of(order_id, place);
-        if has_new {
+        let (has_ended, has_lines) = show.read(|it| (it.has_ended, it.lines.is_some()));
+        if has_new || !has_lines {
             // Without an inventory, there are no lines; what is missing is said elsewhere.
             let lines = source.site.inventory.effects(order_id).await;
-            show.change(|picture| picture.lines = Some(lines.unwrap_or_default()));
+            show.change(|picture| {
+                if picture.has_ended == has_ended {
+                    picture.lines = Some(lines.unwrap_or_default());
+                }
+            });
         }
         place = Some(now);
-        if changed.changed().await.is_err() {
-            return;
+        tokio::select! {
+            changed = changed.changed() => if changed.is_err() { return },
+            () = show.ended.notified() => {}
         }
     }
 }
@@ -165,14 +166,29 @@ async fn follow_stage(source: &Source, show: Show<'_>) {
 #[derive(Clone, Copy)]
 struct Show<'a> {
     picture: &'a Mutex<Picture>,
+    /// Tells whoever reads the ledger that it has to be read once more.
+    ended: &'a Notify,
     shown: &'a Shown,
 }
 
 impl Show<'_> {
+    fn picture(&self) -> MutexGuard<'_, Picture> {
+        self.picture.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Picture) -> T) -> T {
+        read(&self.picture())
+    }
+
     fn change(&self, change: impl FnOnce(&mut Picture)) {
-        let mut picture: MutexGuard<'_, _> =
-            self.picture.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut picture = self.picture();
         change(&mut picture);
+        if !picture.has_ended && picture.says_that_it_ended() {
+            // No order that has ended is shown with a ledger from before its end.
+            picture.has_ended = true;
+            picture.lines = None;
+            self.ended.notify_one();
+        }
         let Some(view) = picture.view() else {
             return;
         };
@@ -197,6 +213,9 @@ struct Picture {
     submission: String,
     /// The order's lines in the ledger, once they were read.
     lines: Option<Vec<Entry>>,
+    /// Whether the history says that the order has ended, and whether how it ended is known.
+    has_ended: bool,
+    is_told: bool,
     /// The workers that run, if there is a stage that knows them.
     alive: Option<Vec<String>>,
     /// Events of the history that were there when it was opened, and those that were read.
@@ -219,12 +238,21 @@ impl Picture {
         &mut self.view
     }
 
-    fn end(&mut self, followed: &Followed) {
+    fn says_that_it_ended(&self) -> bool {
+        let own = self.own_status.as_deref();
+        let mut ends = OrderStatus::ALL.into_iter().filter(|it| it.is_end());
+        self.view.summary.ended_at.is_some()
+            || ends.any(|end| own == Some(end.to_string().as_str()))
+    }
+
+    fn end(&mut self, followed: anyhow::Result<Followed>) {
+        self.is_told = true;
         let reason = match followed {
-            Followed::Completed(result) if result.outcome == OrderOutcome::Managed => None,
-            Followed::Completed(result) => Some(result.message.clone()),
-            Followed::Cancelled(reason) => reason.clone(),
-            Followed::NotCompleted(reason) => Some(reason.clone()),
+            Ok(Followed::Completed(result)) if result.outcome == OrderOutcome::Managed => None,
+            Ok(Followed::Completed(result)) => Some(result.message),
+            Ok(Followed::Cancelled(reason)) => reason,
+            Ok(Followed::NotCompleted(reason)) => Some(reason),
+            Err(error) => return push(&mut self.view.notices, &error.to_string()),
         };
         self.view.reason = reason.map(|reason| shortened(&reason, MAX_MESSAGE).into_owned());
     }
@@ -300,9 +328,11 @@ impl Picture {
         push(&mut self.view.notices, &note);
     }
 
-    /// What is shown, if everything was read that was there at the beginning.
+    /// What is shown, if everything was read that was there at the beginning, and, of an order that has ended,
+    /// how it ended.
     fn view(&self) -> Option<OrderView> {
-        let is_whole = self.length > 0 && self.read >= self.length;
+        let is_whole =
+            self.length > 0 && self.read >= self.length && (self.is_told || !self.has_ended);
         let lines = self.lines.as_ref().filter(|_| is_whole)?;
         let mut view = self.view.clone();
         let execution = view.summary.execution.as_str();

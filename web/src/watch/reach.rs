@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use starter::unserved::{self, NO_WORKER_AFTER};
 use temporalio_client::{Client, grpc::WorkflowService, tonic::IntoRequest};
 use temporalio_common::protos::temporal::api::{
     enums::v1::TaskQueueType,
@@ -17,9 +18,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long it may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_millis(1_500);
-
-/// A task that lies longer than this has no worker.
-const NO_WORKER_AFTER: Duration = Duration::from_secs(3);
 
 /// Connects, and then says what is missing while somebody looks.
 pub(crate) async fn watch(source: &Source) {
@@ -73,7 +71,7 @@ async fn no_worker(client: &Client, queue: &str) -> Option<String> {
         if there.pollers.is_empty() || lain >= NO_WORKER_AFTER {
             return Some(format!(
                 "no worker takes tasks from task queue {queue:?}; start one: {}",
-                starter::unserved::start_worker(queue)
+                unserved::start_worker(queue)
             ));
         }
     }
