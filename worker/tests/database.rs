@@ -4,12 +4,13 @@
 
 mod common;
 
-use std::time::SystemTime;
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command, time::SystemTime};
 
 use common::{Scene, TASK_QUEUE, WorkerProcess, ended, order, result, until};
 use inventory::{Inventory, Location, Standing};
-use servers::{Postgres, PostgresBuilder};
+use servers::Postgres;
 use starter::follow::OrderHandle;
+use tokio_postgres::NoTls;
 use workflows::OrderOutcome;
 
 const ORDERS: usize = 24;
@@ -18,18 +19,23 @@ const ORDERS: usize = 24;
 struct Load {
     _scene: Scene,
     database: Postgres,
+    /// Where the workers find the inventory.
+    address: String,
     workers: [WorkerProcess; 2],
     orders: Vec<OrderHandle>,
 }
 
 impl Load {
-    async fn on(database: PostgresBuilder) -> Self {
-        let database = database.start().await.unwrap();
+    async fn on(database: Postgres) -> Self {
+        let address = database.url();
+        Self::at(database, address).await
+    }
+
+    async fn at(database: Postgres, address: String) -> Self {
         let scene = Scene::new().await;
-        let url = database.url();
         let workers = ["one.log", "other.log"].map(|log| {
             let usual = ["--task-queue", TASK_QUEUE, "--fault-rate", "0"];
-            let these = ["--address", &scene.server.address(), "--database", &url];
+            let these = ["--address", &scene.server.address(), "--database", &address];
             WorkerProcess::command(&[usual, these].concat(), scene.path(log))
         });
         for worker in &workers {
@@ -42,13 +48,14 @@ impl Load {
         Self {
             _scene: scene,
             database,
+            address,
             workers,
             orders,
         }
     }
 
     async fn inventory(&self) -> Inventory {
-        let location = Location::from(self.database.url().as_str());
+        let location = Location::from(self.address.as_str());
         Inventory::open(&location, SystemTime::now).await.unwrap()
     }
 
@@ -80,7 +87,7 @@ impl Load {
         for worker in self.workers {
             worker.kill().await;
         }
-        let location = Location::from(self.database.url().as_str());
+        let location = Location::from(self.address.as_str());
         let inventory = Inventory::open(&location, SystemTime::now).await.unwrap();
         let audit = inventory.audit().await.unwrap();
         assert!(audit.is_clean(), "{:?}", audit.findings);
@@ -95,7 +102,7 @@ impl Load {
 
 #[tokio::test]
 async fn a_database_that_is_killed_under_load_costs_retries_only() {
-    let mut load = Load::on(Postgres::builder()).await;
+    let mut load = Load::on(Postgres::builder().start().await.unwrap()).await;
     for charges in [2, ORDERS / 2] {
         load.charged(charges).await;
         load.database.kill().await.unwrap();
@@ -112,10 +119,52 @@ async fn a_database_that_is_killed_under_load_costs_retries_only() {
 #[tokio::test]
 async fn a_database_without_free_connections_costs_retries_only() {
     let database = Postgres::builder().max_connections(5);
-    let load = Load::on(database.setting("superuser_reserved_connections", "0")).await;
+    let database = database.setting("superuser_reserved_connections", "0");
+    let load = Load::on(database.start().await.unwrap()).await;
     until("the connections to run out", async || {
         load.workers_said("too many clients already").then_some(())
     })
     .await;
+    load.all_happened_once().await;
+}
+
+/// A primary, and a standby that has each change before the primary says that it is committed.
+async fn primary_and_standby(folder: &Path) -> (Postgres, Postgres) {
+    let [one, other] = ["one", "other"].map(|name| folder.join(name));
+    let mut original = Postgres::builder().folder(&one).start().await.unwrap();
+    original.stop().await.unwrap();
+    drop(original);
+    let copied = Command::new("cp").arg("-a").args([&one, &other]).status();
+    assert!(copied.unwrap().success());
+    fs::write(other.join("data/standby.signal"), "").unwrap();
+
+    let primary = Postgres::builder().folder(one);
+    let primary = primary.setting("synchronous_standby_names", "*");
+    let primary = primary.start().await.unwrap();
+    let standby = Postgres::builder().folder(other);
+    let standby = standby.setting("primary_conninfo", primary.url());
+    (primary, standby.start().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_database_that_fails_over_to_its_standby_costs_retries_only() {
+    let folder = tempfile::tempdir().unwrap();
+    // PostgreSQL runs as another user if this test runs as root.
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let (primary, standby) = primary_and_standby(folder.path()).await;
+    let (url, port) = (primary.url(), primary.address().port());
+    let both = url.replace(
+        &format!(":{port}/"),
+        &format!(":{port},{}/", standby.address()),
+    );
+    let address = format!("{both}?target_session_attrs=read-write");
+    let mut load = Load::at(primary, address).await;
+    load.charged(ORDERS / 2).await;
+    load.database.kill().await.unwrap();
+    let (client, connection) = tokio_postgres::connect(&standby.url(), NoTls)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    client.execute("select pg_promote()", &[]).await.unwrap();
     load.all_happened_once().await;
 }
