@@ -505,3 +505,52 @@ impl Watch for Following<'_> {
             .change(|picture| push(&mut picture.view.notices, sentence));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use temporalio_common::protos::temporal::api::history::v1::{
+        WorkflowExecutionCompletedEventAttributes, WorkflowExecutionStartedEventAttributes,
+    };
+
+    use super::*;
+
+    fn event(event_id: i64, attributes: Attributes) -> HistoryEvent {
+        HistoryEvent {
+            event_id,
+            event_time: Some(std::time::SystemTime::UNIX_EPOCH.into()),
+            attributes: Some(attributes),
+            ..HistoryEvent::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn an_order_that_has_ended_is_shown_with_a_ledger_from_after_its_end() {
+        let (picture, ended) = (Mutex::default(), Notify::new());
+        let shown = Shown::default();
+        let show = Show {
+            picture: &picture,
+            ended: &ended,
+            shown: &shown,
+        };
+        let execution = || shown.borrow().as_ref().unwrap().summary.execution.clone();
+
+        show.change(|picture| {
+            picture.begin("order-1", "run-1", 1);
+            picture.lines = Some(Vec::new());
+            let started = WorkflowExecutionStartedEventAttributes::default();
+            let started = Attributes::WorkflowExecutionStartedEventAttributes(started);
+            picture.history(&event(1, started));
+        });
+        assert_eq!(execution(), "Running");
+
+        let completed = WorkflowExecutionCompletedEventAttributes::default();
+        let completed = Attributes::WorkflowExecutionCompletedEventAttributes(completed);
+        show.change(|picture| picture.history(&event(2, completed)));
+        show.change(|picture| picture.end(Ok(Followed::Cancelled(None))));
+        assert_eq!(execution(), "Running");
+
+        ended.notified().await;
+        show.change(|picture| picture.lines = Some(Vec::new()));
+        assert_eq!(execution(), "Completed");
+    }
+}
