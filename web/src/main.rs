@@ -5,7 +5,10 @@ use std::{io::IsTerminal, process::ExitCode, time::SystemTime};
 use anyhow::{Context, bail};
 use inventory::Inventory;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 use tracing_subscriber::EnvFilter;
 use web::{Args, Site};
 
@@ -59,10 +62,13 @@ async fn run(args: Args) -> anyhow::Result<()> {
             args.listen
         )
     })?;
+    // The first process of a container gets no SIGTERM that it does not listen for.
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     tracing::info!(url = %format!("http://{}", listener.local_addr()?), "page ready");
     tokio::select! {
         served = web::serve(listener, site) => served?,
         interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot wait for Ctrl-C")?,
+        _ = terminate.recv() => {}
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Answer, Scene, Web, until};
+use nix::sys::signal::Signal;
 use reqwest::{Method, redirect::Policy};
 use serde_json::json;
 use tokio::{
@@ -195,7 +196,13 @@ async fn a_thousand_pages_are_served_and_ctrl_c_ends_the_program_all_the_same() 
         answer.ok().filter(|answer| answer.status() == 200)
     })
     .await;
-    assert!(web.interrupted().await.success());
+    assert!(web.stopped_by(Signal::SIGINT).await.success());
+}
+
+#[tokio::test]
+async fn sigterm_ends_the_program_in_order() {
+    let (_folder, web) = alone(&[]).await;
+    assert!(web.stopped_by(Signal::SIGTERM).await.success());
 }
 
 #[tokio::test]

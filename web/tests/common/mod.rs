@@ -120,10 +120,10 @@ impl Web {
         self.child.id().unwrap()
     }
 
-    /// Ctrl-C, and how the program ended.
-    pub async fn interrupted(mut self) -> std::process::ExitStatus {
+    /// Sends the signal, and returns how the program ended.
+    pub async fn stopped_by(mut self, stop: Signal) -> std::process::ExitStatus {
         let pid = Pid::from_raw(self.pid().try_into().unwrap());
-        signal::kill(pid, Signal::SIGINT).unwrap();
+        signal::kill(pid, stop).unwrap();
         tokio::time::timeout(Duration::from_secs(5), self.child.wait())
             .await
             .expect("the program should end at once")
