@@ -71,6 +71,8 @@ pub enum Demo {
     FixABug,
     /// Replays show whether running orders work with changed code
     ChangeCode,
+    /// Builds are deployed while orders run, and a bad one is taken back
+    Deploy,
     /// A machine is cut off in the middle of a charge, and another goes on
     SeveralMachines,
     /// The same steps as plain function calls, compared with Temporal

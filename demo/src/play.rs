@@ -9,9 +9,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::{
     args::{Args, Command, Demo, ShowArgs},
     demos::{
-        approval, cancel, change_address, change_code, chaos, declined_card, duplicate_order,
-        errors, first_order, fix_a_bug, kill_worker, order, payment_down, progress,
-        recurring_order, several_items, several_machines, without_temporal,
+        approval, cancel, change_address, change_code, chaos, declined_card, deploy,
+        duplicate_order, errors, first_order, fix_a_bug, kill_worker, order, payment_down,
+        progress, recurring_order, several_items, several_machines, without_temporal,
     },
     live, report,
     stage::Stage,
@@ -101,8 +101,8 @@ async fn play(
     let stage = match (&demo, &mut *slot) {
         // It plays on files alone.
         (Demo::ChangeCode, _) => return change_code::play(voice).await,
-        // They kill what they play on, measure it, or cut it off.
-        (Demo::Chaos(_) | Demo::WithoutTemporal(_) | Demo::SeveralMachines, _) => {
+        // They kill what they play on, measure it, cut it off, or leave builds on it.
+        (Demo::Chaos(_) | Demo::WithoutTemporal(_) | Demo::SeveralMachines | Demo::Deploy, _) => {
             if let Some(stage) = slot.take() {
                 stage.strike().await?;
             }
@@ -132,6 +132,7 @@ async fn play(
         Demo::SeveralItems => several_items::play(stage).await,
         Demo::RecurringOrder => recurring_order::play(stage).await,
         Demo::FixABug => fix_a_bug::play(stage).await,
+        Demo::Deploy => deploy::play(stage).await,
         Demo::SeveralMachines => several_machines::play(stage).await,
         Demo::WithoutTemporal(args) => without_temporal::play(stage, args).await,
         Demo::Chaos(args) => chaos::play(stage, args).await,

@@ -339,6 +339,15 @@ fn several_items_are_ordered_as_one() {
     assert!(text.contains("Three child workflows"), "{text}");
 }
 
+#[test]
+fn a_build_with_a_bug_is_taken_back() {
+    let rows = played(&["deploy"]);
+    as_on_the_page("A deploy", &lines(&rows));
+    let text = joined(&rows);
+    assert!(text.contains("is moved to build 2"), "{text}");
+    assert!(text.contains("on build 2"), "{text}");
+}
+
 /// With network namespaces where they can be made, and with folders in their place.
 #[test]
 fn a_machine_is_cut_off_and_comes_back() {
@@ -423,6 +432,7 @@ fn the_demos_are_listed() {
         "recurring-order",
         "fix-a-bug",
         "change-code",
+        "deploy",
         "several-machines",
         "without-temporal",
         "chaos",

@@ -76,6 +76,9 @@ pub enum Command {
     /// Manage orders that are placed again and again
     #[command(subcommand)]
     Schedule(ScheduleCommand),
+    /// Say which build of the workers gets new orders, and take a bad one back
+    #[command(subcommand)]
+    Builds(BuildsCommand),
     /// Place many orders at once and measure how they fare
     Load(Box<LoadArgs>),
     /// Print an order's history as JSON, as the replay tests take it
@@ -101,6 +104,17 @@ pub enum ScheduleCommand {
     Resume(ScheduleNameArgs),
     /// Delete a recurring order; the orders that it placed stay
     Delete(ScheduleNameArgs),
+}
+
+/// What to do about the builds of the workers.
+#[derive(Debug, Subcommand)]
+pub enum BuildsCommand {
+    /// List the builds, how many new orders each gets, and how many are under way on it
+    List(BuildsListArgs),
+    /// Give new orders to a build, all of them or a share
+    Deploy(DeployArgs),
+    /// Give no more new orders to a build, and move those under way on it to another build
+    TakeBack(TakeBackArgs),
 }
 
 /// The order to place.
@@ -339,6 +353,56 @@ pub struct ReconcileArgs {
     /// Settings that all subcommands take.
     #[command(flatten)]
     pub common: CommonArgs,
+}
+
+/// Which builds to list.
+#[derive(Debug, ClapArgs)]
+pub struct BuildsListArgs {
+    /// Whose builds.
+    #[command(flatten)]
+    pub deployment: DeploymentArgs,
+    /// Print one JSON array, for programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which build gets new orders.
+#[derive(Debug, ClapArgs)]
+pub struct DeployArgs {
+    /// The build, as its workers are told by --build-id
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub build: String,
+    /// How many of the new orders go to it; the others go to the build that got all before
+    #[arg(long, value_name = "PERCENT", default_value_t = 100, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub percent: u8,
+    /// Whose build.
+    #[command(flatten)]
+    pub deployment: DeploymentArgs,
+}
+
+/// Which build to take back.
+#[derive(Debug, ClapArgs)]
+pub struct TakeBackArgs {
+    /// The build to take back
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub build: String,
+    /// The build that continues its orders, whose code must be able to
+    #[arg(long, value_name = "BUILD", value_parser = NonEmptyStringValueParser::new())]
+    pub to: String,
+    /// Whose builds.
+    #[command(flatten)]
+    pub deployment: DeploymentArgs,
+}
+
+/// The workers of all builds.
+#[derive(Debug, ClapArgs)]
+pub struct DeploymentArgs {
+    /// The deployment that the workers belong to
+    #[arg(long, env = "TEMPORAL_DEPLOYMENT_NAME", value_name = "NAME", default_value = "orders", value_parser = NonEmptyStringValueParser::new())]
+    pub deployment_name: String,
+    /// Where the Temporal server is.
+    #[command(flatten)]
+    pub connect: ConnectArgs,
 }
 
 /// Whose stock to show.

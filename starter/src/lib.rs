@@ -12,6 +12,7 @@
 //! | [`list`] | orders by their status |
 //! | [`message`] | what an order under way is told: another address, approval, cancellation |
 //! | [`schedule`] | recurring orders |
+//! | [`builds`] | builds of the workers: which one gets new orders, and taking one back |
 //! | [`load`] | many orders at once, and how they fare |
 //! | [`history`] | an order's history, for the replay tests |
 //! | [`abandoned`] | orders that hold stock or money, and that nobody will finish |
@@ -25,6 +26,7 @@
 pub mod abandoned;
 pub mod args;
 pub mod audit;
+pub mod builds;
 mod connect;
 pub mod follow;
 pub mod history;
@@ -80,6 +82,7 @@ async fn dispatch(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Cancel(args)) => message::cancel(&args).await,
         Some(Command::Terminate(args)) => message::terminate(&args).await,
         Some(Command::Schedule(command)) => schedule::run(&command).await,
+        Some(Command::Builds(command)) => builds::run(&command).await,
         Some(Command::Load(args)) => load::load(&args).await,
         Some(Command::History(args)) => history::history(&args).await,
         Some(Command::Audit(args)) => audit::audit(&args).await,

@@ -17,12 +17,17 @@ use temporalio_client::{
     Client, RpcOptions, WorkflowCountOptions, WorkflowExecution, WorkflowExecutionStatus,
     WorkflowListOptions, WorkflowQueryOptions, errors::ClientError,
 };
+use temporalio_common::search_attributes::{SearchAttributeKey, SearchAttributes};
 use workflows::{ORDER_STATUS, OrderStatus, ProcessOrder, status::Waiting};
 
 use crate::{args::ListArgs, connect::connect, follow::OrderHandle, show::text::readable};
 
 /// The query that finds orders: they are the workflows of this type; those of their parts are not.
 pub const ORDERS: &str = "WorkflowType = 'ProcessOrder'";
+
+/// The search attribute in which the server keeps the version that a workflow is on, as `DEPLOYMENT:BUILD`.
+pub const VERSION: SearchAttributeKey<String> =
+    SearchAttributeKey::keyword("TemporalWorkerDeploymentVersion");
 
 /// How long a worker may take to say what an order waits for.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -67,6 +72,13 @@ pub async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
         out.write_all(report(&listed, &waiting, all, counts.as_deref()).as_bytes())
     };
     Ok(ExitCode::SUCCESS)
+}
+
+/// The build that an order with these search attributes is on, or ended on, if its workers have versions.
+pub fn build(attributes: &SearchAttributes) -> Option<String> {
+    let version = attributes.get(&VERSION)?;
+    let (_, build) = version.split_once(':')?;
+    Some(build.to_owned())
 }
 
 /// The query that finds the orders of a status.
@@ -132,6 +144,7 @@ fn as_json(order: &WorkflowExecution, waiting: &Option<Waiting>) -> serde_json::
         "placedAt": order.start_time().map(rfc3339),
         "endedAt": order.close_time().map(rfc3339),
         "waiting": waiting,
+        "build": build(&order.search_attributes()),
     })
 }
 
@@ -152,10 +165,12 @@ fn report(
     for (((order, id), status), waiting) in orders.iter().zip(ids).zip(&words).zip(waiting) {
         let took = order.start_time().zip(order.close_time());
         let took = took.and_then(|(start, end)| end.duration_since(start).ok());
+        let build = build(&order.search_attributes());
         let line = format!(
-            "{id:<width$}  {status:<status_width$}  {:<20} {:>7}",
+            "{id:<width$}  {status:<status_width$}  {:<20} {:>7}  {}",
             order.start_time().map(rfc3339).unwrap_or_default(),
             took.map(readable).unwrap_or_default(),
+            build.map_or_else(String::new, |build| format!("build {}", printable(&build))),
         );
         text += line.trim_end();
         text += "\n";

@@ -22,6 +22,7 @@ use crate::{
     args::FollowArgs,
     connect::connect,
     follow,
+    list::build,
     progress::{StepChange, StepState, innermost},
     show::{columns, text},
     unserved,
@@ -46,12 +47,14 @@ pub async fn status(args: &FollowArgs) -> anyhow::Result<ExitCode> {
     };
     let description = order.describe(WorkflowDescribeOptions::default()).await?;
     let steps = steps(&progress, &description.raw().pending_activities);
+    let build = build(&description.search_attributes());
     let text = if args.common.output.json {
         let mut value = json!(progress);
         value["steps"] = json!(steps);
+        value["build"] = json!(build);
         format!("{value}\n")
     } else {
-        report(&progress, &steps)
+        report(&progress, &steps, build.as_deref())
     };
     // A pipe that nobody reads any more is no reason to fail.
     let _ = anstream::stdout().write_all(text.as_bytes());
@@ -104,15 +107,17 @@ fn change(number: usize, step: &StepProgress, at_work: Option<&PendingActivityIn
     change
 }
 
-fn report(progress: &OrderProgress, steps: &[StepChange]) -> String {
+fn report(progress: &OrderProgress, steps: &[StepChange], build: Option<&str>) -> String {
     let printed = |label: &str, text: &str| format!("{label}{}", printable(text));
     let to = progress
         .address
         .as_ref()
         .map(|address| printed(", to ", address))
         .unwrap_or_default();
+    let on = build.map(|build| printed(", on build ", build));
+    let on = on.unwrap_or_default();
     let mut report = format!(
-        "{}: {}, {} %{to}\n",
+        "{}: {}, {} %{to}{on}\n",
         printable(&progress.order_id),
         progress.status,
         progress.percent

@@ -1,61 +1,47 @@
-//! Worker versioning: an order ends on the version of the code that it began on.
+//! Worker versioning: an order ends on the build that it began on, unless that build is taken back.
 
 mod common;
 
-use std::path::PathBuf;
-
 use common::{Scene, WorkerProcess, ended, order, result, until};
-use servers::{CliSearch, project_dir};
-use tokio::process::Command;
+use orders::{Item, Order};
+use starter::{builds::Deployment, list};
+use temporalio_client::WorkflowDescribeOptions;
 
-async fn cli() -> PathBuf {
-    let search = CliSearch::from_env(&project_dir());
-    search.find_or_fetch(|_| ()).await.unwrap()
-}
-
-/// Runs `temporal ... --address ADDRESS ARGS`, and says whether it went well.
-async fn temporal(scene: &Scene, args: &[&str]) -> bool {
-    let ran = Command::new(cli().await)
-        .args(args)
-        .args(["--address", &scene.server.address()])
-        .output();
-    ran.await.unwrap().status.success()
-}
-
-/// Makes a build the current one, as soon as the server has heard of it.
-async fn make_current(scene: &Scene, build_id: &str) {
-    let version = [
-        "--deployment-name",
-        "orders",
-        "--build-id",
-        build_id,
-        "--yes",
-    ];
-    let command = ["worker", "deployment", "set-current-version"];
-    until(&format!("build {build_id} to be known"), async || {
-        let args = [&command[..], &version].concat();
-        temporal(scene, &args).await.then_some(())
-    })
-    .await;
-}
+const DEPLOYMENT: &str = "orders";
 
 fn build(scene: &Scene, build_id: &str, flags: &[&str]) -> WorkerProcess {
-    let version = ["--deployment-name", "orders", "--build-id", build_id];
+    let version = ["--deployment-name", DEPLOYMENT, "--build-id", build_id];
     scene.worker(&[&version[..], flags].concat())
 }
 
+fn deployment(scene: &Scene) -> Deployment {
+    Deployment::new(scene.client.clone(), DEPLOYMENT)
+}
+
+/// Each build, how many percent of the new orders go to it, and how many orders are under way on it.
+async fn builds(scene: &Scene) -> Vec<(String, f32, usize)> {
+    let builds = deployment(scene).builds().await.unwrap();
+    let builds = builds.into_iter();
+    builds.map(|it| (it.id, it.percent, it.under_way)).collect()
+}
+
 #[tokio::test]
-async fn an_order_stays_on_its_version_and_new_ones_go_to_the_current() {
+async fn an_order_stays_on_its_build_and_new_ones_go_to_the_current() {
     let scene = Scene::new().await;
     let held = scene.path("held");
     let hold = format!("Charge:before={}", held.display());
     let old = build(&scene, "1", &["--hold", &hold]);
-    make_current(&scene, "1").await;
+    deployment(&scene).deploy("1", 100.0).await.unwrap();
     let first = scene.place(&order("order-1", 10)).await;
     until("the charge", async || held.exists().then_some(())).await;
 
     let new = build(&scene, "2", &[]);
-    make_current(&scene, "2").await;
+    deployment(&scene).deploy("2", 100.0).await.unwrap();
+    let wanted = [("1".to_owned(), 0.0, 1), ("2".to_owned(), 100.0, 0)];
+    until("order-1 to be listed", async || {
+        (builds(&scene).await == wanted).then_some(())
+    })
+    .await;
     result(scene.process(&order("order-2", 10)).await);
     new.says("order ended").await;
     std::fs::remove_file(&held).unwrap();
@@ -67,30 +53,58 @@ async fn an_order_stays_on_its_version_and_new_ones_go_to_the_current() {
     }
 }
 
-/// What is left to do when a version's last worker is gone for good.
+/// The build's worker is killed, so nothing but the move can have continued the orders.
 #[tokio::test]
-async fn an_order_can_be_moved_to_another_version() {
+async fn a_build_is_taken_back_with_all_that_is_under_way_on_it() {
     let scene = Scene::new().await;
+    scene.shelves(&[("123456", 1000), ("234567", 1000)]);
+    let deployment = deployment(&scene);
+    let _old = build(&scene, "1", &[]);
+    deployment.deploy("1", 100.0).await.unwrap();
     let held = scene.path("held");
-    let hold = format!("Charge:before={}", held.display());
-    let old = build(&scene, "1", &["--hold", &hold]);
-    make_current(&scene, "1").await;
-    let first = scene.place(&order("order-1", 10)).await;
-    until("the charge", async || held.exists().then_some(())).await;
-    old.kill().await;
+    let hold = format!("Ship:before={}", held.display());
+    let new = build(&scene, "2", &["--hold", &hold]);
+    deployment.deploy("2", 100.0).await.unwrap();
+    // Each of its items ships in a workflow of its own, which is on the build, too.
+    let parts = Order {
+        more_items: vec![Item::new("234567", 1)],
+        ship_apart: true,
+        ..order("order-1", 10)
+    };
+    let first = scene.place(&parts).await;
+    until("the shipment", async || held.exists().then_some(())).await;
+    new.kill().await;
 
-    let new = build(&scene, "2", &[]);
-    make_current(&scene, "2").await;
-    let moved = [
-        "workflow",
-        "update-options",
-        "--workflow-id",
-        "order-1",
-        "--versioning-override-behavior",
-        "auto_upgrade",
-    ];
-    assert!(temporal(&scene, &moved).await);
+    let moved = deployment.take_back("2", "1").await.unwrap();
+    assert_eq!(moved.len(), 3, "{moved:?}");
+    assert!(moved.contains(&"order-1".to_owned()), "{moved:?}");
+    let on_old = result(scene.process(&order("order-2", 10)).await);
+    assert_eq!(on_old.outcome, workflows::OrderOutcome::Managed);
     result(ended(&first).await);
-    new.says("order ended").await;
-    assert_eq!(scene.effects("order-1").await.len(), 4);
+    let description = first.describe(WorkflowDescribeOptions::default()).await;
+    let description = description.unwrap();
+    let build = list::build(&description.search_attributes());
+    assert_eq!(build.as_deref(), Some("1"));
+    assert!(scene.audit().await.is_clean());
+}
+
+#[tokio::test]
+async fn a_build_gets_a_share_of_the_new_orders_until_it_is_taken_back() {
+    let scene = Scene::new().await;
+    let deployment = deployment(&scene);
+    let unknown = deployment.builds().await.unwrap_err().to_string();
+    assert!(unknown.contains("start a worker with"), "{unknown}");
+    let _first = build(&scene, "1", &[]);
+    deployment.deploy("1", 100.0).await.unwrap();
+    let _second = build(&scene, "2", &[]);
+    deployment.deploy("2", 25.0).await.unwrap();
+    let both = [("1".to_owned(), 75.0, 0), ("2".to_owned(), 25.0, 0)];
+    assert_eq!(builds(&scene).await, both);
+    let refused = deployment.deploy("1", 50.0).await.unwrap_err().to_string();
+    assert!(refused.contains("gets all new orders"), "{refused}");
+
+    assert!(deployment.take_back("2", "1").await.unwrap().is_empty());
+    let one = [("1".to_owned(), 100.0, 0), ("2".to_owned(), 0.0, 0)];
+    assert_eq!(builds(&scene).await, one);
+    assert!(deployment.take_back("2", "2").await.is_err());
 }

@@ -7,6 +7,8 @@ use inventory::Change;
 use orders::Order;
 use starter::{
     follow::{self, Followed, OrderHandle, Unwatched},
+    list::build,
+    progress::innermost,
     submit::submit,
 };
 use temporalio_client::{
@@ -220,4 +222,30 @@ pub async fn check_once(stage: &Stage, order_id: &str) -> anyhow::Result<()> {
         ensure!(times == 1, "{order_id} was {change} {times} times");
     }
     stage.check_audit().await
+}
+
+/// The error of an order's code, if it failed.
+///
+/// # Errors
+/// Returns an error if the server does not answer.
+pub async fn code_failure(handle: &OrderHandle) -> anyhow::Result<Option<String>> {
+    let history = handle.fetch_history(WorkflowFetchHistoryOptions::default());
+    let events = history.into_events().await?;
+    Ok(events
+        .into_iter()
+        .find_map(|event| match event.attributes? {
+            Attributes::WorkflowTaskFailedEventAttributes(failed) => {
+                failed.failure.as_ref().map(innermost)
+            }
+            _ => None,
+        }))
+}
+
+/// The build that an order is on, or ended on.
+///
+/// # Errors
+/// Returns an error if the server does not answer.
+pub async fn build_of(handle: &OrderHandle) -> anyhow::Result<Option<String>> {
+    let description = handle.describe(WorkflowDescribeOptions::default()).await?;
+    Ok(build(&description.search_attributes()))
 }

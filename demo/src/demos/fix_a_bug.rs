@@ -1,11 +1,10 @@
 //! Fixing a bug under running orders: they wait for a worker with the fix, and none fails.
 
 use starter::{follow::OrderHandle, progress::innermost};
-use temporalio_client::{WorkflowDescribeOptions, WorkflowFetchHistoryOptions};
-use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
+use temporalio_client::WorkflowDescribeOptions;
 
 use crate::{
-    demos::checks::{check_once, completed, place},
+    demos::checks::{check_once, code_failure, completed, place},
     sample::numbered_order,
     stage::Stage,
 };
@@ -27,7 +26,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     voice
         .scene("Place three orders with a release whose workflow code panics.")
         .await;
-    fixed(stage, "workflow", 2101, in_the_workflow).await?;
+    fixed(stage, "workflow", 2101, code_failure).await?;
 
     let all = 2 * ORDERS;
     voice.shown(&format!(
@@ -78,18 +77,4 @@ async fn in_an_activity(handle: &OrderHandle) -> anyhow::Result<Option<String>> 
     let description = handle.describe(WorkflowDescribeOptions::default()).await?;
     let mut pending = description.raw().pending_activities.iter();
     Ok(pending.find_map(|activity| activity.last_failure.as_ref().map(innermost)))
-}
-
-/// The error of the workflow's code.
-async fn in_the_workflow(handle: &OrderHandle) -> anyhow::Result<Option<String>> {
-    let history = handle.fetch_history(WorkflowFetchHistoryOptions::default());
-    let events = history.into_events().await?;
-    Ok(events
-        .into_iter()
-        .find_map(|event| match event.attributes? {
-            Attributes::WorkflowTaskFailedEventAttributes(failed) => {
-                failed.failure.as_ref().map(innermost)
-            }
-            _ => None,
-        }))
 }

@@ -9,6 +9,7 @@ pub mod change_code;
 pub mod chaos;
 pub mod checks;
 pub mod declined_card;
+pub mod deploy;
 pub mod duplicate_order;
 pub mod errors;
 pub mod fate;

@@ -9,7 +9,7 @@ use std::{
 use futures::TryStreamExt;
 use inventory::{Change, Entry};
 use serde::Serialize;
-use starter::list::ORDERS;
+use starter::list::{ORDERS, build};
 use temporalio_client::{
     Client, WorkflowCountOptions, WorkflowExecution, WorkflowExecutionStatus, WorkflowListOptions,
     errors::ClientError,
@@ -284,8 +284,6 @@ fn summary(order: &WorkflowExecution) -> OrderSummary {
         WorkflowExecutionStatus::Terminated | WorkflowExecutionStatus::TimedOut
     );
     let percent = own.as_deref().and_then(percent);
-    let versioning = order.raw().versioning_info.as_ref();
-    let version = versioning.and_then(|info| info.deployment_version.as_ref());
     OrderSummary {
         order_id: order.id().to_owned(),
         status: own
@@ -296,7 +294,7 @@ fn summary(order: &WorkflowExecution) -> OrderSummary {
         placed_at: order.start_time().map(rfc3339),
         ended_at: order.close_time().map(rfc3339),
         percent,
-        build: version.map(|version| version.build_id.clone()),
+        build: build(&order.search_attributes()),
     }
 }
 
