@@ -22,5 +22,7 @@ pub use address::{ADDRESS_RULE, is_address};
 pub use approval::ApprovalRule;
 pub use item::{Item, merged};
 pub use json::{DecodeError, from_json};
-pub use order::{DEFAULT_PAUSE, InvalidOrder, Order, PAUSING_ORDER, is_spelled_as_in_go, within};
+pub use order::{
+    DEFAULT_PAUSE, InvalidOrder, Order, PAUSING_ORDER, ShipBy, is_spelled_as_in_go, within,
+};
 pub use text::{MAX_MESSAGE, MAX_QUOTE, masked, quoted, shortened};

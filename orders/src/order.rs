@@ -103,6 +103,9 @@ pub struct Order {
         skip_serializing_if = "std::ops::Not::not"
     )]
     pub ship_apart: bool,
+    /// Who ships the order. With `None`, the worker's own activities do.
+    #[serde(rename = "shipBy", default, skip_serializing_if = "Option::is_none")]
+    pub ship_by: Option<ShipBy>,
     /// Whether the fraud check runs as a local activity, within the workflow task. This is faster, but
     /// the order's history shows less of the check.
     #[serde(
@@ -125,6 +128,14 @@ pub struct Order {
     /// When the order needs a person's approval. With `None`, it never does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalRule>,
+}
+
+/// Who ships an order other than the worker's own activities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ShipBy {
+    /// Another team's shipping service, which is called through Temporal Nexus.
+    Nexus,
 }
 
 /// Why an order cannot be processed. Submitting the same order again fails in the same way.
@@ -179,6 +190,7 @@ impl Order {
             pause_seconds: None,
             more_items: Vec::new(),
             ship_apart: false,
+            ship_by: None,
             local_check: false,
             address: None,
             await_address_seconds: None,
@@ -212,7 +224,7 @@ impl Order {
     ///
     /// # Errors
     /// Returns [`InvalidOrder::Field`] for the first field that breaks a rule: an empty order ID or
-    /// product, a quantity of 0, or an address that [`is_address`] rejects.
+    /// product, a quantity of 0, an address that [`is_address`] rejects, or two ways to ship.
     pub fn check_content(&self) -> Result<(), InvalidOrder> {
         let invalid = |field, problem| Err(InvalidOrder::Field { field, problem });
         if self.order_id.trim().is_empty() {
@@ -236,6 +248,12 @@ impl Order {
         }
         if self.address.as_deref().is_some_and(|it| !is_address(it)) {
             return invalid("address", ADDRESS_RULE);
+        }
+        if self.ship_apart && self.ship_by.is_some() {
+            return invalid(
+                "shipBy",
+                "the shipping service uses workflows of its own, so leave out shipApart",
+            );
         }
         Ok(())
     }
@@ -494,6 +512,10 @@ mod tests {
         );
         order.address = Some("12 Main Street".into());
         assert_eq!(order.validate(), Ok(()));
+        order.ship_by = Some(ShipBy::Nexus);
+        assert_eq!(order.validate(), Ok(()));
+        order.ship_apart = true;
+        assert!(order.validate().unwrap_err().to_string().contains("shipBy"));
     }
 
     #[test]

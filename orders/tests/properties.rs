@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use orders::{ApprovalRule, Item, Order, merged};
+use orders::{ApprovalRule, Item, Order, ShipBy, merged};
 use proptest::{collection::vec, option, prelude::*};
 
 /// Few products, so that many of the items name the same one; small and enormous quantities.
@@ -25,10 +25,11 @@ prop_compose! {
         (ship_apart, local_check, address) in any::<(bool, bool, Option<String>)>(),
         more_items in vec(item(), 0..4),
         approval in option::of(approval()),
+        ship_by in option::of(Just(ShipBy::Nexus)),
     ) -> Order {
         Order {
             order_id, item, quantity, payment_info, pause_seconds, more_items, ship_apart,
-            local_check, address, await_address_seconds, approval,
+            ship_by, local_check, address, await_address_seconds, approval,
         }
     }
 }

@@ -7,8 +7,8 @@ use clap::{
 };
 use inventory::{CAPACITY, DEFAULT_PRODUCT, Location};
 use orders::{
-    ADDRESS_RULE, ApprovalRule, Item, MAX_MESSAGE, Order, is_address, limits::MAX_PRODUCT, quoted,
-    shortened, within,
+    ADDRESS_RULE, ApprovalRule, Item, MAX_MESSAGE, Order, ShipBy, is_address, limits::MAX_PRODUCT,
+    quoted, shortened, within,
 };
 use rand::{Rng, RngExt};
 use temporal::{ConnectArgs, UiArgs, names::check_name};
@@ -148,6 +148,10 @@ pub struct WishArgs {
     /// Ship each item in a workflow of its own
     #[arg(long)]
     pub ship_apart: bool,
+    /// Have another team's shipping service ship the order, called through Temporal Nexus; `cargo run
+    /// -p worker -- shipping-service` runs it
+    #[arg(long, value_name = "WHO", conflicts_with = "ship_apart", value_parser = ship_by)]
+    pub ship_by: Option<ShipBy>,
     /// Check for fraud by a local activity, within the workflow's own task: faster, but less of it
     /// is visible
     #[arg(long)]
@@ -496,6 +500,7 @@ impl WishArgs {
             pause_seconds: self.pause.map(|pause| pause.as_secs()),
             more_items: self.items.clone(),
             ship_apart: self.ship_apart,
+            ship_by: self.ship_by,
             local_check: self.local_check,
             address: self.deliver_to.clone(),
             await_address_seconds: self.await_address.map(|time| time.as_secs()),
@@ -595,6 +600,13 @@ fn address(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err(ADDRESS_RULE.to_owned())
+    }
+}
+
+fn ship_by(text: &str) -> Result<ShipBy, &'static str> {
+    match text {
+        "nexus" => Ok(ShipBy::Nexus),
+        _ => Err("the only choice is nexus; leave the flag out to have the worker ship"),
     }
 }
 

@@ -98,6 +98,11 @@ pub struct ConnectArgs {
     /// The keys that orders are encrypted with.
     #[command(flatten)]
     pub encryption: EncryptionArgs,
+
+    /// Whether to register the namespace if the server has none of this name. It is no flag: a program
+    /// decides for itself whether a name that was mistyped may become a namespace.
+    #[arg(skip)]
+    pub create_namespace: bool,
 }
 
 impl ConnectArgs {
@@ -148,6 +153,7 @@ impl ConnectArgs {
         self.override_by_flags(&mut profile)?;
         let mut settings = Settings::from_profile(profile)?;
         settings.encryption = self.encryption.keys()?;
+        settings.create_namespace = self.create_namespace;
         let key = self.api_key_file.as_deref();
         let key = key.and_then(|file| exposed(file, "the API key"));
         let warnings = [warning, key, self.encryption.warning()];

@@ -7,10 +7,10 @@ use temporalio_client::{
     Client, Connection, GrpcCompression, RetryOptions,
     grpc::WorkflowService,
     request_extensions::RetryConfigForCall,
-    tonic::{IntoRequest, Request},
+    tonic::{Code, IntoRequest, Request},
 };
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    DescribeNamespaceRequest, GetSystemInfoRequest,
+    DescribeNamespaceRequest, GetSystemInfoRequest, RegisterNamespaceRequest,
 };
 use tokio::{
     net::TcpStream,
@@ -27,6 +27,9 @@ use crate::{
 const LIMIT: Duration = Duration::from_millis(4500);
 /// Shorter than `LIMIT`, so that an address that drops packets is told apart from a slow server.
 const TCP_LIMIT: Duration = Duration::from_secs(3);
+
+/// How long a namespace that is registered here keeps the histories of workflows that have ended.
+const RETENTION: Duration = Duration::from_hours(3 * 24);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -134,10 +137,37 @@ async fn find_namespace(settings: &Settings, client: &Client) -> Result<(), Conn
         namespace: settings.namespace.clone(),
         ..Default::default()
     };
-    WorkflowService::describe_namespace(&mut client.clone(), once(request))
-        .await
-        .map_err(|status| ConnectError::from_status(&settings.target(), &status))?;
-    Ok(())
+    let found = WorkflowService::describe_namespace(&mut client.clone(), once(request)).await;
+    match found {
+        Ok(_) => Ok(()),
+        Err(status)
+            if settings.create_namespace
+                && status.code() == Code::NotFound
+                && register_namespace(settings, client).await =>
+        {
+            Ok(())
+        }
+        Err(status) => Err(ConnectError::from_status(&settings.target(), &status)),
+    }
+}
+
+/// Registers the namespace. Returns whether there is one now; whoever may not register it learns what to do
+/// from the error that it is missing.
+async fn register_namespace(settings: &Settings, client: &Client) -> bool {
+    let request = RegisterNamespaceRequest {
+        namespace: settings.namespace.clone(),
+        workflow_execution_retention_period: RETENTION.try_into().ok(),
+        ..Default::default()
+    };
+    let registered = WorkflowService::register_namespace(&mut client.clone(), once(request)).await;
+    match registered {
+        Ok(_) => {
+            info!("the namespace {:?} was registered", settings.namespace);
+            true
+        }
+        // Another program has registered it in the meantime.
+        Err(status) => status.code() == Code::AlreadyExists,
+    }
 }
 
 /// Checks that the server answers on this connection within `limit`.

@@ -1,5 +1,5 @@
-//! The client side of Temporal, whatever the workflows are about: connecting, credentials, encryption
-//! and telemetry.
+//! The client side of Temporal, whatever the workflows are about: connecting, credentials, encryption,
+//! telemetry, and serving Nexus operations.
 //!
 //! Each module uses only modules above it.
 //!
@@ -22,6 +22,7 @@
 //! | [`connect`](mod@connect) | connects, once or until it works |
 //! | [`renewals`] | API keys and certificates that change while a program runs |
 //! | [`search_attributes`] | registers a search attribute |
+//! | [`nexus`] | serves Nexus operations, which the SDK cannot |
 
 pub mod args;
 pub mod codec_server;
@@ -33,6 +34,7 @@ mod go_names;
 pub mod hosts;
 pub mod http;
 pub mod names;
+pub mod nexus;
 pub mod renewals;
 pub mod search_attributes;
 mod secret;

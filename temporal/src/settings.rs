@@ -31,6 +31,8 @@ pub struct Settings {
     pub namespace: String,
     /// The keys that orders are encrypted with. Without any, orders are not encrypted.
     pub encryption: Keys,
+    /// Whether to register the namespace if the server has none of this name, and lets this client do so.
+    pub create_namespace: bool,
     /// What a person should change, though it works: each a sentence.
     pub warnings: Vec<String>,
 }
@@ -97,6 +99,7 @@ impl Settings {
             options,
             namespace,
             encryption: Keys::default(),
+            create_namespace: false,
             warnings,
         };
         settings.check_address(&address)?;

@@ -82,6 +82,37 @@ pub struct Args {
 pub enum Command {
     /// Decrypt orders for the Web UI and the Temporal CLI, until Ctrl-C; needs no server
     CodecServer(CodecServerArgs),
+    /// Run another team's shipping service, which ships orders placed with --ship-by nexus, until Ctrl-C
+    ShippingService(Box<ShippingServiceArgs>),
+}
+
+/// The shipping service of another team, in a namespace of its own, which is registered where the server
+/// allows it.
+#[derive(Debug, clap::Args)]
+#[command(mut_arg("namespace", |it| it
+    .default_value("shipping")
+    .help("The service's namespace on that server")
+    .long_help(None)))]
+pub struct ShippingServiceArgs {
+    /// Where the Temporal server is.
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+    /// The task queue to take calls from
+    #[arg(long, env = "SHIPPING_TASK_QUEUE", value_name = "NAME", default_value = "Shipping", value_parser = temporal::task_queue)]
+    pub task_queue: String,
+    /// Where the courier keeps its records: the inventory of the workers
+    #[arg(long, env = "DATABASE", hide_env_values = true, default_value = inventory::DEFAULT_PATH)]
+    pub database: Location,
+    /// How many attempts at an activity fail at random: from 0 (none) up to, but not including, 1
+    #[arg(long, value_name = "RATE", default_value_t = FaultRate::DEFAULT)]
+    pub fault_rate: FaultRate,
+    /// How long running activities may continue after Ctrl-C or SIGTERM. At most 1day
+    #[arg(long, env = "SHUTDOWN_LIMIT", value_name = "TIME", default_value = "10s", value_parser = shutdown_limit)]
+    pub shutdown_limit: Duration,
+    /// Holds an activity at a point: ACTIVITY:before=FILE or ACTIVITY:after=FILE; for tests and
+    /// demos
+    #[arg(long, value_name = "POINT=FILE", hide = true)]
+    pub hold: Vec<Hold>,
 }
 
 fn shutdown_limit(text: &str) -> Result<Duration, String> {

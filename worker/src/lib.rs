@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`args`] | what the command line takes |
 //! | [`codec_server`] | decrypts orders for the Web UI and the Temporal CLI |
+//! | [`shipping_service`] | another team's shipping service, called through Nexus |
 //! | [`tuning`] | how much a worker takes on at once |
 //! | [`version`] | which version of the code it runs |
 //! | [`log`] | the log's form |
@@ -22,6 +23,7 @@ pub mod order_metrics;
 mod outages;
 pub mod run;
 mod shifts;
+pub mod shipping_service;
 pub mod tuning;
 pub mod version;
 

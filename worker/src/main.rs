@@ -10,6 +10,7 @@ async fn main() -> ExitCode {
     worker::log::init(args.log_format);
     let ended = match &args.command {
         Some(Command::CodecServer(args)) => worker::codec_server::run(args).await,
+        Some(Command::ShippingService(args)) => worker::shipping_service::run(args).await,
         None => worker::run(args).await,
     };
     match ended {

@@ -10,7 +10,10 @@ use activities::{Faults, OrderActivities, Services};
 use anyhow::Context;
 use futures::{FutureExt, future::LocalBoxFuture};
 use inventory::Inventory;
-use temporal::telemetry::{Metrics, Traces, replay};
+use temporal::{
+    Renewals,
+    telemetry::{Metrics, Traces, replay},
+};
 use temporalio_client::Client;
 use temporalio_sdk::{
     Runtime, Worker, WorkerOptions, WorkerOptionsBuilder, WorkflowRegistrationError,
@@ -19,17 +22,22 @@ use tokio::signal::unix::{SignalKind, signal};
 use workflows::{InventoryTask, ORDER_STATUS, ProcessOrder, ShipItem, UndoOrder};
 
 use crate::{
-    args::Args, health::Health, order_events, order_metrics::OrderMetrics, outages, shifts::Shifts,
+    args::Args,
+    health::Health,
+    order_events,
+    order_metrics::OrderMetrics,
+    outages,
+    shifts::{Shift, Shifts},
 };
 
 /// How long an order that this worker knew may wait for it before another worker gets it. It is
 /// how long an order stands still when its worker is killed between two steps; the SDK's own
 /// figure is 10 s.
-const STICKY_TIMEOUT: Duration = Duration::from_secs(1);
+pub(crate) const STICKY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The longest pause between two heartbeats that are sent on. The SDK's own figure, 4/5 of the
 /// heartbeat timeout, leaves a busy machine too little time.
-const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
+pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How often an inventory that cannot be used is tried again.
 const INVENTORY_PAUSE: Duration = Duration::from_secs(1);
@@ -86,19 +94,26 @@ pub fn run_code(args: Args, register: Register) -> LocalBoxFuture<'static, anyho
         if let Some(traces) = traces {
             traces.end().await;
         }
-        match ended? {
-            Ended::InOrder => Ok(()),
-            // What was cut off would hold up an orderly end.
-            Ended::CutOff => std::process::exit(1),
-        }
+        ended?.exit();
+        Ok(())
     }
     .boxed_local()
 }
 
 /// How a worker came to its end.
-enum Ended {
+#[derive(Clone, Copy)]
+pub(crate) enum Ended {
     InOrder,
     CutOff,
+}
+
+impl Ended {
+    /// Ends the process if what was cut off would hold up an orderly end.
+    pub(crate) fn exit(self) {
+        if let Self::CutOff = self {
+            std::process::exit(1);
+        }
+    }
 }
 
 async fn run_until(stop: &mut Stop, args: &Args, register: Register) -> anyhow::Result<Ended> {
@@ -112,7 +127,7 @@ async fn run_until(stop: &mut Stop, args: &Args, register: Register) -> anyhow::
     let connecting =
         args.connect
             .connect_renewably(CLIENT_NAME, metrics.client_meter(), stop.asked());
-    let Some(mut renewals) = connecting.await? else {
+    let Some(renewals) = connecting.await? else {
         return Ok(Ended::InOrder);
     };
     if let Err(error) = temporal::ensure_keyword(renewals.client(), ORDER_STATUS.name()).await {
@@ -127,19 +142,13 @@ async fn run_until(stop: &mut Stop, args: &Args, register: Register) -> anyhow::
     let figures = OrderMetrics::new(&metrics);
     let runtime = metrics.runtime()?;
     let mut shifts = Shifts::default();
-    let begin = |shifts: &mut Shifts, client: Client| {
+    let shift = |client: Client| {
         health.connected(client.clone());
-        shifts.begin(build(
-            &runtime,
-            client,
-            inventory.clone(),
-            &figures,
-            args,
-            register,
-        )?);
-        anyhow::Ok(())
+        let inventory = inventory.clone();
+        let worker = build(&runtime, client, inventory, &figures, args, register)?;
+        Ok(Shift::of(worker))
     };
-    begin(&mut shifts, renewals.client().clone())?;
+    shifts.begin(shift(renewals.client().clone())?);
     if metrics.address().is_some() {
         let (figures, inventory) = (figures.clone(), inventory.clone());
         tokio::spawn(async move { figures.follow_stock(inventory).await });
@@ -155,6 +164,20 @@ async fn run_until(stop: &mut Stop, args: &Args, register: Register) -> anyhow::
         "{READY}"
     );
     tokio::spawn(outages::watch(health.clone()));
+    let limit = args.shutdown_limit;
+    until_stopped(stop, renewals, shifts, limit, shift, || health.stopping()).await
+}
+
+/// Runs the shift that has begun, and those that take over from it, until the program is asked to stop. They
+/// then have `limit` to end what is under way.
+pub(crate) async fn until_stopped(
+    stop: &mut Stop,
+    mut renewals: Renewals,
+    mut shifts: Shifts,
+    limit: Duration,
+    shift: impl Fn(Client) -> anyhow::Result<Shift>,
+    stopping: impl FnOnce(),
+) -> anyhow::Result<Ended> {
     loop {
         tokio::select! {
             ended = shifts.ended() => {
@@ -168,21 +191,20 @@ async fn run_until(stop: &mut Stop, args: &Args, register: Register) -> anyhow::
                 let Some(client) = renewals.reconnect(stop.asked()).await? else {
                     break;
                 };
-                begin(&mut shifts, client)?;
+                shifts.begin(shift(client)?);
                 tracing::info!("the worker accepts orders again");
             }
             client = renewals.next() => {
-                begin(&mut shifts, client)?;
+                shifts.begin(shift(client)?);
                 tracing::info!("certificates or encryption keys were renewed");
             }
             () = stop.asked() => {
                 tracing::info!("stopping: running tasks finish first; press Ctrl-C again to stop immediately");
-                health.stopping();
+                stopping();
                 shifts.stop();
-                let limit = tokio::time::sleep(args.shutdown_limit);
                 tokio::select! {
                     ended = shifts.ended() => ended?,
-                    () = limit => return Ok(cut_off(args)),
+                    () = tokio::time::sleep(limit) => return Ok(cut_off(limit)),
                     () = stop.asked() => std::process::exit(130),
                 }
                 break;
@@ -195,7 +217,7 @@ async fn run_until(stop: &mut Stop, args: &Args, register: Register) -> anyhow::
 
 /// Waits until the inventory can be used, or until the worker is asked to stop. A worker that took orders
 /// before that could only fail them.
-async fn usable(inventory: &Inventory, stop: &mut Stop) -> bool {
+pub(crate) async fn usable(inventory: &Inventory, stop: &mut Stop) -> bool {
     let mut told = None;
     loop {
         match inventory.identity().await {
@@ -221,8 +243,8 @@ async fn usable(inventory: &Inventory, stop: &mut Stop) -> bool {
     }
 }
 
-fn cut_off(args: &Args) -> Ended {
-    let limit = humantime::format_duration(args.shutdown_limit);
+fn cut_off(limit: Duration) -> Ended {
+    let limit = humantime::format_duration(limit);
     tracing::warn!(
         "worker stopped after {limit} and cut off the tasks that were still running; another worker \
          repeats them. A larger --shutdown-limit gives them more time"

@@ -4,26 +4,63 @@
 //! new certificate gets a worker of its own, which takes tasks from then on, while the one before
 //! it ends what it has under way.
 
+use std::rc::Rc;
+
 use anyhow::Context;
 use futures::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
-use temporalio_sdk::{Worker, WorkerRunError};
+use temporal::nexus::NexusServer;
+use temporalio_sdk::Worker;
+
+/// A worker, with whatever takes tasks beside it.
+pub(crate) struct Shift {
+    run: LocalBoxFuture<'static, anyhow::Result<()>>,
+    shut_down: Box<dyn Fn()>,
+}
+
+impl Shift {
+    /// A worker alone.
+    pub(crate) fn of(mut worker: Worker) -> Self {
+        Self {
+            shut_down: Box::new(worker.shutdown_handle()),
+            run: async move { Ok(worker.run().await?) }.boxed_local(),
+        }
+    }
+
+    /// The same, and a server of Nexus operations beside it.
+    pub(crate) fn and(self, nexus: NexusServer) -> Self {
+        let nexus = Rc::new(nexus);
+        let (serving, stopping) = (nexus.clone(), nexus);
+        let Self { run, shut_down } = self;
+        Self {
+            shut_down: Box::new(move || {
+                shut_down();
+                stopping.stop();
+            }),
+            run: async move {
+                let served = async { Ok(serving.run().await?) };
+                futures::try_join!(run, served).map(|((), ())| ())
+            }
+            .boxed_local(),
+        }
+    }
+}
 
 /// The workers of this process: the one that takes tasks, and those that end what they have.
 #[derive(Default)]
 pub(crate) struct Shifts {
-    running: FuturesUnordered<LocalBoxFuture<'static, (usize, Result<(), WorkerRunError>)>>,
+    running: FuturesUnordered<LocalBoxFuture<'static, (usize, anyhow::Result<()>)>>,
     begun: usize,
     shut_down: Option<Box<dyn Fn()>>,
 }
 
 impl Shifts {
-    /// Has `worker` take tasks from now on, and no other.
-    pub(crate) fn begin(&mut self, mut worker: Worker) {
+    /// Has `shift` take tasks from now on, and no other.
+    pub(crate) fn begin(&mut self, shift: Shift) {
         self.stop();
-        self.shut_down = Some(Box::new(worker.shutdown_handle()));
+        self.shut_down = Some(shift.shut_down);
         self.begun += 1;
         let number = self.begun;
-        let run = async move { (number, worker.run().await) };
+        let run = shift.run.map(move |ended| (number, ended));
         self.running.push(run.boxed_local());
     }
 

@@ -3,11 +3,12 @@
 //! | module | what lives there |
 //! |---|---|
 //! | [`process_order`] | the workflow: its body is the order's process, a line for each step |
-//! | [`ship_item`] | the shipment of one item as a workflow of its own |
+//! | [`ship_item`] | the shipment of one item as a workflow of its own, and its undoing |
 //! | [`inventory_task`] | an order under the type name that the Go demo also knows |
 //! | [`undo_order`] | the undoing of an order whose own workflow is no more |
 //! | `steps` | the steps, as the process names them |
 //! | `waits` | where an order waits: for time to pass, or for a person |
+//! | [`shipping_service`] | another team's shipping service, which an order calls through Nexus |
 //! | `undo` | the saga: what undoes each step, and in which order |
 //! | `context` | one running order, and the one way in which its steps are run |
 //! | `stopped` | why an order stopped before its end |
@@ -32,6 +33,7 @@ pub mod policies;
 pub mod process_order;
 pub mod requests;
 pub mod ship_item;
+pub mod shipping_service;
 pub mod status;
 mod steps;
 mod stopped;
@@ -43,7 +45,7 @@ pub use input::{Lenient, OrderInput};
 pub use inventory_task::InventoryTask;
 pub use outcome::{Answer, GoAnswer, OrderOutcome, OrderResult, Shipment};
 pub use process_order::ProcessOrder;
-pub use ship_item::ShipItem;
+pub use ship_item::{RecallItem, ShipItem};
 pub use status::{ORDER_STATUS, OrderProgress, OrderStatus};
 pub use undo_order::UndoOrder;
 

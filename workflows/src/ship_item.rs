@@ -1,4 +1,4 @@
-//! The shipment of one item as a workflow of its own.
+//! The shipment of one item as a workflow of its own, and its undoing.
 #![allow(
     missing_docs,
     reason = "the macro writes a constant for each method and gives it no words"
@@ -6,7 +6,7 @@
 
 use std::fmt::Display;
 
-use activities::{Attempted, OrderActivities, Shipping};
+use activities::{Attempted, OrderActivities, Shipping, Undone};
 use inventory::Confirmation;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_sdk::{
@@ -40,10 +40,40 @@ impl ShipItem {
         let shipped = ctx
             .execute_activity(OrderActivities::ship, shipping, options)
             .await;
-        shipped.map_err(|error| match error {
-            ActivityExecutionError::Cancelled(_) => WorkflowTermination::cancelled(),
-            error => Stopped::from(error).into_failure().into(),
-        })
+        shipped.map_err(ended)
+    }
+}
+
+/// Calls one item of an order back: what undoes [`ShipItem`] for those who cannot run its activity themselves.
+#[workflow]
+#[derive(Default)]
+pub struct RecallItem;
+
+/// The methods a client names.
+#[workflow_methods]
+impl RecallItem {
+    /// Calls the item back. Fails if the input cannot be read or a field is above its limit.
+    #[run(name = "RecallItem")]
+    pub async fn run(
+        ctx: &mut WorkflowContext<Self>,
+        shipping: Lenient<Shipping>,
+    ) -> WorkflowResult<Attempted<Undone>> {
+        let shipping = shipping.read().map_err(|error| invalid_shipment(&error))?;
+        shipping
+            .check_limits()
+            .map_err(|error| invalid_shipment(&error))?;
+        let options = policies::activity_options(&ctx.cancellation_token(), None);
+        let recalled = ctx
+            .execute_activity(OrderActivities::recall, shipping, options)
+            .await;
+        recalled.map_err(ended)
+    }
+}
+
+fn ended(error: ActivityExecutionError) -> WorkflowTermination {
+    match error {
+        ActivityExecutionError::Cancelled(_) => WorkflowTermination::cancelled(),
+        error => Stopped::from(error).into_failure().into(),
     }
 }
 

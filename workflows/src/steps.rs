@@ -4,7 +4,7 @@ use activities::{
     Activity, Attempted, OrderActivities, Payment, Preparation, Reserving, Restocking, Shipping,
 };
 use inventory::{Confirmation, Stock};
-use orders::Item;
+use orders::{Item, ShipBy};
 use temporalio_sdk::{ChildWorkflowOptions, workflows::join_all};
 
 use crate::{
@@ -117,10 +117,10 @@ impl OrderRun {
         self.to_undo.borrow_mut().push(undo);
         let parcel = &shipping.parcel;
         let step = self.step_about(Activity::Ship, &parcel.product, parcel.to_string());
-        let shipped = if self.order.ship_apart {
-            self.noted(step, self.ship_apart(shipping)).await?
-        } else {
-            self.run(step, OrderActivities::ship, shipping).await?
+        let shipped = match self.order.ship_by {
+            Some(ShipBy::Nexus) => self.noted(step, self.ship_by_nexus(shipping)).await?,
+            None if self.order.ship_apart => self.noted(step, self.ship_apart(shipping)).await?,
+            None => self.run(step, OrderActivities::ship, shipping).await?,
         };
         Ok(shipped.answer)
     }

@@ -3,7 +3,14 @@
 use std::{fmt::Display, iter};
 
 use orders::{MAX_MESSAGE, shortened};
-use temporalio_common::{error::IncomingError, protos::temporal::api::failure::v1::Failure};
+use temporalio_common::{
+    data_converters::{
+        DefaultFailureConverter, FailureConverter, PayloadConverter, SerializationContextData,
+        WorkflowSerializationContext,
+    },
+    error::IncomingError,
+    protos::temporal::api::failure::v1::Failure,
+};
 use temporalio_sdk::{
     ActivityExecutionError, ApplicationFailure, ChildWorkflowExecutionError,
     ChildWorkflowStartError,
@@ -59,6 +66,16 @@ fn failed(
             .maybe_application_failure()
             .map(|info| info.r#type.clone())
             .unwrap_or_default(),
+    }
+}
+
+/// An operation of Nexus fails with the failure as the server stores it; the SDK has no error for it.
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        let converter = DefaultFailureConverter::new(true);
+        let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
+        let read = converter.to_error(failure.clone(), &PayloadConverter::default(), &context);
+        failed(Some(&failure), read.as_ref().ok(), &failure.message)
     }
 }
 

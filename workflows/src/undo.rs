@@ -10,6 +10,7 @@
 //! it had its effect. So an undoing that finds nothing to undo is done, and says so.
 
 use activities::{Activity, OrderActivities, Shipping};
+use orders::ShipBy;
 use temporalio_sdk::WorkflowCancellationToken;
 
 use crate::{
@@ -60,7 +61,10 @@ impl OrderRun {
     async fn recall(&self, shipping: Shipping) -> Result<(), Stopped> {
         let parcel = &shipping.parcel;
         let step = self.step_about(Activity::Recall, &parcel.product, parcel.to_string());
-        self.run(step, OrderActivities::recall, shipping).await?;
+        match self.order.ship_by {
+            Some(ShipBy::Nexus) => self.noted(step, self.recall_by_nexus(shipping)).await?,
+            None => self.run(step, OrderActivities::recall, shipping).await?,
+        };
         Ok(())
     }
 }
