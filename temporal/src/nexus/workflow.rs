@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use temporalio_client::{Client, NamespacedClient, grpc::WorkflowService};
 use temporalio_common::{
@@ -27,6 +27,13 @@ const TOKEN_HEADER: &str = "nexus-operation-token";
 
 /// The type of a link that leads to an event of a workflow.
 const EVENT_LINK: &str = "temporal.api.common.v1.Link.WorkflowEvent";
+
+/// What a part of a link may not contain as it is.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 type NameFor<I> = dyn Fn(&I) -> Result<String, OperationError> + Send + Sync;
 
@@ -190,7 +197,7 @@ impl Token {
 
 /// Where the Web UI leads from the caller's event: the beginning of the workflow.
 fn link_to(namespace: &str, workflow_id: &str, run_id: &str) -> Link {
-    let part = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+    let part = |text| utf8_percent_encode(text, ESCAPED);
     Link {
         url: format!(
             "temporal:///namespaces/{}/workflows/{}/{}/history?eventID=1&eventType=WorkflowExecutionStarted&referenceType=EventReference",
