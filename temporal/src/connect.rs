@@ -170,14 +170,22 @@ async fn register_namespace(settings: &Settings, client: &Client) -> bool {
     }
 }
 
-/// Checks that the server answers on this connection within `limit`.
+/// Checks that the server answers on this connection within `limit`. A request that is lost is sent once
+/// more: servers close connections that have become old, and the client makes a new one.
 ///
 /// # Errors
 /// Returns the connection's own message, or says that there was no answer in time.
 pub async fn answers(client: &Client, limit: Duration) -> Result<(), String> {
-    let mut client = client.clone();
-    let request = once(GetSystemInfoRequest::default());
-    let asking = WorkflowService::get_system_info(&mut client, request);
+    let ask = async || {
+        let request = once(GetSystemInfoRequest::default());
+        WorkflowService::get_system_info(&mut client.clone(), request).await
+    };
+    let asking = async {
+        match ask().await {
+            Ok(answer) => Ok(answer),
+            Err(_) => ask().await,
+        }
+    };
     match timeout(limit, asking).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(status)) => Err(reported(status.message())),

@@ -2,16 +2,21 @@
 
 mod common;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 use clap::{CommandFactory, Parser};
 use common::{LONG, cli, error_at, error_with, listener, nowhere, plain, server};
 use servers::{DevServer, ReservedPort};
 use temporal::{
-    ConnectArgs, ConnectError, Listener, Settings, connect, connect_patiently, what_listens,
+    ConnectArgs, ConnectError, Listener, Settings, answers, connect, connect_patiently,
+    what_listens,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
     sync::Notify,
     time::timeout,
 };
@@ -123,6 +128,46 @@ async fn a_server_is_connected_to_and_an_unknown_namespace_named() {
     );
     assert!(error.to_string().contains("\"no-such-one\""), "{error}");
     assert_eq!(what_listens(&settings).await, Listener::TemporalServer);
+}
+
+/// Passes everything on, and closes a connection instead of passing on what comes after `close` was set.
+async fn closing(server: String, close: Arc<AtomicBool>) -> String {
+    let (listener, address) = listener().await;
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut server = TcpStream::connect(&server).await.unwrap();
+            let close = close.clone();
+            tokio::spawn(async move {
+                let (mut from_client, mut to_client) = client.split();
+                let (mut from_server, mut to_server) = server.split();
+                let requests = async {
+                    let mut buffer = [0; 4096];
+                    while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
+                        if close.swap(false, Ordering::SeqCst) {
+                            break;
+                        }
+                        to_server.write_all(&buffer[..read]).await.unwrap();
+                    }
+                };
+                tokio::select! {
+                    () = requests => {}
+                    _ = tokio::io::copy(&mut from_server, &mut to_client) => {}
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_server_that_closes_a_connection_is_not_away() {
+    let server = server().await;
+    let close = Arc::new(AtomicBool::default());
+    let address = closing(server.address(), close.clone()).await;
+    let client = connect(&plain(&address), "test").await.unwrap();
+    close.store(true, Ordering::SeqCst);
+    assert_eq!(answers(&client, LONG).await, Ok(()));
+    assert!(!close.load(Ordering::SeqCst), "no connection was closed");
 }
 
 #[tokio::test]
