@@ -314,7 +314,7 @@ fn a_large_order_waits_for_a_person() {
 fn a_cancelled_order_is_undone_by_two_workers() {
     let text = shown(&["cancel"]);
     assert!(
-        text.contains("cancelled: found it cheaper; what was done is undone"),
+        text.contains("cancelled: found it cheaper; everything that it had done was undone"),
         "{text}"
     );
     assert!(text.contains("the whole order has shipped"), "{text}");

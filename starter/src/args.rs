@@ -239,7 +239,7 @@ pub struct ReasonArgs {
     #[arg(value_parser = order_id)]
     pub order_id: String,
     /// Why
-    #[arg(long, default_value = "no reason given")]
+    #[arg(long, default_value = "no reason was given")]
     pub reason: String,
     /// Settings that all subcommands take.
     #[command(flatten)]

@@ -179,12 +179,18 @@ fn report(
         }
     }
     let each = match counts {
-        Some(counts) => counts
-            .iter()
-            .filter(|(_, count)| *count > 0)
-            .map(|(status, count)| format!("{count} {status}"))
-            .collect::<Vec<_>>()
-            .join(", "),
+        Some(counts) => {
+            let counted = counts.iter().map(|(_, count)| count).sum();
+            let others = all.saturating_sub(counted);
+            let each = counts
+                .iter()
+                .map(|(status, count)| (*count, status.to_string()));
+            each.chain([(others, "without a status".to_owned())])
+                .filter(|(count, _)| *count > 0)
+                .map(|(count, what)| format!("{count} {what}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        }
         None => format!(
             "this namespace has no search attribute {}, so they are not counted by status",
             ORDER_STATUS.name()

@@ -14,7 +14,7 @@ use temporalio_client::{
 };
 use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;
 use workflows::{
-    OrderProgress, ProcessOrder,
+    OrderProgress, OrderStatus, ProcessOrder,
     status::{StepProgress, StepStatus},
 };
 
@@ -116,11 +116,14 @@ fn report(progress: &OrderProgress, steps: &[StepChange], build: Option<&str>) -
         .unwrap_or_default();
     let on = build.map(|build| printed(", on build ", build));
     let on = on.unwrap_or_default();
+    // An order that ended on its way is not going to be complete.
+    let is_on_its_way = progress.status == OrderStatus::Completed || !progress.status.is_end();
+    let percent = is_on_its_way.then(|| format!(", {} %", progress.percent));
     let mut report = format!(
-        "{}: {}, {} %{to}{on}\n",
+        "{}: {}{}{to}{on}\n",
         printable(&progress.order_id),
         progress.status,
-        progress.percent
+        percent.unwrap_or_default()
     );
     if let Some(waiting) = &progress.waiting {
         let left = waiting.until.duration_since(SystemTime::now());

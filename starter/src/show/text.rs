@@ -63,7 +63,7 @@ pub fn ended(followed: &Followed, columns: usize) -> String {
                 .iter()
                 .map(|reason| format!("{}; ", printable(reason)));
             let reason: String = reason.collect();
-            format!("{style}cancelled:{style:#} {reason}what was done is undone")
+            format!("{style}cancelled:{style:#} {reason}everything that it had done was undone")
         }
         Followed::NotCompleted(reason) => {
             format!("{BAD}failed:{BAD:#} {}", printable(reason))
