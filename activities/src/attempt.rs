@@ -50,7 +50,15 @@ impl Attempts {
         T: Effect,
     {
         let order_id = input.placement().order_id.clone();
+        let submission = input.placement().submission.clone();
         let attempt = ctx.info().attempt;
+        tracing::debug!(
+            order_id,
+            submission,
+            activity = activity.name(),
+            attempt,
+            "begun"
+        );
         let done = tokio::select! {
             done = self.work(activity, attempt, input, &order_id, work) => done,
             () = heartbeats(ctx) => unreachable!("heartbeats do not end"),

@@ -72,9 +72,9 @@ impl WorkerProcess {
         }
         let mut child = program
             .args(arguments)
-            .envs(environment)
             // The log is read: it has to say when the worker is ready.
             .env_remove("RUST_LOG")
+            .envs(environment)
             // Its other end closes when the demo ends, in whatever way: see `Part::run`.
             .stdin(Stdio::piped())
             .stdout(file.try_clone().context("cannot share the log file")?)

@@ -11,24 +11,28 @@ use std::{
     path::PathBuf,
     process::Stdio,
     sync::Mutex,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use common::{DEMO, environment};
 use fantoccini::{Client, ClientBuilder, Locator};
 use futures::FutureExt;
 use hyper_util::client::legacy::connect::HttpConnector;
+use inventory::Inventory;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use serde_json::{Value, json};
-use servers::ReservedPort;
+use servers::{CliSearch, DevServer, ReservedPort, project_dir};
 use tempfile::TempDir;
+use temporal::Settings;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
+    net::TcpListener,
     process::{Child, Command},
 };
+use web::Site;
 
 /// What is waited for has happened long before.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -40,33 +44,127 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const PROJECTOR: (u32, u32) = (1280, 720);
 const PHONE: (u32, u32) = (390, 844);
 
-/// The live page, and what drives browsers.
-struct Room {
-    demo: Child,
-    address: String,
+/// What a laptop's browser leaves of its screen, and a large screen.
+const WIDE: [(u32, u32); 4] = [PROJECTOR, (1280, 664), (1366, 681), (1920, 1080)];
+
+/// What lies over something else, is cut off, or has no room: an expression whose value is a list of sentences.
+const CROWDED: &str = r"(() => {
+    const seen = (selector) => [...document.querySelectorAll(selector)].filter((it) => it.checkVisibility());
+    const name = (it) => it.id || it.className || it.textContent;
+    const found = [];
+    const boxes = seen('header, main > section, #processes .card, #proof, #script, #bar');
+    const apart = (a, b) => a.right <= b.left + 1 || b.right <= a.left + 1 || a.bottom <= b.top + 1 || b.bottom <= a.top + 1;
+    for (const one of boxes) {
+        for (const other of boxes) {
+            if (one === other || one.contains(other) || other.contains(one)) continue;
+            if (!apart(one.getBoundingClientRect(), other.getBoundingClientRect())) found.push(`${name(one)} lies over ${name(other)}`);
+        }
+    }
+    for (const inner of seen('.tile span, section button, #script p, .counters div, .stock, .ledger li:first-child')) {
+        const box = inner.closest('.tile, .card, #order, #comparison, #script, #proof').getBoundingClientRect();
+        const own = inner.getBoundingClientRect();
+        const inside = own.top >= box.top - 1 && own.bottom <= box.bottom + 1 && own.left >= box.left - 1 && own.right <= box.right + 1;
+        if (!inside) found.push(`${name(inner)} does not fit into its panel`);
+    }
+    for (const tile of seen('.tile')) {
+        const lines = [...tile.children].slice(1).filter((it) => it.textContent);
+        lines.slice(1).forEach((line, index) => {
+            if (line.getBoundingClientRect().top < lines[index].getBoundingClientRect().bottom - 1) found.push(`${name(line)} lies over the line above it`);
+        });
+    }
+    if (document.documentElement.scrollHeight > innerHeight) found.push(`the page is ${document.documentElement.scrollHeight} high`);
+    if (document.documentElement.scrollWidth > innerWidth) found.push(`the page is ${document.documentElement.scrollWidth} wide`);
+    return found;
+})()";
+
+/// What is too small to be hit, by WCAG 2.2: narrower or lower than 24 pixels, while a circle of 24 pixels on its
+/// middle touches another target or that one's circle. An expression whose value is a list.
+const TOO_SMALL: &str = r"(() => {
+    const targets = [...document.querySelectorAll('a[href], button, input, select')].filter((it) => it.checkVisibility());
+    const known = targets.map((it) => {
+        const { left, right, top, bottom, width, height } = it.getBoundingClientRect();
+        return { it, left, right, top, bottom, x: (left + right) / 2, y: (top + bottom) / 2, small: Math.min(width, height) < 23.99 };
+    });
+    const near = (a, b) => b.small
+        ? Math.hypot(a.x - b.x, a.y - b.y) < 23.99
+        : Math.hypot(Math.max(b.left - a.x, 0, a.x - b.right), Math.max(b.top - a.y, 0, a.y - b.bottom)) < 11.99;
+    const bad = known.filter((a) => a.small && known.some((b) => a !== b && near(a, b)));
+    return bad.map(({ it }) => it.outerHTML.slice(0, 120));
+})()";
+
+/// What drives browsers, and the browsers. They outlive this program if they are not closed.
+struct Browsers {
     driver: Child,
-    driver_address: String,
-    browsers: Mutex<Vec<Client>>,
-    _folder: TempDir,
-    _ports: [ReservedPort; 2],
+    address: String,
+    open: Mutex<Vec<Client>>,
+    _port: ReservedPort,
 }
 
-impl Room {
-    /// Opens the page; `None` where there is no browser.
-    async fn open() -> Option<Self> {
+impl Browsers {
+    /// Starts the driver; `None` where there is none.
+    async fn start() -> Option<Self> {
         let Some(driver) = driver() else {
             eprintln!("skipped: there is no `chromedriver` on the PATH, so nothing sees the page");
             return None;
         };
-        let driver_port = ReservedPort::new().unwrap();
+        let port = ReservedPort::new().unwrap();
         let mut driver = Command::new(driver)
-            .arg(format!("--port={}", driver_port.number()))
+            .arg(format!("--port={}", port.number()))
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
         until_said(driver.stdout.take().unwrap(), "started successfully").await;
+        Some(Self {
+            driver,
+            address: format!("http://127.0.0.1:{}", port.number()),
+            open: Mutex::default(),
+            _port: port,
+        })
+    }
 
+    /// Opens a browser that shows so much of the page at an address.
+    async fn open(&self, size: (u32, u32), address: &str) -> Browser {
+        let options = json!({"args": [
+            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+        ]});
+        let capabilities = json!({"browserName": "chrome", "goog:chromeOptions": options});
+        let Value::Object(capabilities) = capabilities else {
+            unreachable!("it is an object")
+        };
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&self.address)
+            .await
+            .unwrap();
+        self.open.lock().unwrap().push(client.clone());
+        let browser = Browser(client);
+        browser.resize(size).await;
+        browser.go(address).await;
+        browser
+    }
+
+    async fn close(mut self) {
+        for client in self.open.into_inner().unwrap() {
+            client.close().await.unwrap();
+        }
+        self.driver.kill().await.unwrap();
+    }
+}
+
+/// The live page, and the browsers that look at it.
+struct Room {
+    demo: Child,
+    address: String,
+    browsers: Browsers,
+    _folder: TempDir,
+    _port: ReservedPort,
+}
+
+impl Room {
+    /// Opens the page; `None` where there is no browser.
+    async fn open() -> Option<Self> {
+        let browsers = Browsers::start().await?;
         let (folder, port) = (tempfile::tempdir().unwrap(), ReservedPort::new().unwrap());
         let listen = format!("127.0.0.1:{}", port.number());
         let mut demo = Command::new(DEMO)
@@ -80,55 +178,29 @@ impl Room {
         Some(Self {
             demo,
             address,
-            driver,
-            driver_address: format!("http://127.0.0.1:{}", driver_port.number()),
-            browsers: Mutex::default(),
+            browsers,
             _folder: folder,
-            _ports: [port, driver_port],
+            _port: port,
         })
     }
 
     /// Opens a browser of this size at a path of the page.
-    async fn browser(&self, (width, height): (u32, u32), path: &str) -> Browser {
-        let options = json!({"args": [
-            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-            format!("--window-size={width},{height}"),
-        ]});
-        let capabilities = json!({"browserName": "chrome", "goog:chromeOptions": options});
-        let Value::Object(capabilities) = capabilities else {
-            unreachable!("it is an object")
-        };
-        let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities)
-            .connect(&self.driver_address)
-            .await
-            .unwrap();
-        self.browsers.lock().unwrap().push(client.clone());
-        // A window is larger than what it shows of a page.
-        let browser = Browser(client);
-        let frame = browser.value("outerHeight - innerHeight").await;
-        let frame = u32::try_from(frame.as_u64().unwrap()).unwrap();
-        let resized = browser.0.set_window_size(width, height + frame);
-        resized.await.unwrap();
-        browser.go(&format!("{}{path}", self.address)).await;
-        browser
+    async fn browser(&self, size: (u32, u32), path: &str) -> Browser {
+        let address = format!("{}{path}", self.address);
+        self.browsers.open(size, &address).await
     }
 
     /// Ends everything, as Ctrl-C does.
     async fn close(mut self) {
-        for client in self.browsers.into_inner().unwrap() {
-            client.close().await.unwrap();
-        }
+        self.browsers.close().await;
         let pid = Pid::from_raw(self.demo.id().unwrap().cast_signed());
         kill(pid, Signal::SIGINT).unwrap();
         let ended = tokio::time::timeout(PATIENCE, self.demo.wait()).await;
         assert!(ended.unwrap().unwrap().success());
-        self.driver.kill().await.unwrap();
     }
 }
 
-/// Plays a scenario in a room, and closes it in whatever way the scenario ends: a browser outlives the
-/// program that drives it.
+/// Plays a scenario in a room, and closes it in whatever way the scenario ends.
 async fn in_a_room(scenario: impl AsyncFnOnce(&Room)) {
     let Some(room) = Room::open().await else {
         return;
@@ -169,8 +241,45 @@ async fn until_said(output: impl AsyncRead + Send + Unpin + 'static, words: &str
 struct Browser(Client);
 
 impl Browser {
+    /// Opens a page. A network that comes or goes on this machine meanwhile breaks off what Chromium loads, and then
+    /// the page says nothing.
     async fn go(&self, address: &str) {
-        self.0.goto(address).await.unwrap();
+        let begun = Instant::now();
+        loop {
+            self.0.goto(address).await.unwrap();
+            if !self.text("#headline").await.is_empty() {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{address} shows nothing");
+        }
+    }
+
+    /// Makes the window as large as it has to be to show so much of a page.
+    async fn resize(&self, (width, height): (u32, u32)) {
+        let frame = self.value("outerHeight - innerHeight").await;
+        let frame = u32::try_from(frame.as_u64().unwrap()).unwrap();
+        let resized = self.0.set_window_size(width, height + frame);
+        resized.await.unwrap();
+        let is_so = format!("innerWidth === {width} && innerHeight === {height}");
+        self.until("the window's size", &is_so).await;
+    }
+
+    /// Checks that everything is in sight in all windows that are wide.
+    async fn fits(&self, what: &str) {
+        for size in WIDE {
+            self.resize(size).await;
+            let crowded = self.value(CROWDED).await;
+            assert_eq!(crowded, json!([]), "{what}, in a window of {size:?}");
+        }
+        self.resize(PROJECTOR).await;
+    }
+
+    /// Shows this scene of the script.
+    async fn scene(&self, id: &str) {
+        let shown = format!("document.querySelector('[data-scene={id}]') !== null");
+        while self.value(&shown).await != true {
+            self.click("#script [aria-label='The next scene']").await;
+        }
     }
 
     /// What an expression of JavaScript comes to.
@@ -281,12 +390,22 @@ async fn a_worker_that_is_killed_after_the_charge_costs_nobody_anything() {
     in_a_room(async |room| {
         let browser = room.browser(PROJECTOR, "/").await;
         browser.click("#bar [aria-keyshortcuts=s]").await;
+        browser.scene("kill-after-charge").await;
         browser.click("[data-scene=kill-after-charge]").await;
         let order = browser.order().await;
         browser.until_there(".card[data-state=dead]").await;
+        let dead = "document.querySelector('.card[data-state=dead] h2').textContent";
+        let dead = browser.value(dead).await.as_str().unwrap().to_owned();
+        let said = format!(
+            "{} died. The order did not.",
+            dead.replace('-', "\u{2011}")
+        );
+        browser.until_text("#headline", &said).await;
         browser
             .until_text("#headline", "the customer paid once")
             .await;
+        browser.until_there("#script .outcome[data-shown=yes]").await;
+        browser.fits("a charge that was found, with the script").await;
         browser.until_status("Completed").await;
         browser
             .until_there(".tile[data-step=Charge][data-found]")
@@ -310,16 +429,11 @@ async fn a_worker_that_is_killed_after_the_charge_costs_nobody_anything() {
         let other = room.browser(PROJECTOR, &format!("/orders/{order}")).await;
         for browser in [&browser, &other] {
             browser.until_status("Completed").await;
-            browser
-                .until_text("#headline", "the customer paid once")
-                .await;
+            browser.until_text("#headline", &said).await;
+            let charge = ".tile[data-step=Charge] .worker";
+            browser.until_text(charge, &format!("✕ {dead} → ")).await;
             browser.compare(&order).await;
-            let fits = "document.documentElement.scrollHeight <= innerHeight";
-            assert_eq!(
-                browser.value(fits).await,
-                true,
-                "the page should fit into one picture"
-            );
+            browser.fits("a charge that was found").await;
         }
         let phone = room.browser(PHONE, &format!("/orders/{order}")).await;
         phone.until_status("Completed").await;
@@ -329,6 +443,18 @@ async fn a_worker_that_is_killed_after_the_charge_costs_nobody_anything() {
             true,
             "a phone should not scroll sideways"
         );
+        // The order comes first, and the script stays in sight.
+        phone.click("#bar [aria-keyshortcuts=s]").await;
+        let first = "document.querySelector('#order').getBoundingClientRect().bottom \
+                     <= document.querySelector('#proof').getBoundingClientRect().top";
+        assert_eq!(phone.value(first).await, true);
+        phone
+            .until(
+                "the script in sight",
+                "document.querySelector('#script').getBoundingClientRect().bottom <= innerHeight + 1",
+            )
+            .await;
+        assert_eq!(phone.value(TOO_SMALL).await, json!([]));
     })
     .await;
 }
@@ -351,6 +477,8 @@ async fn a_person_approves_an_order_is_refused_an_address_and_cancels() {
             false,
             "an address became markup"
         );
+        browser.fits("all buttons of an order").await;
+        assert_eq!(browser.value(TOO_SMALL).await, json!([]));
         browser.click("[data-ask=approve]").await;
         browser.until_status("Completed").await;
         browser
@@ -399,6 +527,9 @@ async fn fifty_orders_outlive_the_server() {
     in_a_room(async |room| {
         let browser = room.browser(PROJECTOR, "/").await;
         browser.click("#bar [aria-keyshortcuts='5']").await;
+        browser
+            .until_text("#headline", "of 50 orders have completed")
+            .await;
         browser.until_there(".field a[data-kind=done]").await;
         browser
             .click(".card[aria-label=server] [data-action=kill]")
@@ -419,7 +550,13 @@ async fn fifty_orders_outlive_the_server() {
             .until_text("#totals [data-name=orders] dd", "50")
             .await;
         browser
-            .until_text("#totals [data-name=kills] dd", "1")
+            .until_text("#totals [data-name=deaths] dd", "1")
+            .await;
+        browser
+            .until_text(
+                "#headline",
+                "All 50 orders completed, although a process died.",
+            )
             .await;
         for none in ["lost", "doubled"] {
             assert_eq!(
@@ -439,6 +576,200 @@ async fn fifty_orders_outlive_the_server() {
         browser.until_status("Completed").await;
         browser.until_text("#order-title", &order).await;
         browser.compare(&order).await;
+        // The headline is the order's from here on.
+        browser
+            .until_text("#headline", "Reserved once, charged once, shipped once.")
+            .await;
+        browser.fits("fifty orders").await;
+        assert_eq!(browser.value(TOO_SMALL).await, json!([]));
+        browser.click("#bar [aria-keyshortcuts=s]").await;
+        browser.fits("fifty orders, with the script").await;
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_is_placed_again_changes_nothing_and_the_page_says_why() {
+    in_a_room(async |room| {
+        let browser = room.browser(PROJECTOR, "/").await;
+        // Nobody knows whether a server took an order that is away, so the order keeps its ID.
+        browser
+            .click(".card[aria-label=server] [data-action=kill]")
+            .await;
+        browser
+            .until_text("#headline", "The Temporal server is down")
+            .await;
+        browser.click("#bar [aria-keyshortcuts=o]").await;
+        let id = "document.querySelector('dialog[open] [name=orderID]').value";
+        let order = browser.value(id).await;
+        let order = order.as_str().unwrap();
+        for _ in 0..2 {
+            browser.click("dialog[open] [type=submit]").await;
+            browser
+                .until_text("dialog[open] [type=submit]:disabled", "Waiting")
+                .await;
+            browser
+                .until_text("dialog[open] .error", "does not answer")
+                .await;
+            assert_eq!(browser.value(id).await, order);
+        }
+        let start = "fetch('/api/stage/processes/server/start', { method: 'POST' }) && true";
+        browser.value(start).await;
+        let runs = ".card[aria-label=server][data-state=alive]";
+        browser.until_there(runs).await;
+        let closed = "document.querySelector('dialog[open]') === null";
+        while browser.value(closed).await != true {
+            let press =
+                "document.querySelector('dialog[open] [type=submit]:not(:disabled)')?.click()";
+            browser.value(press).await;
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        assert_eq!(browser.order().await, order);
+        browser.until_status("Completed").await;
+        let listed = browser.get("/api/orders").await;
+        assert_eq!(listed["total"], 1, "{listed}");
+
+        browser.click("[data-ask=again]").await;
+        browser.until_status("Duplicate").await;
+        browser
+            .until_text(
+                "#headline",
+                "It was placed before, so nothing happened again.",
+            )
+            .await;
+        browser
+            .until_text("#proof h2", "in the first submission?")
+            .await;
+        browser.compare(order).await;
+
+        browser.click("#bar [aria-keyshortcuts=o]").await;
+        browser.fill("orderID", order).await;
+        browser.fill("quantity", "7").await;
+        browser.click("dialog[open] [type=submit]").await;
+        browser
+            .until_text(
+                "#headline",
+                "This ID was used before, for 100 units of product 123456.",
+            )
+            .await;
+        let changes = browser.compare(order).await;
+        let charges = changes.iter().filter(|change| *change == "charged");
+        assert_eq!(charges.count(), 1, "{changes:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_comparison_and_a_death_of_its_own_are_told_as_what_they_are() {
+    in_a_room(async |room| {
+        let browser = room.browser(PROJECTOR, "/").await;
+        browser.click("#bar [aria-keyshortcuts=w]").await;
+        browser
+            .until_text("#headline", "orders have completed on Temporal")
+            .await;
+        browser.fits("a comparison").await;
+        browser
+            .until_text("#headline", "As plain function calls,")
+            .await;
+        browser.click("#bar [aria-keyshortcuts=s]").await;
+        browser.fits("a comparison, with the script").await;
+        // It has figures of its own.
+        let audit = browser.get("/api/audit").await;
+        assert_eq!(audit["orders"], 40, "{audit}");
+        for counter in ["orders", "deaths"] {
+            browser
+                .until(
+                    "a counter without the comparison",
+                    &format!("document.querySelector('#totals [data-name={counter}] dd').textContent === '0'"),
+                )
+                .await;
+        }
+        browser.scene("first-order").await;
+        browser.click("[data-scene=first-order]").await;
+        let order = browser.order().await;
+        browser.until_status("Completed").await;
+        browser.compare(&order).await;
+        browser.fits("the order after a comparison").await;
+
+        let pid = "document.querySelector('.card[aria-label=worker-2] .pid').textContent.slice(4)";
+        let pid = browser.value(pid).await.as_str().unwrap().parse().unwrap();
+        kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+        browser
+            .until_text(".card[aria-label=worker-2] .state", "ended by itself")
+            .await;
+        browser
+            .until_text("#totals [data-name=deaths] dd", "1")
+            .await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_a_server_that_runs_elsewhere_kills_nothing_and_shows_the_same() {
+    let Some(browsers) = Browsers::start().await else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let cli = CliSearch::from_env(&project_dir());
+    let cli = cli.find_or_fetch(|_| ()).await.unwrap();
+    let server = DevServer::builder(cli).db_file(folder.path().join("server.db"));
+    let server = server.start().await.unwrap();
+    let database = folder.path().join("inventory.json");
+    let location = database.clone().into();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let site = Site {
+        settings: Settings::plain(&server.address(), server.namespace()).unwrap(),
+        renewed_by: None,
+        inventory: Inventory::at(&location, SystemTime::now).unwrap(),
+        task_queue: "orders".to_owned(),
+        ui_address: String::new(),
+        stage: None,
+        hosts: Vec::new(),
+        token: None,
+    };
+    let serving = tokio::spawn(web::serve(listener, site));
+    let worker = || {
+        Command::new(DEMO)
+            .args(["worker", "--address", &server.address()])
+            .args(["--task-queue", "orders", "--fault-rate", "0", "--database"])
+            .arg(&database)
+            // It ends when its input does.
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap()
+    };
+    let scenario = async {
+        let mut running = worker();
+        let browser = browsers.open(PROJECTOR, &address).await;
+        browser.until_text("#headline", "Place an order").await;
+        for needs_processes in ["#processes", "#bar [aria-keyshortcuts='5']"] {
+            let seen = format!("document.querySelector({needs_processes:?}).checkVisibility()");
+            assert_eq!(browser.value(&seen).await, false, "{needs_processes}");
+        }
+        browser.click("#bar [aria-keyshortcuts=o]").await;
+        browser.click("dialog[open] [type=submit]").await;
+        let order = browser.order().await;
+        browser.until_status("Completed").await;
+        browser.compare(&order).await;
+        browser.fits("a page without processes").await;
+
+        running.kill().await.unwrap();
+        browser.click("#bar [aria-keyshortcuts=o]").await;
+        browser.click("dialog[open] [type=submit]").await;
+        browser
+            .until_text("#headline", "No worker is running.")
+            .await;
+        let _running = worker();
+        browser.until_status("Completed").await;
+        assert_ne!(browser.order().await, order);
+    };
+    let played = AssertUnwindSafe(scenario).catch_unwind().await;
+    browsers.close().await;
+    serving.abort();
+    if let Err(panic) = played {
+        resume_unwind(panic);
+    }
 }

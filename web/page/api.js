@@ -1,5 +1,8 @@
 // Asks the server for something. What goes wrong is an Error in the server's own words.
 
+/** What a request that got no answer is told as. */
+export const UNREACHABLE = "The page’s server cannot be reached. Try again when it is back.";
+
 export async function get(path) {
   return answer(await fetch(path, { headers: { Accept: "application/json" } }));
 }

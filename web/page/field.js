@@ -6,6 +6,8 @@ import { state } from "./store.js";
 import { statusWords } from "./words.js";
 
 const MOST = 200;
+/** Above the script there is room for two rows. */
+const MOST_WITH_SCRIPT = 60;
 const MARKS = { done: "✓", undone: "↶", failed: "✕", running: "" };
 
 /** Builds the field. `open` is called with the ID of the order to show. */
@@ -24,10 +26,10 @@ export function fieldPanel(section, open) {
     // The order in view is known sooner than the list.
     if (state.order && known.has(state.order.orderID)) known.set(state.order.orderID, state.order);
     const orders = [...known.values()].sort((a, b) => (a.placedAt ?? "").localeCompare(b.placedAt ?? ""));
-    const shown = orders.slice(-MOST);
+    const shown = orders.slice(state.withScript ? -MOST_WITH_SCRIPT : -MOST);
     const running = shown.filter((order) => order.execution === "Running").length;
     heading.textContent = running ? `All orders · ${running} under way` : "All orders";
-    mark(section, { many: shown.length > 60 });
+    mark(section, { many: shown.length > 30 });
     each(field, shown, (order) => order.orderID, create, updateOrder);
   };
 }

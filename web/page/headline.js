@@ -1,9 +1,8 @@
 // One sentence for the last row: what happened, said only of what the server and the ledger show.
 
 import { say } from "./dom.js";
-import { isOrphaned } from "./order.js";
-import { state, workerOf } from "./store.js";
-import { UNDOES, stepName } from "./words.js";
+import { actInView, nameOf, state } from "./store.js";
+import { UNDOES, count, statusWords, stepName } from "./words.js";
 
 /** Builds the headline. */
 export function headline(element) {
@@ -15,62 +14,69 @@ export function headline(element) {
 }
 
 function sentence() {
-  if (!state.connected) return ["bad", "This page lost its server. It connects again by itself."];
+  if (state.connected === null) return ["plain", "Connecting…"];
+  if (!state.connected) return ["bad", "This page has lost its own server, and keeps trying to reconnect."];
   const { temporal, inventory, workers } = state.reach;
   const dead = state.stage?.processes.find((it) => it.kind === "server" && it.state !== "alive");
-  if (dead || temporal) return ["bad", "The Temporal server is down. Every order waits on its disk."];
+  if (dead || temporal) return ["bad", "The Temporal server is down. Every order is safe on its disk."];
   if (inventory) return ["bad", `The inventory cannot be read: ${inventory}`];
-  return ofOrder() ?? (workers ? ["bad", "No worker runs. Orders wait for one."] : ["plain", "Place an order. Kill what runs it. See what it costs."]);
+  const act = actInView();
+  if (act) return [act.shown === undefined ? "plain" : act.shown ? "good" : "bad", act.text];
+  if (state.order) return ofOrder(state.order);
+  const kill = state.stage ? ", kill the worker that processes it, and see what becomes of it." : ", and watch it.";
+  return workers ? ["bad", "No worker is running. Orders wait for one."] : ["plain", `Place an order${kill}`];
 }
 
-function ofOrder() {
-  const order = state.order;
-  if (!order) return undefined;
+function ofOrder(order) {
   const paidOnce = order.proof.charged === 1;
   const steps = order.steps;
   const running = order.execution === "Running";
-  const orphan = steps.find(isOrphaned);
+  const orphan = steps.find((step) => step.workerGone);
   if (running && orphan) {
-    const name = processName(orphan, "Its worker");
-    state.died.set(`${order.orderID} ${orphan.number}`, name);
+    const name = unbroken(nameOf(orphan.worker) ?? "Its worker");
     return ["bad", `${name} died during “${stepName(orphan.step)}”. The server remembers the order.`];
   }
   const found = steps.find((step) => step.found && step.step === "Charge");
   if (found && paidOnce && order.status === "Completed") {
-    return ["good", paidOnceInSpite(order, found)];
+    return ["good", paidOnceInSpite(found)];
   }
   const retrying = steps.find((step) => step.state === "retrying");
   if (running && retrying) return ["waiting", `“${stepName(retrying.step)}” failed: ${retrying.error}. It is tried again.`];
-  if (running && order.waiting) return ["waiting", `The order waits for ${order.waiting.what}. No process waits with it.`];
-  if (running && state.reach.workers) return ["waiting", "No worker runs. The order waits for one, and is not lost."];
+  if (running && order.waiting) return ["waiting", `The order waits for ${order.waiting.what}. No process has to stay alive for it.`];
+  if (running && state.reach.workers) return ["waiting", "No worker is running. The order waits for one, and is not lost."];
   if (running && order.status === "Undoing") return ["waiting", "Everything is being undone, last step first."];
   if (found && paidOnce && running) {
     return ["good", `${workerName(found)} found the charge, and did not charge again.`];
   }
   if (running) return ["plain", `${order.orderID} is under way.`];
   if (order.status === "Completed" && paidOnce) return ["good", "Reserved once, charged once, shipped once."];
-  if (order.status === "Duplicate") return ["good", "It was placed before, so nothing happened again."];
+  if (order.status === "Duplicate") return ["good", duplicate(order)];
   if (order.status === "Cancelled") return ["plain", undone(order)];
   if (order.status === "Rejected") return ["plain", "It was not approved, and nothing was charged."];
   if (order.status === "Failed") return ["bad", `It failed for good. ${undone(order)}`];
-  return undefined;
+  return ["plain", `${order.orderID}: ${statusWords(order.status)}.`];
 }
 
-const workerName = (step) => processName(step, "A worker");
+const workerName = (step) => unbroken(nameOf(step.worker) ?? "A worker");
 
 /** A name that is not broken between two lines. */
-function processName(step, unknown) {
-  return workerOf(step.worker)?.name.replaceAll("-", "\u2011") ?? unknown;
+const unbroken = (name) => name.replaceAll("-", "\u2011");
+
+function paidOnceInSpite(found) {
+  return found.died
+    ? `${unbroken(found.died)} died. The order did not. ${workerName(found)} found the charge: the customer paid once.`
+    : `An earlier attempt had charged. ${workerName(found)} found that: the customer paid once.`;
 }
 
-function paidOnceInSpite(order, found) {
-  const dead = state.died.get(`${order.orderID} ${found.number}`);
-  return dead
-    ? `${dead} died. The order did not. ${workerName(found)} found the charge: the customer paid once.`
-    : `An earlier attempt had charged. ${workerName(found)} found that: the customer paid once.`;
+/** Whoever uses an ID again for something else may not expect that nothing happens. */
+function duplicate({ items, first }) {
+  const listed = (items) => items.map((it) => `${count(it.quantity, "unit")} of product ${it.productID}`).join(", ");
+  return first && listed(first) !== listed(items)
+    ? `This ID was used before, for ${listed(first)}. That order counts, and nothing happened again.`
+    : "It was placed before, so nothing happened again.";
 }
 
 function undone(order) {
   const undoing = order.steps.filter((step) => UNDOES[step.step] && step.state === "completed");
-  return undoing.length ? "What was done is undone." : "There was nothing to undo.";
+  return undoing.length ? "Everything that it had done was undone." : "There was nothing to undo.";
 }

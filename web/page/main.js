@@ -1,6 +1,6 @@
 // Puts the page together: its address, its panels, its keys.
 
-import { get, orderPath, post } from "./api.js";
+import { UNREACHABLE, get, orderPath, post } from "./api.js";
 import { el, say, show } from "./dom.js";
 import { fieldPanel } from "./field.js";
 import { headline } from "./headline.js";
@@ -25,7 +25,9 @@ function viewedByAddress() {
 }
 
 function open(id) {
-  if (!id || id === viewedByAddress()) return;
+  if (!id) return;
+  change({ passed: state.stage?.act?.number ?? null });
+  if (id === viewedByAddress()) return;
   history.pushState(null, "", `/orders/${encodeURIComponent(id)}`);
   watchOrder(id);
 }
@@ -46,7 +48,7 @@ async function attempt(action) {
   try {
     return await action();
   } catch (error) {
-    notice(error instanceof TypeError ? "The server cannot be reached; try again when it is back." : error.message);
+    notice(error instanceof TypeError ? UNREACHABLE : error.message);
     return undefined;
   }
 }
@@ -126,7 +128,8 @@ function toggleScript() {
   const hidden = $("script").hidden;
   show($("script"), hidden);
   document.body.classList.toggle("with-script", hidden);
-  if (hidden) $("script").querySelector("button")?.focus();
+  (hidden ? $("script").querySelector("[data-scene]") : $("bar").querySelector("[aria-keyshortcuts=s]")).focus();
+  change({ withScript: hidden });
 }
 
 // Keys: a letter each, where no text is being typed.
@@ -137,7 +140,7 @@ const KEYS = [
   ["5", "place 50 orders"],
   ["2", "place 200 orders"],
   ["k", "kill worker-1 right after its next charge"],
-  ["x", "start what is dead"],
+  ["x", "start every dead process"],
   ["w", "compare with plain function calls"],
   ["s", "show the script, or hide it"],
   ["r", "save a report"],
@@ -166,13 +169,13 @@ document.addEventListener("keydown", (event) => {
 // The panels, each with what it is drawn from.
 
 const panels = [
-  [headline($("headline")), ["connected", "reach", "stage", "order", "viewed"]],
+  [headline($("headline")), ["connected", "reach", "stage", "order", "viewed", "passed"]],
   [totalsPanel($("totals")), ["totals", "total", "stage"]],
-  [scriptPanel($("script"), play), ["stage"]],
+  [scriptPanel($("script"), play, toggleScript), ["stage"]],
   [orderPanel($("order"), ask), ["order", "viewed", "missing", "stage"]],
   [processPanel($("processes"), attempt), ["stage"]],
-  [comparisonPanel($("comparison")), ["comparison"]],
-  [fieldPanel($("field"), open), ["orders", "order", "viewed"]],
+  [comparisonPanel($("comparison")), ["comparison", "stage", "passed"]],
+  [fieldPanel($("field"), open), ["orders", "order", "viewed", "withScript"]],
   [proofPanel($("proof")), ["order", "stock", "ledger", "viewed"]],
   [bar($("bar")), ["stage"]],
 ];

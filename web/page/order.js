@@ -1,7 +1,7 @@
 // The order in view, large: its steps from left to right, and what can be asked of it.
 
 import { each, el, mark, say, show } from "./dom.js";
-import { state, workerOf } from "./store.js";
+import { nameOf, state } from "./store.js";
 import { STEPS, UNDOES, count, left, shortIdentity, statusWords, stepName, took } from "./words.js";
 
 /** Builds the panel. `ask` is called with the name of what a button asks for. */
@@ -27,9 +27,10 @@ export function orderPanel(section, ask) {
     again: button("again", "Place again"),
   };
   section.append(
-    el("div", { className: "heading" }, el("div", {}, title, about), status, link),
+    el("div", { className: "heading" }, title, status, buttons),
+    el("div", { className: "heading" }, about, link),
     steps,
-    el("div", { className: "below" }, remark, buttons),
+    remark,
   );
 
   return function update() {
@@ -44,7 +45,9 @@ export function orderPanel(section, ask) {
     if (order) link.href = order.link;
     drawSteps(steps, order);
     // What it waits for is in the headline, and the step counts down.
-    say(remark, order?.reason ?? order?.notices.at(-1) ?? "");
+    const remarked = order?.reason ?? order?.notices.at(-1) ?? "";
+    say(remark, remarked);
+    show(remark, Boolean(remarked));
     show(offered.approve, running && order.status === "AwaitingApproval");
     show(offered.reject, running && order.status === "AwaitingApproval");
     show(offered.address, Boolean(running));
@@ -131,7 +134,7 @@ function updateTile(element, tile) {
   say(detail, text);
   mark(detail, { tone });
   say(worker, workerText(step, kind));
-  mark(worker, { from: step && deadAt(step) });
+  mark(worker, { from: step?.died });
 }
 
 const GLYPHS = { ahead: "○", running: "●", retrying: "↻", orphaned: "‖", done: "✓", failed: "✕", undone: "↶", undoing: "↶" };
@@ -147,17 +150,8 @@ function tileKind({ undoing }, step) {
   if (!step) return "ahead";
   if (step.state === "completed") return "done";
   if (step.state === "failed") return "failed";
-  if (isOrphaned(step)) return "orphaned";
+  if (step.workerGone) return "orphaned";
   return step.state === "retrying" ? "retrying" : "running";
-}
-
-/** Whether the worker that was at a step is dead: then the server alone remembers it. */
-export function isOrphaned(step) {
-  if (step.state !== "running" && step.state !== "retrying") return false;
-  if (step.workerGone) return true;
-  const worker = workerOf(step.worker);
-  const process = worker && state.stage?.processes.find((it) => it.name === worker.name);
-  return Boolean(process) && (process.identity !== step.worker || process.state === "dead");
 }
 
 function untilOf({ undoing }, step) {
@@ -203,10 +197,10 @@ function detailText(tile, step, kind) {
   return [step.error ?? "", "error"];
 }
 
-/** What the ledger has of a step whose worker died before it could tell. */
+/** What the ledger has of a step whose worker died before it could report it. */
 function alreadyText({ step }) {
   const effect = EFFECTS[step];
-  return state.order.proof[effect] ? `${effect}, says the ledger, but nobody was told` : "";
+  return state.order.proof[effect] ? `${effect}, but never reported` : "";
 }
 
 function stockText(stock) {
@@ -216,10 +210,7 @@ function stockText(stock) {
 /** Who is at a step or did it, and who died at it before. */
 function workerText(step, kind) {
   if (!step?.worker || kind === "ahead") return "";
-  const worker = (workerOf(step.worker)?.name ?? shortIdentity(step.worker)).replaceAll(" ", "\u00a0");
-  const dead = deadAt(step);
+  const worker = (nameOf(step.worker) ?? shortIdentity(step.worker)).replaceAll(" ", "\u00a0");
   if (kind === "orphaned") return `✕ ${worker}`;
-  return dead ? `✕ ${dead} → ${worker}` : worker;
+  return step.died ? `✕ ${step.died} → ${worker}` : worker;
 }
-
-const deadAt = ({ number }) => state.died.get(`${state.order.orderID} ${number}`);

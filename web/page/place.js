@@ -1,11 +1,13 @@
 // The dialogs: place an order, send it elsewhere, give a reason, and the keys.
 
+import { UNREACHABLE } from "./api.js";
 import { el, say } from "./dom.js";
 import { state } from "./store.js";
 
 /** A dialog with a form. `send` is called with the form's values, and its error is shown in the dialog. */
 function dialog(title, fields, button, send) {
   const error = el("p", { className: "error", attr: { role: "alert" } });
+  const submit = el("button", { type: "submit", textContent: button });
   const form = el(
     "form",
     { method: "dialog" },
@@ -15,7 +17,7 @@ function dialog(title, fields, button, send) {
     el(
       "div",
       { className: "buttons" },
-      el("button", { type: "submit", textContent: button }),
+      submit,
       el("button", { type: "button", textContent: "Close", className: "quiet", onclick: () => box.close() }),
     ),
   );
@@ -23,12 +25,17 @@ function dialog(title, fields, button, send) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     say(error, "");
+    // The answer takes seconds while the server is down.
+    submit.disabled = true;
+    say(submit, "Waiting for the server…");
     try {
       await send(Object.fromEntries(new FormData(form)));
       box.close();
     } catch (refused) {
-      say(error, refused.message);
+      say(error, refused instanceof TypeError ? UNREACHABLE : refused.message);
     }
+    submit.disabled = false;
+    say(submit, button);
   });
   document.body.append(box);
   return {
@@ -63,7 +70,7 @@ export function placeDialog(place) {
         field("payment", "Payment", {}, payment),
         field("address", "Deliver to (optional)", { maxLength: 200, placeholder: "12 Main Street" }),
         field("more", "More items (optional)", { placeholder: "654321:2, 123456:1" }),
-        field("orderID", "Order ID (optional)", { maxLength: 100, placeholder: "made up" }),
+        field("orderID", "Order ID", { maxLength: 100, required: true }),
         field("pause", "Pause, in seconds (optional)", { type: "number", min: 0, max: 2419200 }),
         field("await", "Wait for an address, in seconds (optional)", { type: "number", min: 0, max: 2419200 }),
       ),
@@ -82,6 +89,8 @@ export function placeDialog(place) {
       const offered = state.about?.payments ?? [];
       payment.replaceChildren(...offered.map(({ label, value }) => el("option", { textContent: label, value })));
       box.open();
+      // It is the idempotency key: if the answer is lost, the same form places the same order.
+      box.form.elements.orderID.value = `order-${crypto.getRandomValues(new Uint32Array(1))[0] % 100_000_000}`;
     },
   };
 }
@@ -89,7 +98,7 @@ export function placeDialog(place) {
 function newOrder(values) {
   const seconds = (text) => (text ? Number(text) : undefined);
   return {
-    orderID: values.orderID || undefined,
+    orderID: values.orderID,
     item: values.item,
     quantity: Number(values.quantity),
     paymentInfo: values.payment,

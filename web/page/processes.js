@@ -46,7 +46,7 @@ function updateCard(card, process) {
   mark(card, { state: process.state, armed: process.armed || undefined });
   const [, pid, stateLine, doing] = card.children;
   say(pid, process.pid ? `pid ${process.pid}` : "no process");
-  say(stateLine, process.armed ? "◎ dies after its charge" : STATES[process.state]);
+  say(stateLine, process.armed ? "◎ dies after its charge" : process.byItself ? "✕ ended by itself" : STATES[process.state]);
   say(doing, doingText(process));
   const runs = process.state === "alive" || process.state === "starting";
   for (const button of card.querySelectorAll("button")) {

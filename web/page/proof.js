@@ -1,7 +1,7 @@
 // What proves it: how often each effect happened, the sums of everything, the stock over time, and the ledger.
 
 import { each, el, mark, say, show, svg } from "./dom.js";
-import { state } from "./store.js";
+import { actInView, change, state } from "./store.js";
 import { count } from "./words.js";
 
 const LINES_SHOWN = 12;
@@ -14,8 +14,9 @@ export function proofPanel(aside) {
   }
   const stock = el("div", { className: "stock" });
   const ledger = el("ol", { className: "ledger", attr: { "aria-label": "The ledger's newest lines" } });
+  const question = el("h2");
   aside.append(
-    el("h2", { textContent: "How often did it happen?" }),
+    question,
     counters,
     el("h2", { textContent: "Units in stock" }),
     stock,
@@ -24,6 +25,7 @@ export function proofPanel(aside) {
   );
   return function update() {
     const proof = state.order?.proof;
+    say(question, state.order?.first ? "How often, in the first submission?" : "How often did it happen?");
     for (const counter of counters.children) {
       const times = proof?.[counter.dataset.name];
       say(counter.lastElementChild, times === undefined ? "–" : String(times));
@@ -77,7 +79,7 @@ function updateStock(figure, { inStock, history }) {
 
 /** The sums of everything so far. */
 export function totalsPanel(list) {
-  const names = ["orders", "kills", "retries", "lost", "doubled"];
+  const names = ["orders", "deaths", "retries", "lost", "doubled"];
   for (const name of names) {
     list.append(el("div", { data: { name } }, el("dt", { textContent: name }), el("dd", { textContent: "–" })));
   }
@@ -85,10 +87,12 @@ export function totalsPanel(list) {
     const totals = state.totals;
     for (const item of list.children) {
       const { name } = item.dataset;
-      const number = name === "orders" ? Math.max(state.total, totals?.orders ?? 0) : totals?.[name];
+      // The list is late, and the ledger does not tell of orders that only began.
+      const orders = Math.max(state.total - (state.stage?.compared ?? 0), totals?.placed ?? 0);
+      const number = name === "orders" ? orders : totals?.[name];
       say(item.lastElementChild, number === undefined ? "–" : number.toLocaleString("en"));
       mark(item, { wrong: ["lost", "doubled"].includes(name) && number > 0 });
-      if (name === "kills") show(item, Boolean(state.stage));
+      if (name === "deaths") show(item, Boolean(state.stage));
     }
     const findings = totals?.findings ?? [];
     list.title = findings.length ? `The audit found: ${findings.join("; ")}` : totals ? "The audit found nothing wrong" : "";
@@ -101,15 +105,11 @@ export function comparisonPanel(section) {
   const title = el("h2");
   const sides = el("div", { className: "sides" });
   const close = el("button", { type: "button", textContent: "Close", className: "quiet" });
-  let closed = null;
-  close.addEventListener("click", () => {
-    closed = state.comparison;
-    show(section, false);
-  });
+  close.addEventListener("click", () => change({ passed: state.comparison.act }));
   section.append(el("div", { className: "heading" }, title, close), sides);
   return function update() {
     const comparison = state.comparison;
-    show(section, Boolean(comparison) && comparison !== closed);
+    show(section, Boolean(comparison) && comparison.act === actInView()?.number);
     if (!comparison) return;
     const done = comparison.state === "done";
     say(title, `The same orders, ${count(comparison.kills, "kill")} on each side${done ? "" : " …"}`);

@@ -4,8 +4,8 @@ const listeners = [];
 
 export const state = {
   about: null,
-  /** Whether the stream of events is connected. */
-  connected: false,
+  /** Whether the stream of events is connected; null until the first attempt has ended. */
+  connected: null,
   /** By order ID. */
   orders: new Map(),
   total: 0,
@@ -15,15 +15,15 @@ export const state = {
   reach: {},
   stage: null,
   comparison: null,
+  /** The number of the act that this viewer has turned away from. */
+  passed: null,
+  /** Whether the presenter's script is shown. */
+  withScript: false,
   /** The ID of the order in view, and the order itself once it is known. */
   viewed: null,
   order: null,
   /** Why the order in view cannot be shown. */
   missing: null,
-  /** What each worker's identity was called, also after the process has ended. */
-  workers: new Map(),
-  /** Which workers this page saw die at a step, by `ORDER NUMBER`. */
-  died: new Map(),
 };
 
 /** Calls `listener` with the names of what changed, at most once for each picture on the screen. */
@@ -49,7 +49,13 @@ export function change(values) {
   for (const name of Object.keys(values)) pending.add(name);
 }
 
-/** What a worker is called here: by its process, if the stage knows it. */
-export function workerOf(identity) {
-  return state.workers.get(identity);
+/** What takes a while, while it is under way and until something else begins or this viewer turns away. */
+export function actInView() {
+  const act = state.stage?.act;
+  return act && act.number !== state.passed ? act : undefined;
+}
+
+/** What the stage calls a worker, if it knows it. */
+export function nameOf(identity) {
+  return state.stage?.names[identity];
 }

@@ -38,12 +38,7 @@ export function watchEverything() {
   on("totals", (totals) => change({ totals }));
   on("reach", (reach) => change({ reach }));
   on("comparison", (comparison) => change({ comparison }));
-  on("stage", (stage) => {
-    for (const { name, identity, pid } of stage.processes) {
-      if (identity) state.workers.set(identity, { name, pid });
-    }
-    change({ stage });
-  });
+  on("stage", (stage) => change({ stage }));
 }
 
 /** Shows another order, or none. */

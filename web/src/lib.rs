@@ -23,11 +23,12 @@ pub mod stage;
 pub mod view;
 mod watch;
 
-use std::{fmt, io, sync::Arc, time::Duration};
+use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
+use anyhow::anyhow;
 use inventory::Inventory;
 use temporal::{
-    Secret, Settings,
+    ConnectArgs, Secret, Settings,
     http::{self, Limits},
 };
 use tokio::net::TcpListener;
@@ -49,6 +50,8 @@ const LIMITS: Limits = Limits {
 pub struct Site {
     /// How to reach the Temporal server. It need not be there yet.
     pub settings: Settings,
+    /// Where these settings come from, if certificates and keys may be renewed while the page is served.
+    pub renewed_by: Option<ConnectArgs>,
     /// The workers' inventory. It need not be there yet.
     pub inventory: Inventory,
     /// The workers' task queue.
@@ -70,6 +73,21 @@ impl fmt::Debug for Site {
             .field("task_queue", &self.task_queue)
             .finish_non_exhaustive()
     }
+}
+
+/// Listens at an address.
+///
+/// # Errors
+/// Returns an error that says what to do if the address is taken, or is none of this machine's.
+pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => anyhow!(
+            "another program listens at {address} already, such as another live page: stop it, or use --listen to \
+             choose another address ({} means any free port)",
+            SocketAddr::new(address.ip(), 0)
+        ),
+        _ => anyhow!("cannot listen at {address} ({error}): use --listen to choose another address"),
+    })
 }
 
 /// Serves the page and the API until the future is dropped. It also does while the Temporal server, the

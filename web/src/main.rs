@@ -5,10 +5,7 @@ use std::{io::IsTerminal, process::ExitCode, time::SystemTime};
 use anyhow::{Context, bail};
 use inventory::Inventory;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use web::{Args, Site};
 
@@ -49,6 +46,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let site = Site {
         ui_address: args.ui.address(&settings.host_port()),
         settings,
+        renewed_by: Some(args.connect),
         inventory: Inventory::at(&args.database, SystemTime::now)?,
         task_queue: args.task_queue,
         stage: None,
@@ -56,14 +54,9 @@ async fn run(args: Args) -> anyhow::Result<()> {
         token: args.token,
     };
     allow_many_connections();
-    let listener = TcpListener::bind(args.listen).await.with_context(|| {
-        format!(
-            "cannot listen at {}; choose another address with --listen",
-            args.listen
-        )
-    })?;
     // The first process of a container gets no SIGTERM that it does not listen for.
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let listener = web::listen(args.listen).await?;
     tracing::info!(url = %format!("http://{}", listener.local_addr()?), "page ready");
     tokio::select! {
         served = web::serve(listener, site) => served?,

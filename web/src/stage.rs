@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p web` has no stage. `cargo run -p demo -- live` has one.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use activities::faults::FaultRate;
 use async_trait::async_trait;
@@ -21,6 +21,12 @@ pub trait Stage: Send + Sync {
 
     /// The newest comparison, and its changes; `None` until one was asked for.
     fn comparison(&self) -> watch::Receiver<Option<Comparison>>;
+
+    /// The attempts at this order's steps during which a worker died, the oldest first.
+    fn deaths(&self, order_id: &str) -> Vec<Death>;
+
+    /// Whether this order was placed for a comparison.
+    fn is_compared(&self, order_id: &str) -> bool;
 
     /// Ends a process at once with SIGKILL, as a crash would.
     ///
@@ -101,13 +107,29 @@ pub struct StageView {
     pub fault_rate: f64,
     /// Whether the payment service is up.
     pub payments_up: bool,
-    /// How many processes were killed so far.
-    pub kills: u32,
+    /// How many processes were killed, or ended by themselves, so far.
+    pub deaths: u32,
+    /// What each worker is called, also those that have ended, by what the Temporal server calls it.
+    pub names: BTreeMap<String, String>,
+    /// How many of the orders were placed for a comparison. It has figures of its own.
+    pub compared: usize,
     /// What a presenter can play, in a good order.
     pub scenes: Vec<Scene>,
-    /// What is under way that takes a while, as a sentence.
+    /// What takes a while, and is under way or was the last thing to happen.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub busy: Option<String>,
+    pub act: Option<Act>,
+}
+
+/// Something that takes a while, of which there is one at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Act {
+    /// Which act of this stage it is, counted from 1.
+    pub number: u32,
+    /// How far it is, or what came of it, as a sentence.
+    pub text: String,
+    /// Whether it showed what it was to show, once it is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shown: Option<bool>,
 }
 
 /// A process behind the page.
@@ -130,6 +152,9 @@ pub struct Process {
     pub since: String,
     /// Whether it will be killed after its next charge.
     pub armed: bool,
+    /// Whether it has ended without having been killed from here.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub by_itself: bool,
     /// What it works on, or worked on when it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doing: Option<Doing>,
@@ -167,6 +192,21 @@ pub struct Doing {
     pub step: String,
 }
 
+/// An attempt during which its worker died.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Death {
+    /// The order.
+    pub order_id: String,
+    /// The submission of the order, by the name that the ledger's keys have.
+    pub submission: String,
+    /// The step, such as `Charge`.
+    pub step: String,
+    /// Which attempt it was, counted from 1.
+    pub attempt: u32,
+    /// The worker's name.
+    pub worker: String,
+}
+
 /// One thing that a presenter can show.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Scene {
@@ -195,6 +235,8 @@ pub struct Outcome {
 /// The same orders on Temporal and as plain function calls.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Comparison {
+    /// The number of its [`Act`].
+    pub act: u32,
     /// Whether it is done.
     pub state: ComparisonState,
     /// The orders on Temporal.

@@ -64,8 +64,12 @@ pub struct OrderView {
     pub notices: Vec<String>,
     /// Its lines in the ledger, of all its submissions.
     pub ledger: Vec<Line>,
-    /// How often each effect happened for the newest submission. More than 1 would be a doubling.
+    /// How often each effect happened for the newest submission, or, of a duplicate, for the one that has the
+    /// effects. More than 1 would be a doubling.
     pub proof: Proof,
+    /// Of a duplicate: what the submission had ordered that has the effects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<Vec<ItemView>>,
 }
 
 /// An item of an order.
@@ -127,6 +131,9 @@ pub struct StepView {
     /// Whether that worker is known to have ended.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub worker_gone: bool,
+    /// The name of the last worker that is known to have died during an attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub died: Option<String>,
     /// A service's confirmation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confirmation: Option<String>,
@@ -319,8 +326,10 @@ pub struct Totals {
     /// What an audit found.
     #[serde(flatten)]
     pub audit: AuditView,
-    /// How many processes were killed, if there is a stage.
-    pub kills: u32,
+    /// Orders of which the ledger tells, without those that were placed for a comparison.
+    pub placed: usize,
+    /// How many processes died, if there is a stage.
+    pub deaths: u32,
     /// Attempts after the first, of the orders that were looked at.
     pub retries: u32,
     /// When the audit was.

@@ -1,10 +1,11 @@
 //! The processes behind the page, and what can be done to them.
 
 use std::{
+    collections::{BTreeMap, HashSet},
     fs,
     io::{Read, Seek, SeekFrom},
     ops::Range,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -21,7 +22,8 @@ use starter::{follow::OrderHandle, submit::submit};
 use temporalio_client::Client;
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use web::stage::{
-    Comparison, Doing, Outcome, Process, ProcessKind, ProcessState, Scene, StageError, StageView,
+    Act, Comparison, ComparisonState, Death, Doing, Outcome, Process, ProcessKind, ProcessState,
+    Scene, StageError, StageView,
 };
 
 use crate::{
@@ -42,6 +44,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 /// How often to look at what the workers do: often enough for the eye.
 const READ_EVERY: Duration = Duration::from_millis(250);
+
+/// What the workers log: also which attempts begin, to know with which ones a worker dies.
+const LOGGED: &str = "info,activities=debug,temporalio=warn,temporalio_client=error";
 
 /// How long a process may take to be ready.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -69,7 +74,10 @@ pub struct Backstage {
     /// It owns the server.
     stage: AsyncMutex<Stage>,
     numbers: AtomicU32,
+    acts: AtomicU32,
     kills: Mutex<Vec<Killed>>,
+    deaths: Mutex<Vec<Death>>,
+    compared: Mutex<HashSet<String>>,
     /// Why a worker ended by itself, the last time.
     trouble: Mutex<Option<String>>,
     writing: Mutex<()>,
@@ -83,7 +91,7 @@ struct Worker {
     controls: PathBuf,
     /// What the worker writes when it has made the charge after which it is killed: the order's ID.
     charged: PathBuf,
-    log: PathBuf,
+    log: Mutex<Log>,
     /// None if it does not run.
     process: AsyncMutex<Option<WorkerProcess>>,
 }
@@ -103,7 +111,7 @@ impl Backstage {
             environment: stage.environment(),
             controls: stage.path(&format!("{name}.json")),
             charged: stage.path(&format!("{name}-charged")),
-            log: stage.path(&format!("{name}.log")),
+            log: Mutex::new(Log::new(stage.path(&format!("{name}.log")))),
             process: AsyncMutex::default(),
         });
         let processes = WORKERS.map(|name| (name, ProcessKind::Worker));
@@ -112,9 +120,11 @@ impl Backstage {
             processes: processes.map(|(name, kind)| starting(name, kind)).collect(),
             fault_rate: fault_rate.into(),
             payments_up: true,
-            kills: 0,
+            deaths: 0,
+            names: BTreeMap::new(),
+            compared: 0,
             scenes,
-            busy: None,
+            act: None,
         };
         let backstage = Arc::new(Self {
             client: stage.client.clone(),
@@ -126,7 +136,10 @@ impl Backstage {
             workers,
             stage: AsyncMutex::new(stage),
             numbers: AtomicU32::new(FIRST_ORDER),
+            acts: AtomicU32::new(1),
             kills: Mutex::default(),
+            deaths: Mutex::default(),
+            compared: Mutex::default(),
             trouble: Mutex::default(),
             writing: Mutex::default(),
         });
@@ -145,7 +158,29 @@ impl Backstage {
         self.view.subscribe()
     }
 
-    /// What was killed so far.
+    /// The attempts at an order's steps during which a worker died.
+    pub fn deaths(&self, order_id: &str) -> Vec<Death> {
+        let deaths = locked(&self.deaths);
+        let of_it = deaths.iter().filter(|death| death.order_id == order_id);
+        of_it.cloned().collect()
+    }
+
+    /// Notes that these orders are placed for a comparison.
+    pub fn compares(&self, orders: &HashSet<String>) {
+        let compared = {
+            let mut compared = locked(&self.compared);
+            compared.extend(orders.iter().cloned());
+            compared.len()
+        };
+        self.change(|view| view.compared = compared);
+    }
+
+    /// Whether an order was placed for a comparison.
+    pub fn is_compared(&self, order_id: &str) -> bool {
+        locked(&self.compared).contains(order_id)
+    }
+
+    /// What was killed, or ended by itself, so far.
     pub fn kills(&self) -> Vec<Killed> {
         locked(&self.kills).clone()
     }
@@ -186,11 +221,11 @@ impl Backstage {
             let mut running = self.worker(name)?.process.lock().await;
             let mut process = running.take().ok_or_else(not_running)?;
             if process.kill().await.is_err() {
-                self.becomes(name, ProcessState::Dead, None);
+                self.died(name, true);
                 return Err(not_running());
             }
         }
-        self.killed(name);
+        self.died(name, false);
         Ok(())
     }
 
@@ -336,25 +371,42 @@ impl Backstage {
         }
     }
 
-    /// Begins something that takes a while, of which there is one at a time.
+    /// Begins something that takes a while, of which there is one at a time. It is said in a sentence.
     ///
     /// # Errors
     /// Returns an error if something of the kind is under way.
-    pub fn begin(self: &Arc<Self>, what: &str) -> Result<Busy, StageError> {
+    pub fn begin(self: &Arc<Self>, what: &str) -> Result<UnderWay, StageError> {
+        let number = self.acts.fetch_add(1, Ordering::Relaxed);
         let mut other = None;
-        self.change(|view| match &view.busy {
-            Some(busy) => other = Some(busy.clone()),
-            None => view.busy = Some(what.to_owned()),
+        self.change(|view| match &view.act {
+            Some(act) if act.shown.is_none() => other = Some(act.text.clone()),
+            _ => {
+                let (text, shown) = (what.to_owned(), None);
+                view.act = Some(Act {
+                    number,
+                    text,
+                    shown,
+                });
+            }
         });
         match other {
-            Some(other) => Err(refused(format!("wait until this is done: {other}"))),
-            None => Ok(Busy(self.clone())),
+            Some(other) => Err(refused(format!(
+                "something else is still under way ({}); try again when it is done",
+                other.trim_end_matches('.')
+            ))),
+            None => Ok(UnderWay {
+                backstage: self.clone(),
+                number,
+            }),
         }
     }
 
-    /// Tells what came of a scene; `None` when it begins.
+    /// Tells what came of a scene; `None` when it begins. Then an act that is over is the past.
     pub fn came_of(&self, scene: &str, outcome: Option<Outcome>) {
         self.change(|view| {
+            if outcome.is_none() {
+                view.act.take_if(|act| act.shown.is_some());
+            }
             let scene = view.scenes.iter_mut().find(|it| it.id == scene);
             if let Some(scene) = scene {
                 scene.outcome = outcome;
@@ -404,11 +456,16 @@ impl Backstage {
     }
 
     fn becomes(&self, name: &str, state: ProcessState, pid: Option<u32>) {
+        if let Some(pid) = pid.filter(|_| name != SERVER) {
+            let identity = temporal::identity(worker::CLIENT_NAME, pid);
+            self.change(|view| drop(view.names.insert(identity, name.to_owned())));
+        }
         self.change_process(name, |process| {
             process.state = state;
             process.since = now();
             process.pid = pid;
             process.armed = false;
+            process.by_itself = false;
             if let Some(pid) = pid.filter(|_| process.kind == ProcessKind::Worker) {
                 process.identity = Some(temporal::identity(worker::CLIENT_NAME, pid));
                 process.doing = None;
@@ -416,14 +473,31 @@ impl Backstage {
         });
     }
 
-    /// Takes a kill down.
-    fn killed(&self, name: &str) {
+    /// Takes a death down, with the attempts that the worker was at.
+    fn died(&self, name: &str, by_itself: bool) {
         let pid = process(&self.view.borrow(), name).pid.unwrap_or_default();
-        let what = format!("{name} (process {pid})");
+        let how = if by_itself { ", ended by itself" } else { "" };
+        let what = format!("{name} (process {pid}{how})");
         let at = SystemTime::now();
         locked(&self.kills).push(Killed { at, what });
+        if let Ok(worker) = self.worker(name) {
+            let mut log = locked(&worker.log);
+            log.read();
+            locked(&self.deaths).extend(log.begun.drain(..).map(|begun| Death {
+                order_id: begun.order_id,
+                submission: begun.submission,
+                step: begun.activity,
+                attempt: begun.attempt,
+                worker: name.to_owned(),
+            }));
+        }
+        // What a comparison kills, it tells itself.
+        let compares = self.comparison.borrow().as_ref().map(|it| it.state);
+        if compares != Some(ComparisonState::Running) {
+            self.change(|view| view.deaths += 1);
+        }
         self.becomes(name, ProcessState::Dead, None);
-        self.change(|view| view.kills += 1);
+        self.change_process(name, |process| process.by_itself = by_itself);
     }
 
     fn write_controls(&self) -> anyhow::Result<()> {
@@ -457,7 +531,7 @@ impl Backstage {
             if let Err(error) = process.check_running() {
                 *locked(&self.trouble) = Some(error.to_string());
                 *running = None;
-                self.becomes(worker.name, ProcessState::Dead, None);
+                self.died(worker.name, true);
                 return;
             }
             if state == ProcessState::Starting && process.is_ready().unwrap_or(false) {
@@ -489,7 +563,7 @@ impl Backstage {
             .is_ok_and(|it| !matches!(it.exited(), Ok(None)));
         let state = process(&self.view.borrow(), SERVER).state;
         if has_exited && state == ProcessState::Alive {
-            self.becomes(SERVER, ProcessState::Dead, None);
+            self.died(SERVER, true);
         }
     }
 }
@@ -503,30 +577,56 @@ impl Worker {
             ["--fault-seed", &seed],
             ["--log-format", "json"],
         ];
-        let environment = self.environment.clone();
-        WorkerProcess::start(&arguments.concat(), environment, self.log.clone(), None)
+        let mut environment = self.environment.clone();
+        environment.push(("RUST_LOG", LOGGED.into()));
+        let mut log = locked(&self.log);
+        *log = Log::new(log.file.clone());
+        WorkerProcess::start(&arguments.concat(), environment, log.file.clone(), None)
     }
 }
 
-/// What is under way, until this is dropped.
-pub struct Busy(Arc<Backstage>);
+/// An act that is under way. If this is dropped, it was broken off.
+pub struct UnderWay {
+    backstage: Arc<Backstage>,
+    /// Which act it is.
+    pub number: u32,
+}
 
-impl Busy {
+impl UnderWay {
     /// Says how far it is.
-    pub fn say(&self, how_far: &str) {
-        self.0.change(|view| view.busy = Some(how_far.to_owned()));
+    pub fn say(&self, how_far: String) {
+        self.change(how_far, None);
+    }
+
+    /// Says what came of it.
+    pub fn ends(self, found: &anyhow::Result<String>) {
+        match found {
+            Ok(text) => self.change(text.clone(), Some(true)),
+            Err(error) => self.change(format!("{error:#}"), Some(false)),
+        }
+    }
+
+    fn change(&self, text: String, shown: Option<bool>) {
+        let number = self.number;
+        let act = Act {
+            number,
+            text,
+            shown,
+        };
+        self.backstage.change(|view| view.act = Some(act));
     }
 }
 
-impl Drop for Busy {
+impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.change(|view| view.busy = None);
+        let is_open = |act: &mut Act| act.number == self.number && act.shown.is_none();
+        self.backstage
+            .change(|view| drop(view.act.take_if(is_open)));
     }
 }
 
 /// Looks at the processes until nobody needs them any more.
 async fn watch(backstage: std::sync::Weak<Backstage>) {
-    let mut logs = WORKERS.map(|_| Log::default());
     let mut read_at = Instant::now();
     while let Some(backstage) = backstage.upgrade() {
         for worker in &backstage.workers {
@@ -535,8 +635,8 @@ async fn watch(backstage: std::sync::Weak<Backstage>) {
         backstage.look_at_server();
         if read_at.elapsed() >= READ_EVERY {
             read_at = Instant::now();
-            for (worker, log) in backstage.workers.iter().zip(&mut logs) {
-                let doing = log.last_step(&worker.log);
+            for worker in &backstage.workers {
+                let doing = locked(&worker.log).read();
                 backstage.change_process(worker.name, |process| {
                     if process.state == ProcessState::Alive {
                         process.doing = doing;
@@ -549,36 +649,70 @@ async fn watch(backstage: std::sync::Weak<Backstage>) {
     }
 }
 
-/// How far a worker's log was read.
-#[derive(Default)]
+/// A worker's log, as far as it was read.
 struct Log {
+    file: PathBuf,
     bytes: u64,
+    /// The attempts that have begun and not ended.
+    begun: Vec<Line>,
 }
 
-/// What a line of a worker's log tells of an activity.
+/// What a line of a worker's log tells of an attempt.
 #[derive(Deserialize)]
 struct Line {
+    message: String,
     order_id: String,
+    /// Only a line that tells of a beginning has it.
+    #[serde(default)]
+    submission: String,
     activity: String,
+    attempt: u32,
 }
 
 impl Log {
-    /// What the lines since the last time tell that the worker was at last.
-    fn last_step(&mut self, file: &Path) -> Option<Doing> {
-        let mut log = fs::File::open(file).ok()?;
-        if log.metadata().ok()?.len() < self.bytes {
-            // The worker was started again.
-            self.bytes = 0;
-        }
+    fn new(file: PathBuf) -> Self {
+        let (bytes, begun) = (0, Vec::new());
+        Self { file, bytes, begun }
+    }
+
+    /// Reads the lines since the last time. Returns what the worker is at, or was at last in these lines.
+    fn read(&mut self) -> Option<Doing> {
+        let mut new = Vec::new();
+        let mut log = fs::File::open(&self.file).ok()?;
         log.seek(SeekFrom::Start(self.bytes)).ok()?;
-        let mut new = String::new();
-        self.bytes += log.read_to_string(&mut new).ok()? as u64;
-        let mut lines = new.lines().rev();
-        let line = lines.find_map(|line| serde_json::from_str::<Line>(line).ok())?;
-        Some(Doing {
-            order_id: line.order_id,
-            step: line.activity,
-        })
+        log.read_to_end(&mut new).ok()?;
+        // A line that is just being written is read the next time.
+        let whole = new
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        self.bytes += whole as u64;
+        let mut last = None;
+        for line in new[..whole].split(|byte| *byte == b'\n') {
+            let Ok(line) = serde_json::from_slice::<Line>(line) else {
+                continue;
+            };
+            last = Some(line.doing());
+            let same = |it: &Line| {
+                (&it.order_id, &it.activity, it.attempt)
+                    == (&line.order_id, &line.activity, line.attempt)
+            };
+            if line.message == "begun" {
+                self.begun.push(line);
+            } else if let Some(at) = self.begun.iter().position(same) {
+                self.begun.swap_remove(at);
+            }
+        }
+        self.begun.last().map(Line::doing).or(last)
+    }
+}
+
+impl Line {
+    fn doing(&self) -> Doing {
+        Doing {
+            order_id: self.order_id.clone(),
+            step: self.activity.clone(),
+        }
     }
 }
 
@@ -591,6 +725,7 @@ fn starting(name: &str, kind: ProcessKind) -> Process {
         state: ProcessState::Starting,
         since: now(),
         armed: false,
+        by_itself: false,
         doing: None,
     }
 }

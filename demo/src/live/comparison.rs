@@ -9,7 +9,7 @@ use crate::{
     args::WithoutTemporalArgs,
     demos::without_temporal::{self, Outcome},
     live::{
-        backstage::{Backstage, Busy, refused},
+        backstage::{Backstage, UnderWay, refused},
         many::{self, Kills},
     },
     plain::QUANTITY,
@@ -27,30 +27,40 @@ pub fn begin(
     backstage: &Arc<Backstage>,
     orders: u32,
     kills: u32,
-) -> Result<impl Future<Output = anyhow::Result<Comparison>> + Send + 'static, StageError> {
+) -> Result<impl Future<Output = anyhow::Result<String>> + Send + 'static, StageError> {
     if !(1..=MOST_ORDERS).contains(&orders) || kills > orders {
         return Err(refused(format!(
             "compare 1 to {MOST_ORDERS} orders, with no more kills than orders"
         )));
     }
-    let busy = backstage.begin("comparing with plain function calls")?;
+    let act = backstage.begin(&format!(
+        "{orders} orders are being processed as plain function calls."
+    ))?;
     let backstage = backstage.clone();
     Ok(async move {
-        let compared = compare(&backstage, &busy, orders, kills).await;
+        let compared = compare(&backstage, &act, orders, kills).await;
         if compared.is_err() {
             backstage.comparison.send_replace(None);
         }
-        compared
+        let found = compared.map(|found| {
+            format!(
+                "As plain function calls, {} of {orders} orders completed; on Temporal, {} did.",
+                found.plain.completed, found.temporal.completed
+            )
+        });
+        act.ends(&found);
+        found
     })
 }
 
 async fn compare(
     backstage: &Arc<Backstage>,
-    busy: &Busy,
+    act: &UnderWay,
     orders: u32,
     kills: u32,
 ) -> anyhow::Result<Comparison> {
     let mut comparison = Comparison {
+        act: act.number,
         state: ComparisonState::Running,
         temporal: Side {
             orders,
@@ -67,6 +77,8 @@ async fn compare(
     let numbers = backstage.numbers(orders);
     let first = numbers.start;
     let placed: Vec<_> = numbers.map(|it| numbered_order(it, QUANTITY)).collect();
+    let those: HashSet<_> = placed.iter().map(|it| it.order_id.clone()).collect();
+    backstage.compares(&those);
 
     let own = format!("plain_{:08x}", rand::random::<u32>());
     let location = backstage.inventory.location().apart(&own);
@@ -79,8 +91,8 @@ async fn compare(
         picture: None,
     };
     without_temporal::plain(&location, first, &args, |begun| {
-        busy.say(&format!(
-            "{begun} of {orders} orders were begun as plain function calls"
+        act.say(format!(
+            "{begun} of {orders} orders have begun as plain function calls."
         ));
     })
     .await?;
@@ -92,8 +104,8 @@ async fn compare(
         server_every: None,
     };
     many::run(backstage, &placed, kills, |completed| {
-        busy.say(&format!(
-            "{completed} of {orders} orders completed on Temporal"
+        act.say(format!(
+            "{completed} of {orders} orders have completed on Temporal."
         ));
         backstage.comparison.send_modify(|shown| {
             shown
@@ -102,7 +114,6 @@ async fn compare(
         });
     })
     .await;
-    let those: HashSet<_> = placed.iter().map(|it| it.order_id.as_str()).collect();
     comparison.temporal = side(orders, &backstage.inventory.audit().await?, Some(&those));
     comparison.state = ComparisonState::Done;
     backstage.comparison.send_replace(Some(comparison.clone()));
@@ -110,7 +121,7 @@ async fn compare(
 }
 
 /// What became of these orders of an inventory, or of all.
-fn side(orders: u32, audit: &Audit, those: Option<&HashSet<&str>>) -> Side {
+fn side(orders: u32, audit: &Audit, those: Option<&HashSet<String>>) -> Side {
     let is_one = |order_id: &str| those.is_none_or(|those| those.contains(order_id));
     let of_them = audit.orders.iter().filter(|it| is_one(&it.order_id));
     let outcome = Outcome::of(of_them);

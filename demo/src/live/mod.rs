@@ -12,10 +12,10 @@ mod comparison;
 mod many;
 mod scenes;
 
-use std::{io::ErrorKind, net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc};
 
 use activities::faults::FaultRate;
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, ensure};
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use starter::follow::OrderHandle;
@@ -24,7 +24,7 @@ use temporalio_client::{Client, WorkflowListOptions};
 use tokio::{net::TcpListener, sync::watch};
 use web::{
     Site,
-    stage::{Comparison, StageError, StageView},
+    stage::{Comparison, Death, StageError, StageView},
 };
 
 use crate::{
@@ -86,6 +86,7 @@ async fn set(
     let backstage = voice.during("starting the workers", setting).await?;
     let site = Site {
         settings,
+        renewed_by: None,
         inventory: backstage.inventory.clone(),
         task_queue: backstage.task_queue.clone(),
         ui_address,
@@ -103,20 +104,10 @@ async fn set(
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     ensure!(
         address.ip().is_loopback(),
-        "{address} can be reached from other machines, and the page kills processes: choose an address \
-         that begins with 127.0.0.1 with --listen"
+        "{address} can be reached from other machines, and the page kills processes: use --listen to choose an \
+         address of this machine alone, such as 127.0.0.1:8088"
     );
-    TcpListener::bind(address).await.map_err(|error| {
-        let host = address.ip();
-        match error.kind() {
-            ErrorKind::AddrInUse => anyhow!(
-                "another program listens at {address}: choose another address with --listen, or any free \
-                 one with --listen {}",
-                SocketAddr::new(host, 0)
-            ),
-            _ => anyhow!("cannot listen at {address} ({error}): choose another address with --listen"),
-        }
-    })
+    web::listen(address).await
 }
 
 /// What the page can do.
@@ -133,6 +124,14 @@ impl web::stage::Stage for Live {
 
     fn comparison(&self) -> watch::Receiver<Option<Comparison>> {
         self.backstage.comparison.subscribe()
+    }
+
+    fn deaths(&self, order_id: &str) -> Vec<Death> {
+        self.backstage.deaths(order_id)
+    }
+
+    fn is_compared(&self, order_id: &str) -> bool {
+        self.backstage.is_compared(order_id)
     }
 
     async fn kill(&self, process: &str) -> Result<(), StageError> {

@@ -23,7 +23,7 @@ use workflows::{OrderOutcome, OrderProgress, OrderStatus, ProcessOrder};
 
 use crate::{
     live::{
-        backstage::{Backstage, SERVER, refused},
+        backstage::{Backstage, SERVER, UnderWay, refused},
         comparison,
         many::{self, DEAD_FOR, Kills},
     },
@@ -91,7 +91,7 @@ const SCENES: [[&str; 4]; 12] = [
         "Back to work",
         "The dead process is only a process: I start another one. It needs to know nothing of what happened \
          before.",
-        "Start what is dead",
+        "Start every dead process",
     ],
     [
         "payments-down",
@@ -109,16 +109,16 @@ const SCENES: [[&str; 4]; 12] = [
     [
         "approval",
         "A person decides",
-        "A large order waits for a person. It may wait for days, and no process waits with it. Approve it on \
-         its page, or reject it.",
+        "A large order waits for a person, for days if need be, and no process has to stay alive for it. \
+         Approve it here, or reject it.",
         "Place a large order",
     ],
     [
         "refused-address",
         "An order says no",
-        "An order that is under way can be told something. What makes no sense it refuses, with the reason, \
-         and its history stays as it was.",
-        "Place an order, and send it nowhere",
+        "An order that is under way can still be changed. It refuses an address that makes no sense and says \
+         why, and its history stays as it was.",
+        "Place an order, and leave out the house number of its new address",
     ],
     [
         "cancel",
@@ -215,7 +215,8 @@ impl Scenes {
     /// # Errors
     /// Returns an error if there are too many orders or kills, or something else is under way.
     pub fn compare(&self, orders: u32, kills: u32) -> Result<(), StageError> {
-        self.go_on("compare", compared(&self.backstage, orders, kills)?);
+        let comparing = comparison::begin(&self.backstage, orders, kills)?;
+        self.go_on("compare", comparing.boxed());
         Ok(())
     }
 
@@ -318,7 +319,7 @@ impl Scenes {
             }
             "fifty-orders" => Ok((None, many(backstage, MANY, NO_KILLS)?)),
             "kill-server" => {
-                let busy = backstage.begin("killing the server")?;
+                let act = backstage.begin("The server is about to be killed.")?;
                 let pausing = Order {
                     pause_seconds: Some(PAUSE.as_secs()),
                     ..order(UNITS)
@@ -330,14 +331,17 @@ impl Scenes {
                         backstage.kill(SERVER).await?;
                         tokio::time::sleep(DEAD_FOR).await;
                         backstage.start(SERVER).await?;
-                        drop(busy);
+                        drop(act);
                         completed(backstage, placed).await
                     }
                     .boxed()
                 })
             }
             "chaos" => Ok((None, many(backstage, MANY, CHAOS)?)),
-            "compare" => Ok((None, compared(&backstage, COMPARED.0, COMPARED.1)?)),
+            "compare" => {
+                let (orders, kills) = COMPARED;
+                Ok((None, comparison::begin(&backstage, orders, kills)?.boxed()))
+            }
             _ => Err(StageError::Unknown(format!(
                 "there is no such scene; there are {}",
                 SCENES.map(|[id, ..]| id).join(", ")
@@ -364,50 +368,51 @@ impl Scenes {
     }
 }
 
-/// Compares orders on Temporal with plain function calls.
-fn compared(backstage: &Arc<Backstage>, orders: u32, kills: u32) -> Result<Rest, StageError> {
-    let comparing = comparison::begin(backstage, orders, kills)?;
+/// Places many orders.
+fn many(backstage: Arc<Backstage>, count: u32, kills: Kills) -> Result<Rest, StageError> {
+    let act = backstage.begin(&format!("{count} orders are being placed."))?;
     let rest = async move {
-        let found = comparing.await?;
-        Ok(format!(
-            "As plain function calls, {} of {} orders completed; on Temporal, {} did.",
-            found.plain.completed, found.plain.orders, found.temporal.completed
-        ))
+        let found = placed(&backstage, &act, count, kills).await;
+        act.ends(&found);
+        found
     };
     Ok(rest.boxed())
 }
 
-/// Places many orders.
-fn many(backstage: Arc<Backstage>, count: u32, kills: Kills) -> Result<Rest, StageError> {
-    let busy = backstage.begin(&format!("{count} orders are placed"))?;
-    let rest = async move {
-        let before = backstage.kills().len();
-        let numbers = backstage.numbers(count);
-        let orders: Vec<_> = numbers
-            .map(|number| numbered_order(number, UNITS))
-            .collect();
-        let completed = many::run(&backstage, &orders, kills, |completed| {
-            busy.say(&format!("{completed} of {count} orders completed"));
-        })
-        .await;
-        let audit = backstage.inventory.audit().await?;
-        ensure!(audit.is_clean(), "the ledger does not add up");
-        let stands = |order: &Order| audit.order(&order.order_id).map(|it| it.standing());
-        let in_ledger = orders
-            .iter()
-            .filter(|it| stands(it) == Some(Standing::Completed));
-        let in_ledger = in_ledger.count();
-        ensure!(
-            completed == count && in_ledger == orders.len(),
-            "{completed} of {count} orders say that they completed, and the ledger has {in_ledger}"
-        );
-        let killed = backstage.kills().len() - before;
-        Ok(format!(
-            "{completed} of {count} orders completed, {killed} processes were killed meanwhile, and the ledger \
-             adds up: lost 0, doubled 0."
-        ))
+async fn placed(
+    backstage: &Arc<Backstage>,
+    act: &UnderWay,
+    count: u32,
+    kills: Kills,
+) -> anyhow::Result<String> {
+    let before = backstage.kills().len();
+    let numbers = backstage.numbers(count);
+    let orders: Vec<_> = numbers
+        .map(|number| numbered_order(number, UNITS))
+        .collect();
+    let completed = many::run(backstage, &orders, kills, |completed| {
+        act.say(format!("{completed} of {count} orders have completed."));
+    })
+    .await;
+    let audit = backstage.inventory.audit().await?;
+    ensure!(audit.is_clean(), "the ledger does not add up");
+    let stands = |order: &Order| audit.order(&order.order_id).map(|it| it.standing());
+    let in_ledger = orders
+        .iter()
+        .filter(|it| stands(it) == Some(Standing::Completed));
+    let in_ledger = in_ledger.count();
+    ensure!(
+        completed == count && in_ledger == orders.len(),
+        "{completed} of {count} orders say that they completed, and the ledger has {in_ledger}"
+    );
+    let meanwhile = match backstage.kills().len() - before {
+        0 => String::new(),
+        1 => ", although a process died".to_owned(),
+        killed => format!(", although {killed} processes died"),
     };
-    Ok(rest.boxed())
+    Ok(format!(
+        "All {count} orders completed{meanwhile}. The ledger adds up: none is lost, none is doubled."
+    ))
 }
 
 async fn completed(backstage: Arc<Backstage>, order: OrderHandle) -> anyhow::Result<String> {

@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
+    extract::State,
     http::{Method, StatusCode, Uri, header::CONTENT_TYPE},
     routing::{get, post},
 };
@@ -100,8 +101,12 @@ pub(crate) fn router(watching: Arc<Watching>) -> Router {
         .with_state(api)
 }
 
-async fn description() -> impl axum::response::IntoResponse {
-    let json = Description::openapi().to_json().unwrap_or_default();
+async fn description(State(api): State<Arc<Api>>) -> impl axum::response::IntoResponse {
+    let mut description = Description::openapi();
+    if api.watching.source.site.stage.is_some() {
+        description.merge(stage::Description::openapi());
+    }
+    let json = description.to_json().unwrap_or_default();
     ([(CONTENT_TYPE, "application/json")], json)
 }
 

@@ -264,7 +264,8 @@ fn statuses() -> Object {
 pub(crate) struct Orders {
     /// The newest orders, newest first.
     orders: Vec<OrderSummary>,
-    /// How many orders there are of each status; empty where the namespace does not keep it.
+    /// How many orders there are of each status; empty where the namespace does not keep it. Orders that
+    /// have none, because they were terminated or are older than the attribute, are in the total only.
     counts: BTreeMap<String, usize>,
     /// How many orders there are.
     total: usize,
@@ -447,7 +448,7 @@ message!(
 );
 
 message!(
-    /// Cancels an order that has not shipped; what was done is undone.
+    /// Cancels an order that has not shipped, and undoes what it has done.
     cancel,
     "/api/orders/{id}/cancel",
     Reason,
@@ -469,7 +470,7 @@ message!(
 fn reason(content: Reason) -> Result<String, Problem> {
     let reason = content
         .reason
-        .unwrap_or_else(|| "no reason given".to_owned());
+        .unwrap_or_else(|| "no reason was given".to_owned());
     within("reason", &reason, MAX_REASON).map_err(|error| bad(error.to_string()))?;
     Ok(reason)
 }

@@ -15,7 +15,7 @@ use axum::{
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use utoipa::{OpenApi, ToSchema};
 
 use super::{
     Api,
@@ -46,7 +46,25 @@ pub(super) fn router() -> Router<Arc<Api>> {
         .route("/api/stage/report", get(report))
 }
 
-type Answer = Result<Json<Value>, Problem>;
+#[derive(OpenApi)]
+#[openapi(paths(
+    kill,
+    start,
+    kill_after_charge,
+    faults,
+    payments,
+    orders,
+    comparison,
+    scene,
+    report
+))]
+pub(super) struct Description;
+
+/// That it was done, or has begun; the event `stage` tells the rest.
+#[derive(Serialize, ToSchema)]
+struct Done {}
+
+type Answer = Result<Json<Done>, Problem>;
 
 fn of(api: &Api) -> Result<&Arc<dyn Stage>, Problem> {
     let stage = api.watching.source.site.stage.as_ref();
@@ -62,79 +80,183 @@ fn problem(error: StageError) -> Problem {
     Problem::new(status, error.to_string())
 }
 
+/// Kills a process with SIGKILL.
+#[utoipa::path(
+    post,
+    path = "/api/stage/processes/{name}/kill",
+    params(("name" = String, Path, description = "The process: `worker-1`, `worker-2` or `server`")),
+    responses(
+        (status = 200, description = "Done", body = Done),
+        (status = 404, description = "No such process", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It does not run", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "It failed", body = Problem, content_type = "application/problem+json"),
+    )
+)]
 async fn kill(State(api): State<Arc<Api>>, Path(name): Path<String>) -> Answer {
     of(&api)?.kill(&name).await.map_err(problem)?;
-    Ok(Json(json!({})))
+    Ok(Json(Done {}))
 }
 
+/// Starts a process that has ended.
+#[utoipa::path(
+    post,
+    path = "/api/stage/processes/{name}/start",
+    params(("name" = String, Path, description = "The process: `worker-1`, `worker-2` or `server`")),
+    responses(
+        (status = 200, description = "Done", body = Done),
+        (status = 404, description = "No such process", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It runs already", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "It failed", body = Problem, content_type = "application/problem+json"),
+    )
+)]
 async fn start(State(api): State<Arc<Api>>, Path(name): Path<String>) -> Answer {
     of(&api)?.start(&name).await.map_err(problem)?;
-    Ok(Json(json!({})))
+    Ok(Json(Done {}))
 }
 
+/// Kills a worker when it has made its next charge, before it can report it.
+#[utoipa::path(
+    post,
+    path = "/api/stage/processes/{name}/kill-after-charge",
+    params(("name" = String, Path, description = "The worker: `worker-1` or `worker-2`")),
+    responses(
+        (status = 200, description = "Done", body = Done),
+        (status = 404, description = "No such process", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It does not run", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "It failed", body = Problem, content_type = "application/problem+json"),
+    )
+)]
 async fn kill_after_charge(State(api): State<Arc<Api>>, Path(name): Path<String>) -> Answer {
     of(&api)?.kill_after_charge(&name).await.map_err(problem)?;
-    Ok(Json(json!({"armed": true})))
+    Ok(Json(Done {}))
 }
 
-#[derive(Deserialize)]
+/// How many attempts fail.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Faults {
+    /// The share of the attempts.
+    #[schema(minimum = 0, maximum = 1)]
     rate: f64,
 }
 
+/// Makes so many of the attempts that begin from now on fail.
+#[utoipa::path(
+    post,
+    path = "/api/stage/faults",
+    request_body = Faults,
+    responses(
+        (status = 200, description = "Done", body = Done),
+        (status = 400, description = "Not such a request", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "It failed", body = Problem, content_type = "application/problem+json"),
+    )
+)]
 async fn faults(State(api): State<Arc<Api>>, headers: HeaderMap, content: Body) -> Answer {
     let Faults { rate } = body(&api.bodies, &headers, content).await?;
     let rate = FaultRate::try_from(rate).map_err(|error| bad(error.to_string()))?;
     of(&api)?.set_fault_rate(rate).await.map_err(problem)?;
-    Ok(Json(json!({})))
+    Ok(Json(Done {}))
 }
 
-#[derive(Deserialize)]
+/// The payment service.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Payments {
+    /// Whether it is up.
     up: bool,
 }
 
+/// Takes the payment service down, or up again.
+#[utoipa::path(
+    post,
+    path = "/api/stage/payments",
+    request_body = Payments,
+    responses(
+        (status = 200, description = "Done", body = Done),
+        (status = 400, description = "Not such a request", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "It failed", body = Problem, content_type = "application/problem+json"),
+    )
+)]
 async fn payments(State(api): State<Arc<Api>>, headers: HeaderMap, content: Body) -> Answer {
     let Payments { up } = body(&api.bodies, &headers, content).await?;
     of(&api)?.set_payments_up(up).await.map_err(problem)?;
-    Ok(Json(json!({})))
+    Ok(Json(Done {}))
 }
 
-#[derive(Deserialize)]
+/// Many orders.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Many {
+    /// How many.
+    #[schema(minimum = 1, maximum = 200)]
     count: u32,
 }
 
+/// Places many orders, several at a time.
+#[utoipa::path(
+    post,
+    path = "/api/stage/orders",
+    request_body = Many,
+    responses(
+        (status = 200, description = "Done", body = Done),
+        (status = 400, description = "Not such a request", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Too many, or something else is under way", body = Problem, content_type = "application/problem+json"),
+    )
+)]
 async fn orders(State(api): State<Arc<Api>>, headers: HeaderMap, content: Body) -> Answer {
     let Many { count } = body(&api.bodies, &headers, content).await?;
     of(&api)?.place_orders(count).await.map_err(problem)?;
-    Ok(Json(json!({})))
+    Ok(Json(Done {}))
 }
 
-#[derive(Deserialize)]
+/// What to compare.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Comparing {
+    /// How many orders, on each side.
+    #[schema(minimum = 1, maximum = 200)]
     orders: u32,
+    /// How many kills, on each side: not more than there are orders.
     kills: u32,
 }
 
+/// Processes orders as plain function calls and on Temporal, with as many kills on each side.
+#[utoipa::path(
+    post,
+    path = "/api/stage/comparison",
+    request_body = Comparing,
+    responses(
+        (status = 200, description = "Done", body = Done),
+        (status = 400, description = "Not such a request", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Too many, or something else is under way", body = Problem, content_type = "application/problem+json"),
+    )
+)]
 async fn comparison(State(api): State<Arc<Api>>, headers: HeaderMap, content: Body) -> Answer {
     let Comparing { orders, kills } = body(&api.bodies, &headers, content).await?;
     of(&api)?.compare(orders, kills).await.map_err(problem)?;
-    Ok(Json(json!({})))
+    Ok(Json(Done {}))
 }
 
 /// A scene that began.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Playing {
     /// The order to look at.
     #[serde(rename = "orderID", skip_serializing_if = "Option::is_none")]
     order_id: Option<String>,
 }
 
+/// Plays a scene of the script.
+#[utoipa::path(
+    post,
+    path = "/api/stage/scenes/{id}",
+    params(("id" = String, Path, description = "The scene, as the event `stage` names it")),
+    responses(
+        (status = 200, description = "It began", body = Playing),
+        (status = 404, description = "No such scene", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It cannot be done now", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "It failed", body = Problem, content_type = "application/problem+json"),
+    )
+)]
 async fn scene(
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
@@ -143,6 +265,15 @@ async fn scene(
     Ok(Json(Playing { order_id }))
 }
 
+/// Saves everything that happened so far.
+#[utoipa::path(
+    get,
+    path = "/api/stage/report",
+    responses(
+        (status = 200, description = "A page of HTML, complete in itself", body = String, content_type = "text/html"),
+        (status = 500, description = "The server or the inventory does not answer", body = Problem, content_type = "application/problem+json"),
+    )
+)]
 async fn report(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
     let html = of(&api)?.report().await.map_err(problem)?;
     let headers = [

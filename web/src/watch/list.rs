@@ -116,7 +116,9 @@ impl List {
             .into_iter()
             .map(|mut order| match known.get(order.order_id.as_str()) {
                 Some((since, before)) if before.run_id == order.run_id => {
-                    order.percent = order.percent.max(before.percent);
+                    if order.execution == RUNNING {
+                        order.percent = order.percent.max(before.percent);
+                    }
                     let same = **before == order;
                     (if same { *since } else { version }, order)
                 }
@@ -234,10 +236,10 @@ impl Listing {
 
     /// Keeps the list up to date while somebody looks.
     pub async fn watch(&self, source: &Source) {
-        let client = source.connected().await;
         let mut again = false;
         loop {
             source.somebody_looks().await;
+            let client = source.connected().await;
             let begun = Instant::now();
             match newest(&client, ORDERS.to_owned(), NEWEST).await {
                 Ok((orders, total)) => self.change(|list| list.take(orders, total)),

@@ -77,20 +77,20 @@ impl Watching {
             ledger.watch(source, |lines| listing.advance(lines)),
             audit::watch(source, listing, totals, ledger.subscribe()),
             retries::watch(source, listing, totals),
-            self.count_kills(),
+            self.count_deaths(),
         );
     }
 
-    async fn count_kills(&self) {
+    async fn count_deaths(&self) {
         let Some(stage) = &self.source.site.stage else {
             return;
         };
         let mut view = stage.view();
         loop {
-            let kills = view.borrow_and_update().kills;
+            let deaths = view.borrow_and_update().deaths;
             self.totals.send_if_modified(|totals| {
-                let changed = totals.kills != kills;
-                Arc::make_mut(totals).kills = kills;
+                let changed = totals.deaths != deaths;
+                Arc::make_mut(totals).deaths = deaths;
                 changed
             });
             if view.changed().await.is_err() {
@@ -161,6 +161,7 @@ impl Watching {
     /// Returns a problem with status 503 if the inventory cannot be read.
     pub async fn audit(&self) -> Result<AuditView, Problem> {
         // Nobody may have looked at the list for a while, so it says nothing.
-        audit::audit(&self.source, |_| false).await
+        let audited = audit::audit(&self.source, |_| false).await;
+        audited.map(|(audit, _)| audit)
     }
 }

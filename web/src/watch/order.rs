@@ -1,6 +1,7 @@
 //! One order, followed once for all browsers that look at it.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
@@ -13,7 +14,7 @@ use starter::{
     follow::{self, Followed, OrderHandle, Watch},
     progress::{OrderEvent, StepChange, StepState},
 };
-use temporalio_client::WorkflowDescribeOptions;
+use temporalio_client::{Client, WorkflowDescribeOptions};
 use temporalio_common::protos::temporal::api::{
     common::v1::{Payload, Payloads, SearchAttributes},
     history::v1::{HistoryEvent, history_event::Attributes},
@@ -26,7 +27,7 @@ use workflows::{ORDER_STATUS, OrderOutcome, OrderStatus};
 
 use super::{ledger::Ledger, list::Listing, source::Source};
 use crate::{
-    stage::ProcessState,
+    stage::{Death, ProcessState},
     view::{
         ItemView, Line, OrderView, Proof, StateView, StepView, StockChange, WaitingView, rfc3339,
     },
@@ -66,9 +67,9 @@ pub(crate) async fn watch(
     };
     source.followed.fetch_add(1, Ordering::Relaxed);
     tokio::select! {
-        () = follow_runs(source, listing, order_id, show) => {}
+        () = follow(source, listing, order_id, show) => {}
         () = follow_ledger(source, ledger, order_id, show) => {}
-        () = follow_stage(source, show) => {}
+        () = follow_stage(source, order_id, show) => {}
         () = nobody_looks(shown) => {}
     }
     source.followed.fetch_sub(1, Ordering::Relaxed);
@@ -84,8 +85,26 @@ async fn nobody_looks(shown: &Shown) {
     }
 }
 
-async fn follow_runs(source: &Source, listing: &Listing, order_id: &str, show: Show<'_>) {
-    let client = source.connected().await;
+/// Follows an order, with another client as soon as there is one.
+async fn follow(source: &Source, listing: &Listing, order_id: &str, show: Show<'_>) {
+    let mut renewed = source.client.subscribe();
+    loop {
+        let client = source.connected().await;
+        renewed.mark_unchanged();
+        tokio::select! {
+            () = follow_runs(source, &client, listing, order_id, show) => {}
+            changed = renewed.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+async fn follow_runs(
+    source: &Source,
+    client: &Client,
+    listing: &Listing,
+    order_id: &str,
+    show: Show<'_>,
+) {
     loop {
         let order: OrderHandle = client.get_workflow_handle(order_id);
         let options = WorkflowDescribeOptions::default();
@@ -141,7 +160,7 @@ async fn follow_ledger(source: &Source, ledger: &Ledger, order_id: &str, show: S
     }
 }
 
-async fn follow_stage(source: &Source, show: Show<'_>) {
+async fn follow_stage(source: &Source, order_id: &str, show: Show<'_>) {
     let Some(stage) = &source.site.stage else {
         return std::future::pending().await;
     };
@@ -155,7 +174,10 @@ async fn follow_stage(source: &Source, show: Show<'_>) {
                 .filter(|it| matches!(it.state, ProcessState::Starting | ProcessState::Alive));
             alive.filter_map(|it| it.identity.clone()).collect()
         };
-        show.change(|picture| picture.alive = Some(alive));
+        show.change(|picture| {
+            picture.alive = Some(alive);
+            picture.deaths = stage.deaths(order_id);
+        });
         if view.changed().await.is_err() {
             return;
         }
@@ -218,6 +240,8 @@ struct Picture {
     is_told: bool,
     /// The workers that run, if there is a stage that knows them.
     alive: Option<Vec<String>>,
+    /// The attempts during which a worker died.
+    deaths: Vec<Death>,
     /// Events of the history that were there when it was opened, and those that were read.
     length: i64,
     read: i64,
@@ -229,6 +253,7 @@ impl Picture {
         *self = Self {
             lines: self.lines.take(),
             alive: self.alive.take(),
+            deaths: std::mem::take(&mut self.deaths),
             length: i64::try_from(length).unwrap_or(i64::MAX),
             ..Self::default()
         };
@@ -340,18 +365,21 @@ impl Picture {
         let own = self.own_status.clone().filter(|_| !was_stopped);
         view.summary.status = own.unwrap_or_else(|| execution.to_owned());
         view.waiting = self.waiting(&view.summary.status);
-        view.summary.percent = Some(self.percent());
+        let status = own_status(&view.summary.status);
+        // An order that ended on its way is not going to be complete.
+        let is_on_its_way =
+            status.is_none_or(|it| it == OrderStatus::Completed || !it.is_end()) && !was_stopped;
+        view.summary.percent = is_on_its_way.then(|| self.percent());
         view.steps = self.steps.values().map(|step| self.step(step)).collect();
         view.ledger = lines.iter().map(Line::from).collect();
-        view.proof = proof(lines, &self.submission);
+        let first = holder(lines).filter(|_| status == Some(OrderStatus::Duplicate));
+        view.proof = proof(lines, first.as_deref().unwrap_or(&self.submission));
+        view.first = first.map(|first| reserved(lines, &first));
         Some(view)
     }
 
     fn waiting(&self, status: &str) -> Option<WaitingView> {
-        let what = match OrderStatus::ALL
-            .into_iter()
-            .find(|it| it.to_string() == status)?
-        {
+        let what = match own_status(status)? {
             OrderStatus::Pausing => "a pause that the order asked for",
             OrderStatus::AwaitingApproval => "approval",
             OrderStatus::AwaitingAddress => "a delivery address",
@@ -388,6 +416,16 @@ impl Picture {
         20 * (before + resupplied) + 20 * shipped / items
     }
 
+    /// Who died last at a step. A worker may have died with the newest attempt only if the step is not over.
+    fn died(&self, step: &StepChange, is_open: bool) -> Option<String> {
+        let of_it = self.deaths.iter().rev().find(|death| {
+            death.submission == self.submission
+                && death.step == step.step
+                && (death.attempt < step.attempts || is_open)
+        });
+        of_it.map(|death| death.worker.clone())
+    }
+
     fn step(&self, step: &StepChange) -> StepView {
         let (state, error) = match &step.state {
             StepState::Running => (StateView::Running, None),
@@ -413,6 +451,7 @@ impl Picture {
             next_attempt_at: step.next_attempt_at.map(rfc3339),
             worker: step.worker.clone(),
             worker_gone: is_open && is_gone.is_some_and(|(alive, worker)| !alive.contains(worker)),
+            died: self.died(step, is_open),
             confirmation: step.answer.confirmation.clone(),
             found: step.answer.found,
             stock: step.answer.stock.map(|stock| StockChange {
@@ -442,6 +481,12 @@ fn status(attributes: Option<&SearchAttributes>) -> Option<String> {
     serde_json::from_slice(&status.data).ok()
 }
 
+/// The order's own status of this name.
+fn own_status(name: &str) -> Option<OrderStatus> {
+    let mut all = OrderStatus::ALL.into_iter();
+    all.find(|it| it.to_string() == name)
+}
+
 fn items(order: &Order) -> Vec<ItemView> {
     let items = merged(&order.items());
     let items = items.into_iter().map(|item| ItemView {
@@ -456,6 +501,26 @@ fn push(texts: &mut Vec<String>, text: &str) {
         texts.remove(0);
     }
     texts.push(shortened(text, MAX_MESSAGE).into_owned());
+}
+
+/// The submission that holds the order's units.
+fn holder(lines: &[Entry]) -> Option<Cow<'_, str>> {
+    let mut newest_first = lines.iter().rev();
+    newest_first
+        .find(|line| line.change == Change::Reserved)?
+        .submission()
+}
+
+/// What a submission reserved.
+fn reserved(lines: &[Entry], submission: &str) -> Vec<ItemView> {
+    let of_it = lines.iter().filter(|line| {
+        line.change == Change::Reserved && line.submission().as_deref() == Some(submission)
+    });
+    let items = of_it.map(|line| ItemView {
+        product_id: line.product_id.clone(),
+        quantity: u32::try_from(line.quantity).unwrap_or_default(),
+    });
+    items.collect()
 }
 
 fn proof(lines: &[Entry], submission: &str) -> Proof {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use starter::unserved::{self, NO_WORKER_AFTER};
+use temporal::{ConnectError, Renewals};
 use temporalio_client::{Client, grpc::WorkflowService, tonic::IntoRequest};
 use temporalio_common::protos::temporal::api::{
     enums::v1::TaskQueueType,
@@ -12,6 +13,7 @@ use temporalio_common::protos::temporal::api::{
 use tokio::time::{sleep, timeout};
 
 use super::source::Source;
+use crate::Site;
 
 /// How often the server is looked for, and looked after.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -19,11 +21,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long it may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_millis(1_500);
 
+/// What the page calls itself at the server.
+const CLIENT_NAME: &str = "order-management-web";
+
 /// Connects, and then says what is missing while somebody looks.
 pub(crate) async fn watch(source: &Source) {
-    let client = loop {
-        match temporal::connect(&source.site.settings, "order-management-web").await {
-            Ok(client) => break client,
+    let (client, renewals) = loop {
+        match connect(&source.site).await {
+            Ok(connected) => break connected,
             Err(error) => {
                 let error = error.to_string();
                 let known = source.reach.borrow().temporal.as_ref() == Some(&error);
@@ -37,8 +42,37 @@ pub(crate) async fn watch(source: &Source) {
             }
         }
     };
-    source.client.send_replace(Some(client.clone()));
+    source.client.send_replace(Some(client));
+    tokio::join!(look(source), renew(source, renewals));
+}
+
+async fn connect(site: &Site) -> Result<(Client, Option<Renewals>), ConnectError> {
+    let Some(args) = &site.renewed_by else {
+        let client = temporal::connect(&site.settings, CLIENT_NAME).await?;
+        return Ok((client, None));
+    };
+    // Only whoever connects once is told why it does not work.
+    let client = temporal::connect(&args.settings()?, CLIENT_NAME).await?;
+    let forever = std::future::pending();
+    let renewals = args.connect_renewably(CLIENT_NAME, None, forever).await?;
+    let client = renewals.as_ref().map_or(client, |it| it.client().clone());
+    Ok((client, renewals))
+}
+
+async fn renew(source: &Source, renewals: Option<Renewals>) {
+    let Some(mut renewals) = renewals else {
+        return;
+    };
     loop {
+        let client = renewals.next().await;
+        source.client.send_replace(Some(client));
+        tracing::info!("certificates or encryption keys were renewed");
+    }
+}
+
+async fn look(source: &Source) {
+    loop {
+        let client = source.connected().await;
         let temporal = temporal::answers(&client, ANSWER_WITHIN).await.err();
         let workers = match temporal {
             None => no_worker(&client, &source.site.task_queue).await,

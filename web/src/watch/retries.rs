@@ -15,7 +15,6 @@ const AT_MOST_EVERY: Duration = Duration::from_millis(250);
 /// Counts them, each order once and one after the other: only its history tells, and reading that costs
 /// the server something.
 pub(crate) async fn watch(source: &Source, listing: &Listing, totals: &watch::Sender<Arc<Totals>>) {
-    let client = source.connected().await;
     let mut changed = listing.subscribe();
     let mut counted = HashSet::new();
     while changed.changed().await.is_ok() {
@@ -23,10 +22,12 @@ pub(crate) async fn watch(source: &Source, listing: &Listing, totals: &watch::Se
         counted.retain(|run| ended.contains(run));
         for run in ended {
             source.somebody_looks().await;
-            if counted.contains(&run) {
+            let stage = source.site.stage.as_ref();
+            if counted.contains(&run) || stage.is_some_and(|it| it.is_compared(&run.0)) {
                 continue;
             }
             sleep(AT_MOST_EVERY).await;
+            let client = source.connected().await;
             // An order whose history cannot be read is counted when the list changes again.
             if let Some(retries) = retries(&client, &run.0, &run.1).await {
                 counted.insert(run);

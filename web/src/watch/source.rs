@@ -18,7 +18,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 pub(crate) struct Source {
     /// What is shown.
     pub site: Site,
-    /// The Temporal server, once it was reached. The connection mends itself.
+    /// The Temporal server, once it was reached. The connection mends itself, and another takes its place when
+    /// the certificate or an encryption key is renewed.
     pub client: watch::Sender<Option<Client>>,
     /// What is missing.
     pub reach: watch::Sender<Reach>,

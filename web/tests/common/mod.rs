@@ -63,6 +63,11 @@ impl Scene {
         self.folder.path().join(name)
     }
 
+    /// Another page on the same inventory, with a server at this address.
+    pub async fn another_web(&self, server: &str, flags: &[&str]) -> Web {
+        Web::start(&self.folder, server, flags).await
+    }
+
     /// A worker without faults, unless `flags` say otherwise.
     pub fn worker(&self, flags: &[&str]) -> Worker {
         Worker::start(&self.folder, &self.server.address(), flags)
