@@ -245,6 +245,7 @@ fn row(step: &StepChange, first: Option<SystemTime>) -> Markup {
     let state = match &step.state {
         StepState::Running => Some("running".to_owned()),
         StepState::Retrying { error } | StepState::Failed { error } => Some(error.clone()),
+        StepState::Skipped => Some("skipped".to_owned()),
         StepState::Completed => None,
     };
     let found = answer

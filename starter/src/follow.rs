@@ -23,7 +23,7 @@ use temporalio_common::{
 use workflows::{OrderResult, ProcessOrder};
 
 use crate::{
-    progress::{Answer, OrderEvent, Progress, StepChange, StockLevels, innermost},
+    progress::{Answer, OrderEvent, Progress, StepChange, StockLevels, innermost, not_needed},
     unserved::{self, NO_WORKER_AFTER},
 };
 
@@ -197,8 +197,13 @@ async fn watch_to_the_end(
             }
         };
         for mut change in changes {
-            if let OrderEvent::Step(step) = &mut change {
+            if let OrderEvent::Step(step) = &mut change
+                && step.payloads.is_some()
+            {
                 step.answer = answer(converter, step).await;
+                if let Some(Preparation::Reserved(reserved)) = preparation(converter, step).await {
+                    progress.reserved(&reserved.items);
+                }
             }
             watch.event(&change);
         }
@@ -262,6 +267,16 @@ async fn answer(converter: &DataConverter, step: &mut StepChange) -> Answer {
         Activity::Release => told::<Released>(converter, payloads).await,
     }
     .unwrap_or_default()
+}
+
+/// What came of a reservation, if this step was one.
+async fn preparation(converter: &DataConverter, step: &StepChange) -> Option<Preparation> {
+    let payloads = step.payloads.as_ref()?;
+    if step.step != Activity::PrepareShipment.name() {
+        return None;
+    }
+    let prepared: Attempted<Preparation> = decode(converter, payloads).await?;
+    Some(prepared.answer)
 }
 
 async fn told<T: InWords + DeserializeOwned + 'static>(
@@ -349,7 +364,7 @@ impl InWords for Delivery {
             quantity, in_stock, ..
         } = *self;
         match quantity {
-            0 => (None, Some(format!("not needed, {in_stock} in stock"))),
+            0 => (None, Some(not_needed(in_stock))),
             _ => (Some(StockLevels::new(in_stock - quantity, in_stock)), None),
         }
     }

@@ -5,6 +5,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use activities::Activity;
+use indicatif::HumanCount;
+use inventory::{MINIMUM_STOCK, Stock};
 use orders::{MAX_MESSAGE, MAX_QUOTE, shortened};
 use serde::{Deserialize, Serialize};
 use temporalio_common::protos::temporal::api::{
@@ -33,6 +36,8 @@ pub enum StepState {
         /// Why.
         error: String,
     },
+    /// Not needed, and so not run.
+    Skipped,
 }
 
 /// A change in one step of an order.
@@ -168,6 +173,9 @@ pub struct Progress {
     steps: HashMap<i64, Step>,
     picked_up: bool,
     begun: usize,
+    /// The shelves on which the reservation left enough, and of which the supplier was not asked since:
+    /// what the supplier's step would be about, and the units in stock.
+    full: Vec<(Option<String>, u32)>,
 }
 
 impl Progress {
@@ -291,6 +299,7 @@ impl Progress {
                 };
                 self.end(event.event_id, state, None, None)
             }
+            Attributes::WorkflowExecutionCompletedEventAttributes(_) => self.skipped(),
             Attributes::WorkflowExecutionSignaledEventAttributes(signal) => {
                 vec![OrderEvent::Asked(signal.signal_name.clone())]
             }
@@ -340,6 +349,38 @@ impl Progress {
         changes
     }
 
+    /// Takes in what the order's reservation left in stock. A history tells of no step that was not
+    /// needed, but the reservation's answer does.
+    pub fn reserved(&mut self, items: &[Stock]) {
+        let several = items.len() > 1;
+        // An earlier version did not name the first product. It had no step that was not needed.
+        let full = items
+            .iter()
+            .filter(|it| it.in_stock >= MINIMUM_STOCK && !it.product.is_empty());
+        self.full = full
+            .map(|it| {
+                let about = several.then(|| format!("product {}", it.product));
+                (about, it.in_stock)
+            })
+            .collect();
+    }
+
+    /// The supplier's steps that an order that completed did without.
+    fn skipped(&mut self) -> Vec<OrderEvent> {
+        let skip = |(about, in_stock)| {
+            self.begun += 1;
+            let supplier = Activity::SupplierOrder.name();
+            let mut step = StepChange::new(supplier, self.begun, StepState::Skipped, 0);
+            step.about = about;
+            step.answer.remark = Some(not_needed(in_stock));
+            OrderEvent::Step(step)
+        };
+        std::mem::take(&mut self.full)
+            .into_iter()
+            .map(skip)
+            .collect()
+    }
+
     /// Whether an activity is under way, so that looking at what is pending can tell something.
     pub fn is_waiting(&self) -> bool {
         let mut steps = self.steps.values();
@@ -353,9 +394,13 @@ impl Progress {
         asked_at: Option<SystemTime>,
     ) -> OrderEvent {
         self.begun += 1;
+        let about = summary(event);
+        if name == Activity::SupplierOrder.name() {
+            self.full.retain(|(of, _)| *of != about);
+        }
         let step = Step {
             name,
-            about: summary(event),
+            about,
             number: self.begun,
             activity_id: match &event.attributes {
                 Some(Attributes::ActivityTaskScheduledEventAttributes(scheduled)) => {
@@ -388,6 +433,11 @@ impl Progress {
             .into_iter()
             .collect()
     }
+}
+
+/// What is said of a supplier's step where so many units are in stock.
+pub fn not_needed(in_stock: u32) -> String {
+    format!("not needed, {} in stock", HumanCount(in_stock.into()))
 }
 
 impl Step {
@@ -530,7 +580,8 @@ mod tests {
         history::v1::{
             ActivityTaskCompletedEventAttributes, ActivityTaskScheduledEventAttributes,
             ActivityTaskStartedEventAttributes, TimerFiredEventAttributes,
-            TimerStartedEventAttributes, WorkflowTaskFailedEventAttributes,
+            TimerStartedEventAttributes, WorkflowExecutionCompletedEventAttributes,
+            WorkflowTaskFailedEventAttributes,
         },
     };
 
@@ -612,6 +663,44 @@ mod tests {
         assert_eq!(step(&done[0]).attempts, 3);
         assert_eq!(step(&done[0]).took_ms, Some(Duration::from_secs(4)));
         assert!(!progress.is_waiting());
+    }
+
+    #[test]
+    fn what_the_supplier_was_not_asked_for_is_a_step_that_was_skipped() {
+        let completed = || {
+            let attributes = WorkflowExecutionCompletedEventAttributes::default();
+            let attributes = Attributes::WorkflowExecutionCompletedEventAttributes(attributes);
+            event(30, 20, attributes)
+        };
+        let left = |product: &str, in_stock| Stock {
+            product: product.to_owned(),
+            quantity: 8,
+            in_stock,
+        };
+        let mut progress = Progress::default();
+        progress.event(&scheduled(5, "PrepareShipment"));
+        progress.reserved(&[left("123456", MINIMUM_STOCK)]);
+        let told = progress.event(&completed());
+        assert_eq!((step(&told[0]).number, told.len()), (2, 1));
+        assert_eq!(step(&told[0]).state, StepState::Skipped);
+        let remark = step(&told[0]).answer.remark.as_deref();
+        assert_eq!(remark, Some("not needed, 5,000 in stock"));
+
+        // An order that asked, as every order of an earlier version did, has no such step.
+        let mut progress = Progress::default();
+        progress.reserved(&[left("123456", MINIMUM_STOCK)]);
+        progress.event(&scheduled(5, "SupplierOrder"));
+        assert_eq!(progress.event(&completed()), []);
+
+        let mut progress = Progress::default();
+        progress.reserved(&[
+            left("1", MINIMUM_STOCK - 1),
+            left("2", 7_992),
+            left("", 7_992),
+        ]);
+        let told = progress.event(&completed());
+        assert_eq!(told.len(), 1);
+        assert_eq!(step(&told[0]).about.as_deref(), Some("product 2"));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::{
     connect::connect,
     follow,
     list::build,
-    progress::{StepChange, StepState, innermost},
+    progress::{StepChange, StepState, innermost, not_needed},
     show::{columns, text},
     unserved,
 };
@@ -91,6 +91,7 @@ fn change(number: usize, step: &StepProgress, at_work: Option<&PendingActivityIn
         (StepStatus::Failed, _) => StepState::Failed {
             error: String::new(),
         },
+        (StepStatus::Skipped, _) => StepState::Skipped,
         (StepStatus::Running, Some(failure)) => StepState::Retrying {
             error: innermost(failure),
         },
@@ -104,6 +105,7 @@ fn change(number: usize, step: &StepProgress, at_work: Option<&PendingActivityIn
         .map(|product| format!("product {product}"));
     change.answer.confirmation = step.confirmation.clone();
     change.answer.found = step.found;
+    change.answer.remark = step.in_stock.map(not_needed);
     change
 }
 

@@ -137,11 +137,13 @@ function updateTile(element, tile) {
   mark(worker, { from: step?.died });
 }
 
-const GLYPHS = { ahead: "○", running: "●", retrying: "↻", orphaned: "‖", done: "✓", failed: "✕", undone: "↶", undoing: "↶" };
+const GLYPHS = { ahead: "○", running: "●", retrying: "↻", orphaned: "‖", done: "✓", failed: "✕", undone: "↶", undoing: "↶", skipped: "–" };
+
+const isOver = ({ state }) => state === "completed" || state === "skipped";
 
 /** Of several parts, the one to look at. */
 function current({ parts }) {
-  const order = ["failed", "retrying", "running", "completed"];
+  const order = ["failed", "retrying", "running", "completed", "skipped"];
   return parts.toSorted((a, b) => order.indexOf(a.state) - order.indexOf(b.state))[0];
 }
 
@@ -149,6 +151,7 @@ function tileKind({ undoing }, step) {
   if (undoing) return undoing.state === "completed" ? "undone" : "undoing";
   if (!step) return "ahead";
   if (step.state === "completed") return "done";
+  if (step.state === "skipped") return "skipped";
   if (step.state === "failed") return "failed";
   if (step.workerGone) return "orphaned";
   return step.state === "retrying" ? "retrying" : "running";
@@ -164,9 +167,10 @@ function stateText({ undone, undoing, parts }, step, kind) {
   if (kind === "undone") return undone;
   if (kind === "undoing") return `undoing, attempt ${Math.max(1, undoing.attempts)}`;
   if (kind === "ahead") return "";
-  const several = parts.length > 1 ? `${parts.filter((it) => it.state === "completed").length} of ${parts.length} · ` : "";
+  const several = parts.length > 1 ? `${parts.filter(isOver).length} of ${parts.length} · ` : "";
   if (kind === "orphaned") return "remembered by the server";
   if (kind === "failed") return "failed for good";
+  if (kind === "skipped") return "skipped";
   if (kind === "done") {
     const attempts = step.attempts > 1 ? `attempt ${step.attempts}` : "";
     return several + (attempts || (step.tookMs !== undefined ? took(step.tookMs) : ""));
@@ -192,7 +196,7 @@ function detailText(tile, step, kind) {
   if (kind === "done" && step.found) {
     return [`found, not ${EFFECTS[tile.step] ?? "done"} again`, "found"];
   }
-  if (kind === "done") return [step.confirmation ?? step.remark ?? stockText(step.stock), "plain"];
+  if (kind === "done" || kind === "skipped") return [step.confirmation ?? step.remark ?? stockText(step.stock), "plain"];
   if (kind === "orphaned") return [alreadyText(step), "plain"];
   return [step.error ?? "", "error"];
 }

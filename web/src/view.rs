@@ -159,6 +159,8 @@ pub enum StateView {
     Completed,
     /// Failed for good.
     Failed,
+    /// Not needed, and so not run.
+    Skipped,
 }
 
 /// Units in stock before and after a step.

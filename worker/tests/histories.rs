@@ -18,7 +18,7 @@ use temporalio_client::{
 use workflows::{OrderStatus, ProcessOrder};
 
 /// The folder below `workflows/tests/histories/`.
-const VERSION: &str = "with-own-inputs";
+const VERSION: &str = "supplier-when-low";
 
 async fn keep(handle: &OrderHandle, name: &str) {
     let history = handle.fetch_history(WorkflowFetchHistoryOptions::default());

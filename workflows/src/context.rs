@@ -176,6 +176,17 @@ impl OrderRun {
         ended.map_err(|error| self.go_on().err().unwrap_or_else(|| error.into()))
     }
 
+    /// Records that a step is not needed, because so many units are in stock. Returns their number.
+    pub(crate) fn skip(&self, step: Step, in_stock: u32) -> u32 {
+        let Step {
+            activity, product, ..
+        } = step;
+        self.ctx.state_mut(|workflow| {
+            workflow.progress.skip(activity, product, in_stock);
+        });
+        in_stock
+    }
+
     /// Waits this long. The timer runs on the server, even while no worker does.
     pub(crate) async fn sleep(&self, time: Duration, summary: &str) -> Result<(), Stopped> {
         self.go_on()?;

@@ -16,3 +16,8 @@ pub const UNDO: &str = "undo-what-was-done";
 /// Without this patch there were no limits. Only where a limit is broken is the patch asked for, so
 /// that the history of every other order stays free of its mark.
 pub const LIMITS: &str = "limits";
+
+/// An order leaves the supplier alone where its reservation left enough in stock. Without this patch,
+/// the supplier was asked for every item. An order that left too little of all its items asks for the
+/// supplier either way, so its history stays free of the mark.
+pub const SUPPLIER_WHEN_LOW: &str = "supplier-when-low";

@@ -6,7 +6,6 @@
 
 use std::error::Error;
 
-use activities::Preparation;
 use futures::FutureExt;
 use orders::{Order, limits::MAX_REASON, quoted, shortened};
 use temporalio_macros::{workflow, workflow_methods};
@@ -21,6 +20,7 @@ use crate::{
     patches,
     requests::{AddressChange, Decision, Refused, Requests, check_reason},
     status::{OrderProgress, OrderStatus},
+    steps::Prepared,
     stopped::Stopped,
 };
 
@@ -33,13 +33,16 @@ async fn process(order: &OrderRun) -> Result<OrderResult, Stopped> {
     if let Some(reason) = order.approval().await? {
         return Ok(OrderResult::rejected(order_id, &reason));
     }
-    if let Preparation::Duplicate { placed_at } = order.prepare_shipment().await? {
-        return Ok(OrderResult::duplicate(order_id, &placed_at));
-    }
+    let reserved = match order.prepare_shipment().await? {
+        Prepared::Reserved(items) => items,
+        Prepared::Duplicate { placed_at } => {
+            return Ok(OrderResult::duplicate(order_id, &placed_at));
+        }
+    };
     let charge = order.charge().await?;
     order.another_address().await?;
     let shipped = order.ship().await?;
-    let shipments = order.supplier_order(shipped).await?;
+    let shipments = order.supplier_order(&reserved, shipped).await?;
 
     let address = order.ctx.state(ProcessOrder::address);
     Ok(OrderResult::managed(order_id, charge, shipments, address))

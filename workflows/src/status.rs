@@ -106,6 +106,8 @@ pub enum StepStatus {
     Done,
     /// Given up.
     Failed,
+    /// Not needed, and so not run.
+    Skipped,
 }
 
 /// One step of an order.
@@ -129,6 +131,9 @@ pub struct StepProgress {
     /// answer was lost.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub found: bool,
+    /// The units in stock that made the step needless, if it was skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_stock: Option<u32>,
 }
 
 /// What an order waits for, and until when.
@@ -208,6 +213,7 @@ impl OrderProgress {
             attempts: 0,
             confirmation: None,
             found: false,
+            in_stock: None,
         });
         self.steps.len() - 1
     }
@@ -226,6 +232,14 @@ impl OrderProgress {
     /// Records that the step at index `place` was given up.
     pub(crate) fn failed(&mut self, place: usize) {
         self.steps[place].status = StepStatus::Failed;
+    }
+
+    /// Records that a step is not needed, because so many units are in stock.
+    pub(crate) fn skip(&mut self, step: Activity, product: Option<String>, in_stock: u32) {
+        let place = self.begin(step, product);
+        self.steps[place].status = StepStatus::Skipped;
+        self.steps[place].in_stock = Some(in_stock);
+        self.percent = self.percent.max(self.behind());
     }
 
     /// The status in a sentence, which the Web UI shows as the workflow's current details.
@@ -256,7 +270,8 @@ impl OrderProgress {
     /// A delivery from before the order shipped does not count.
     fn is_resupplied(&self) -> bool {
         let mut after = self.steps.iter().skip_while(|it| it.step != Activity::Ship);
-        after.any(|it| it.step == Activity::SupplierOrder && it.status == StepStatus::Done)
+        let over = [StepStatus::Done, StepStatus::Skipped];
+        after.any(|it| it.step == Activity::SupplierOrder && over.contains(&it.status))
     }
 
     fn done_of(&self, step: Activity) -> u32 {
@@ -363,6 +378,22 @@ mod tests {
         }
         assert_eq!(seen, [20, 20, 40, 60, 70, 80, 100]);
         assert!(progress.has_shipped());
+    }
+
+    #[test]
+    fn a_step_that_is_not_needed_counts_as_done() {
+        let mut progress = OrderProgress::new("order-1", 1, None);
+        for step in Activity::ALL.into_iter().take(4) {
+            let place = progress.begin(step, None);
+            progress.done(place, &None);
+        }
+        assert_eq!(progress.percent, 80);
+        progress.skip(Activity::SupplierOrder, None, 7_992);
+        assert_eq!(progress.percent, 100);
+        assert_eq!(
+            serde_json::to_string(&progress.steps[4]).unwrap(),
+            r#"{"step":"SupplierOrder","status":"skipped","attempts":0,"inStock":7992}"#
+        );
     }
 
     #[test]

@@ -1,17 +1,18 @@
 //! The steps of an order, as its process names them.
 
 use activities::{
-    Activity, Attempted, OrderActivities, Payment, Preparation, Reserving, Restocking, Shipping,
+    Activity, Attempted, OrderActivities, Payment, Preparation, Reserved, Reserving, Restocking,
+    Shipping,
 };
-use inventory::{Confirmation, Stock};
+use inventory::{Confirmation, MINIMUM_STOCK, Stock};
 use orders::{Item, ShipBy};
 use temporalio_sdk::{ChildWorkflowOptions, workflows::join_all};
 
 use crate::{
     ProcessOrder,
-    context::{OrderRun, Undo},
+    context::{OrderRun, Step, Undo},
     outcome::Shipment,
-    policies,
+    patches, policies,
     ship_item::ShipItem,
     status::OrderStatus,
     stopped::Stopped,
@@ -24,6 +25,17 @@ const AFTER_SHIPMENT: u32 = 0;
 /// The longest workflow ID that a Temporal server accepts by default, in bytes
 /// (`limit.maxIDLength`).
 const MAX_WORKFLOW_ID: usize = 1_000;
+
+/// How the reservation of an order's stock ended.
+pub(crate) enum Prepared {
+    /// Everything is set aside: what was taken of each product, and what that left in stock.
+    Reserved(Vec<Stock>),
+    /// An order of this ID was placed before.
+    Duplicate {
+        /// When it was placed, RFC 3339.
+        placed_at: String,
+    },
+}
 
 impl OrderRun {
     pub(crate) async fn check_fraud(&self) -> Result<(), Stopped> {
@@ -42,7 +54,7 @@ impl OrderRun {
 
     /// Reserves the stock of the whole order. If it is short, the supplier comes first; and as
     /// another order may take what was delivered, as often as it takes.
-    pub(crate) async fn prepare_shipment(&self) -> Result<Preparation, Stopped> {
+    pub(crate) async fn prepare_shipment(&self) -> Result<Prepared, Stopped> {
         self.enter(OrderStatus::PreparingShipment);
         let mut round = AFTER_SHIPMENT + 1;
         if self.has_several_items() {
@@ -55,11 +67,16 @@ impl OrderRun {
             let prepared = self
                 .run(Activity::PrepareShipment, prepare, self.reserving())
                 .await?;
-            let Preparation::OutOfStock {
-                product, needed, ..
-            } = prepared.answer
-            else {
-                return Ok(prepared.answer);
+            let (product, needed) = match prepared.answer {
+                Preparation::Reserved(Reserved { items, .. }) => {
+                    return Ok(Prepared::Reserved(items));
+                }
+                Preparation::Duplicate { placed_at } => {
+                    return Ok(Prepared::Duplicate { placed_at });
+                }
+                Preparation::OutOfStock {
+                    product, needed, ..
+                } => (product, needed),
             };
             if round > AFTER_SHIPMENT + 1 {
                 self.sleep(policies::OUT_OF_STOCK_PAUSE, "waiting for stock")
@@ -145,19 +162,31 @@ impl OrderRun {
         Ok(child.result().await?)
     }
 
-    /// Fills the shelves where stock fell below the minimum. Returns what was shipped, with the
-    /// units in stock.
+    /// Fills the shelves on which the order's reservation left less than the minimum. Returns what was
+    /// shipped, with the units in stock.
     pub(crate) async fn supplier_order(
         &self,
+        reserved: &[Stock],
         confirmations: Vec<Confirmation>,
     ) -> Result<Vec<Shipment>, Stopped> {
-        self.enter(OrderStatus::Resupplying);
+        let is_enough = |it: &Stock| it.in_stock >= MINIMUM_STOCK;
+        let skips = reserved.iter().any(is_enough) && self.ctx.patched(patches::SUPPLIER_WHEN_LOW);
+        let skipped = |it: &Stock| skips && is_enough(it);
+        if !reserved.iter().all(skipped) {
+            self.enter(OrderStatus::Resupplying);
+        }
         let items = self.order.items();
-        let levels = join_all(
-            items
-                .iter()
-                .map(|item| Box::pin(self.restock(AFTER_SHIPMENT, 0, item.product.clone()))),
-        );
+        // What was reserved is told in the order of the items. In the answers of earlier versions, the
+        // first has no name.
+        let levels = join_all(items.iter().zip(reserved).map(|(item, left)| {
+            Box::pin(async {
+                if skipped(left) {
+                    let step = self.supplier_step(&item.product);
+                    return Ok(self.skip(step, left.in_stock));
+                }
+                self.restock(AFTER_SHIPMENT, 0, item.product.clone()).await
+            })
+        }));
         let levels = levels.await.into_iter().collect::<Result<Vec<_>, _>>()?;
         let shipped = items.into_iter().zip(confirmations).zip(levels);
         let shipped = shipped.map(|((item, confirmation), in_stock)| Shipment {
@@ -171,8 +200,7 @@ impl OrderRun {
 
     /// Asks the supplier for a product. Returns the units in stock afterwards.
     async fn restock(&self, round: u32, needed: u32, product: String) -> Result<u32, Stopped> {
-        let summary = format!("product {product}");
-        let step = self.step_about(Activity::SupplierOrder, &product, summary);
+        let step = self.supplier_step(&product);
         let restocking = Restocking {
             placement: self.placement(),
             product,
@@ -182,6 +210,11 @@ impl OrderRun {
         let order = OrderActivities::supplier_order;
         let delivered = self.run(step, order, restocking).await?;
         Ok(delivered.answer.in_stock)
+    }
+
+    fn supplier_step(&self, product: &str) -> Step {
+        let summary = format!("product {product}");
+        self.step_about(Activity::SupplierOrder, product, summary)
     }
 
     fn payment(&self) -> Payment {

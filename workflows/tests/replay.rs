@@ -87,9 +87,16 @@ async fn every_order_of_every_version_goes_on_with_the_code_as_it_is() {
             panic!("{}: {error}", path.display());
         }
     }
-    // Both sides of the patch are among them: an order that was refused, before it and since.
-    assert!(of(&results, "before-undo/unknown-product.json").is_none());
-    assert!(of(&results, "with-undo/unknown-product.json").is_none());
+    // Both sides of each patch are among them: an order that was refused, and one that left enough in
+    // stock.
+    for name in [
+        "before-undo/unknown-product.json",
+        "with-undo/unknown-product.json",
+        "with-own-inputs/enough-left.json",
+        "supplier-when-low/enough-left.json",
+    ] {
+        assert!(of(&results, name).is_none());
+    }
 }
 
 fn payment(order: Order, submission: &str) -> Payment {
@@ -158,21 +165,27 @@ async fn code_that_asks_for_other_things_is_caught() {
     }
 }
 
-/// A history of an order that was refused before orders were undone, with the mark of one since:
-/// what the patch is there for.
+/// Each of these histories has a patch's mark. Without it, the order is taken for one from before the
+/// patch, which undid nothing, or asked the supplier every time.
 #[tokio::test]
 async fn the_patch_is_what_keeps_the_two_sides_apart() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/histories/with-undo/unknown-product.json");
-    let text = fs::read_to_string(path).unwrap();
-    assert!(text.contains(workflows::patches::UNDO) || text.contains("core_patch"));
-    let unmarked = without_marker(&text);
-    // Without its mark it is taken for an order from before, which undid nothing.
-    let outcomes = replay::<ProcessOrder>(&[events(unmarked.as_bytes()).await]).await;
-    assert!(matches!(
-        outcomes[..],
-        [Some(WorkflowReplayFailure::Nondeterminism { .. })]
-    ));
+    for name in [
+        "with-undo/unknown-product.json",
+        "supplier-when-low/enough-left.json",
+    ] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories");
+        let text = fs::read_to_string(folder.join(name)).unwrap();
+        assert!(text.contains("core_patch"), "{name}");
+        let unmarked = without_marker(&text);
+        let outcomes = replay::<ProcessOrder>(&[events(unmarked.as_bytes()).await]).await;
+        assert!(
+            matches!(
+                outcomes[..],
+                [Some(WorkflowReplayFailure::Nondeterminism { .. })]
+            ),
+            "{name}"
+        );
+    }
 }
 
 /// The history with the patch's marker made that of another patch.

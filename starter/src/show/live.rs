@@ -95,7 +95,7 @@ impl Watch for Live {
             }
             return;
         };
-        if matches!(step.state, StepState::Completed | StepState::Failed { .. }) {
+        if !matches!(step.state, StepState::Running | StepState::Retrying { .. }) {
             if let Some(line) = self.running.remove(&step.number) {
                 line.finish_and_clear();
             }

@@ -100,6 +100,7 @@ pub(super) fn step_columns(step: &StepChange, took: &str) -> String {
         StepState::Retrying { .. } => (WAITING, "retrying"),
         StepState::Completed => (GOOD, "done"),
         StepState::Failed { .. } => (BAD, "failed"),
+        StepState::Skipped => (PLAIN, "skipped"),
     };
     let attempt = match step.attempts {
         0 => String::new(),
@@ -118,7 +119,7 @@ pub(super) fn detail(step: &StepChange) -> String {
     let detail = match &step.state {
         StepState::Running => None,
         StepState::Retrying { error } | StepState::Failed { error } => Some(error.clone()),
-        StepState::Completed => Some(said(step)),
+        StepState::Completed | StepState::Skipped => Some(said(step)),
     };
     let detail = detail.filter(|detail| !detail.is_empty());
     let parts: Vec<_> = [step.about.clone(), detail].into_iter().flatten().collect();

@@ -432,6 +432,7 @@ impl Picture {
             StepState::Retrying { error } => (StateView::Retrying, Some(error.clone())),
             StepState::Completed => (StateView::Completed, None),
             StepState::Failed { error } => (StateView::Failed, Some(error.clone())),
+            StepState::Skipped => (StateView::Skipped, None),
         };
         let is_open = matches!(state, StateView::Running | StateView::Retrying);
         let is_gone = self.alive.as_ref().zip(step.worker.as_ref());
