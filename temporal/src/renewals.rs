@@ -30,6 +30,15 @@ pub struct Renewals {
     files: Files,
 }
 
+/// Why [`Renewals::next`] connected anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Certificates or encryption keys changed.
+    Renewed,
+    /// The caller asked for it.
+    Asked,
+}
+
 impl ConnectArgs {
     /// Keeps trying to connect until it succeeds, or until `stop` resolves, which gives `None`. For
     /// a program that runs for a long time: flags, environment and files are read again while it
@@ -96,27 +105,34 @@ impl Renewals {
         self.settings.address()
     }
 
-    /// Waits until certificates or encryption keys change, and returns a client that is connected
-    /// with the new ones. The previous client keeps its connection for as long as the server allows.
+    /// Waits until certificates or encryption keys change, or until `asked` resolves, and returns a
+    /// client that is connected anew, with the reason. The previous client keeps its connection for as
+    /// long as the server allows.
     ///
     /// A new API key is given to the existing client. Files that cannot be read and credentials that
     /// the server rejects are logged once as a warning, and tried again.
     ///
     /// The future may be dropped and `next` called again at any time.
-    pub async fn next(&mut self) -> Client {
+    pub async fn next(&mut self, asked: impl AsyncFn()) -> (Client, Reason) {
         loop {
-            let found = self.files.changed(&self.settings).await;
+            let (found, reason) = tokio::select! {
+                found = self.files.changed(&self.settings) => (found, Reason::Renewed),
+                () = asked() => (self.settings.clone(), Reason::Asked),
+            };
             match connect(&found, &self.client_name).await {
-                Err(error) => self.files.complain(&error.to_string()),
+                Err(error) => {
+                    self.files.complain(&error.to_string());
+                    sleep(LOOK_EVERY).await;
+                }
                 Ok(client) => {
                     let old = mem::replace(&mut self.settings, found);
-                    if self.settings.is_same_material(&old) {
+                    if reason == Reason::Renewed && self.settings.is_same_material(&old) {
                         let key = self.settings.options.api_key.clone();
                         self.client.connection().set_api_key(key);
                         info!("the API key was renewed");
                     } else {
                         self.client = client;
-                        return self.client.clone();
+                        return (self.client.clone(), reason);
                     }
                 }
             }

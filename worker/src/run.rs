@@ -12,6 +12,7 @@ use futures::{FutureExt, future::LocalBoxFuture};
 use inventory::Inventory;
 use temporal::{
     Renewals,
+    renewals::Reason,
     telemetry::{Metrics, Traces, replay},
 };
 use temporalio_client::Client;
@@ -27,7 +28,7 @@ use crate::{
     order_events,
     order_metrics::OrderMetrics,
     outages,
-    shifts::{Shift, Shifts},
+    shifts::{Shift, Shifts, Tally},
 };
 
 /// How long an order that this worker knew may wait for it before another worker gets it. It is
@@ -47,6 +48,9 @@ pub const CLIENT_NAME: &str = "order-management-worker";
 
 /// What the log says when the worker takes orders.
 pub const READY: &str = "worker ready";
+
+/// What the log says when a fresh worker takes over within the process.
+pub const FRESH: &str = "a fresh worker takes over in this process";
 
 /// Runs a worker until Ctrl-C or SIGTERM. It then takes no new tasks and finishes the
 /// running ones, within the shutdown limit. A second signal ends it at once.
@@ -141,14 +145,16 @@ async fn run_until(stop: &mut Stop, args: &Args, register: Register) -> anyhow::
     }
     let figures = OrderMetrics::new(&metrics);
     let runtime = metrics.runtime()?;
-    let mut shifts = Shifts::default();
     let shift = |client: Client| {
         health.connected(client.clone());
+        let tally = Tally::up_to(args.tuning.shift);
         let inventory = inventory.clone();
-        let worker = build(&runtime, client, inventory, &figures, args, register)?;
-        Ok(Shift::of(worker))
+        let worker = build(
+            &runtime, client, inventory, &figures, &tally, args, register,
+        )?;
+        Ok(Shift::of(worker, tally))
     };
-    shifts.begin(shift(renewals.client().clone())?);
+    let shifts = Shifts::begun_by(shift(renewals.client().clone())?);
     if metrics.address().is_some() {
         let (figures, inventory) = (figures.clone(), inventory.clone());
         tokio::spawn(async move { figures.follow_stock(inventory).await });
@@ -179,6 +185,7 @@ pub(crate) async fn until_stopped(
     stopping: impl FnOnce(),
 ) -> anyhow::Result<Ended> {
     loop {
+        let tally = shifts.tally();
         tokio::select! {
             ended = shifts.ended() => {
                 let Err(error) = ended else { break };
@@ -194,9 +201,12 @@ pub(crate) async fn until_stopped(
                 shifts.begin(shift(client)?);
                 tracing::info!("the worker accepts orders again");
             }
-            client = renewals.next() => {
+            (client, reason) = renewals.next(async || tally.is_full().await) => {
                 shifts.begin(shift(client)?);
-                tracing::info!("certificates or encryption keys were renewed");
+                match reason {
+                    Reason::Renewed => tracing::info!("certificates or encryption keys were renewed"),
+                    Reason::Asked => tracing::info!("{FRESH}"),
+                }
             }
             () = stop.asked() => {
                 tracing::info!("stopping: running tasks finish first; press Ctrl-C again to stop immediately");
@@ -276,6 +286,7 @@ fn build(
     client: Client,
     inventory: Inventory,
     figures: &OrderMetrics,
+    tally: &Tally,
     args: &Args,
     register: Register,
 ) -> anyhow::Result<Worker> {
@@ -299,6 +310,7 @@ fn build(
     args.tuning.apply(&mut options);
     args.version.apply(&mut options);
     observe(&mut options, figures);
+    tally.watch(&mut options);
     Ok(Worker::new(runtime, client, options)?)
 }
 

@@ -1,28 +1,46 @@
 //! One worker takes over from another within the process.
 //!
 //! A connection keeps the certificate it was made with, and the SDK's worker its connection. So a
-//! new certificate gets a worker of its own, which takes tasks from then on, while the one before
-//! it ends what it has under way.
+//! new certificate gets a worker of its own. So do the orders after so many activities, because the
+//! SDK's worker keeps something of each activity it ever ran.
+//!
+//! The new worker takes tasks before the one before it stops, so there is no moment in which nobody
+//! does. The one before then ends what it has under way. A task that the server offers to it all the
+//! same waits for the sticky queue's timeout.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use anyhow::Context;
-use futures::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
+use futures::{
+    FutureExt, StreamExt,
+    future::{Fuse, LocalBoxFuture},
+    stream::FuturesUnordered,
+};
 use temporal::nexus::NexusServer;
-use temporalio_sdk::Worker;
+use temporalio_sdk::{
+    Worker, WorkerOptions,
+    interceptors::{ActivityInboundInterceptor, ExecuteActivityInput, ExecuteActivityOutput, Next},
+};
+use tokio::{sync::watch, time::timeout};
+
+/// How long two workers take tasks at most. A new worker polls well within this time. It may have
+/// nothing to do for longer.
+const OVERLAP: Duration = Duration::from_secs(1);
 
 /// A worker, with whatever takes tasks beside it.
 pub(crate) struct Shift {
     run: LocalBoxFuture<'static, anyhow::Result<()>>,
     shut_down: Box<dyn Fn()>,
+    tally: Tally,
 }
 
 impl Shift {
-    /// A worker alone.
-    pub(crate) fn of(mut worker: Worker) -> Self {
+    /// A worker alone, with the tally of its activities.
+    pub(crate) fn of(mut worker: Worker, tally: Tally) -> Self {
         Self {
             shut_down: Box::new(worker.shutdown_handle()),
             run: async move { Ok(worker.run().await?) }.boxed_local(),
+            tally,
         }
     }
 
@@ -30,7 +48,11 @@ impl Shift {
     pub(crate) fn and(self, nexus: NexusServer) -> Self {
         let nexus = Rc::new(nexus);
         let (serving, stopping) = (nexus.clone(), nexus);
-        let Self { run, shut_down } = self;
+        let Self {
+            run,
+            shut_down,
+            tally,
+        } = self;
         Self {
             shut_down: Box::new(move || {
                 shut_down();
@@ -41,34 +63,74 @@ impl Shift {
                 futures::try_join!(run, served).map(|((), ())| ())
             }
             .boxed_local(),
+            tally,
         }
     }
 }
 
-/// The workers of this process: the one that takes tasks, and those that end what they have.
-#[derive(Default)]
+/// The workers of this process: those that take tasks, and those that end what they have.
 pub(crate) struct Shifts {
     running: FuturesUnordered<LocalBoxFuture<'static, (usize, anyhow::Result<()>)>>,
     begun: usize,
-    shut_down: Option<Box<dyn Fn()>>,
+    /// Stops each worker that takes tasks; the newest comes last.
+    shut_down: Vec<Box<dyn Fn()>>,
+    /// That of the newest worker.
+    tally: Tally,
+    taken_over: Fuse<LocalBoxFuture<'static, ()>>,
 }
 
 impl Shifts {
-    /// Has `shift` take tasks from now on, and no other.
+    /// Has `shift` take tasks.
+    pub(crate) fn begun_by(shift: Shift) -> Self {
+        let mut shifts = Self {
+            running: FuturesUnordered::new(),
+            begun: 0,
+            shut_down: Vec::new(),
+            tally: shift.tally.clone(),
+            taken_over: Fuse::terminated(),
+        };
+        shifts.begin(shift);
+        shifts
+    }
+
+    /// Has `shift` take tasks from now on. The one before it stops when this one has begun an
+    /// activity, or had time to.
     pub(crate) fn begin(&mut self, shift: Shift) {
-        self.stop();
-        self.shut_down = Some(shift.shut_down);
+        self.relieve();
+        let Shift {
+            run,
+            shut_down,
+            tally,
+        } = shift;
+        self.shut_down.push(shut_down);
         self.begun += 1;
         let number = self.begun;
-        let run = shift.run.map(move |ended| (number, ended));
-        self.running.push(run.boxed_local());
+        self.running
+            .push(run.map(move |ended| (number, ended)).boxed_local());
+        self.tally = tally.clone();
+        let taken_over = async move {
+            let _ = timeout(OVERLAP, tally.reaches(1)).await;
+        };
+        self.taken_over = taken_over.boxed_local().fuse();
+    }
+
+    /// The tally of the newest worker.
+    pub(crate) fn tally(&self) -> Tally {
+        self.tally.clone()
     }
 
     /// Has nobody take tasks any more.
     pub(crate) fn stop(&mut self) {
-        if let Some(shut_down) = self.shut_down.take() {
+        for shut_down in self.shut_down.drain(..) {
             shut_down();
         }
+    }
+
+    /// Has only the newest worker take tasks.
+    fn relieve(&mut self) {
+        let newest = self.shut_down.pop();
+        self.stop();
+        self.shut_down.extend(newest);
     }
 
     /// Runs the workers until all have ended, which they do when they are stopped. May be dropped
@@ -77,16 +139,71 @@ impl Shifts {
     /// # Errors
     /// Returns an error if the newest worker failed: nobody takes tasks then.
     pub(crate) async fn ended(&mut self) -> anyhow::Result<()> {
-        while let Some((number, ended)) = self.running.next().await {
+        loop {
+            let ended = tokio::select! {
+                ended = self.running.next() => ended,
+                () = &mut self.taken_over => {
+                    self.relieve();
+                    continue;
+                }
+            };
             match ended {
-                Ok(()) => tracing::debug!(number, "a worker of this process has ended"),
-                Err(error) if number == self.begun => {
+                None => return Ok(()),
+                Some((number, Ok(()))) => {
+                    tracing::debug!(number, "a worker of this process has ended");
+                }
+                Some((number, Err(error))) if number == self.begun => {
                     return Err(error).context("the worker ended early");
                 }
                 // Its connection may be gone, and the next worker does again what it left undone.
-                Err(error) => tracing::warn!(%error, "the worker before this one ended early"),
+                Some((_, Err(error))) => {
+                    tracing::warn!(%error, "the worker before this one ended early");
+                }
             }
         }
-        Ok(())
+    }
+}
+
+/// Counts the activities that one of the SDK's workers has begun. All clones count together.
+#[derive(Clone)]
+pub(crate) struct Tally {
+    begun: watch::Sender<u64>,
+    length: u64,
+}
+
+impl Tally {
+    /// For a shift of so many activities.
+    pub(crate) fn up_to(length: u64) -> Self {
+        Self {
+            begun: watch::Sender::new(0),
+            length,
+        }
+    }
+
+    /// Makes a worker count.
+    pub(crate) fn watch(&self, options: &mut WorkerOptions) {
+        options.activity_inbound_interceptor(self.clone());
+    }
+
+    /// Waits until the shift is over.
+    pub(crate) async fn is_full(&self) {
+        self.reaches(self.length).await;
+    }
+
+    async fn reaches(&self, activities: u64) {
+        let mut counted = self.begun.subscribe();
+        // `self` keeps the sender, so the channel stays open.
+        let _ = counted.wait_for(|begun| *begun >= activities).await;
+    }
+}
+
+impl ActivityInboundInterceptor for Tally {
+    fn execute_activity<'a>(
+        &'a self,
+        input: ExecuteActivityInput,
+        next: Next<'a, ExecuteActivityInput, ExecuteActivityOutput<'a>>,
+    ) -> ExecuteActivityOutput<'a> {
+        self.begun.send_modify(|begun| *begun += 1);
+        Box::pin(next.run(input))
     }
 }

@@ -23,7 +23,7 @@ use workflows::{
 use crate::{
     args::ShippingServiceArgs,
     run::{Ended, HEARTBEAT_INTERVAL, STICKY_TIMEOUT, Stop, until_stopped, usable},
-    shifts::{Shift, Shifts},
+    shifts::{Shift, Shifts, Tally},
 };
 
 /// What the service is called on the server.
@@ -62,10 +62,9 @@ async fn run_until(stop: &mut Stop, args: &ShippingServiceArgs) -> anyhow::Resul
     let shift = |client: Client| {
         let nexus = NexusServer::new(&client, &args.task_queue, service())?;
         let worker = worker(&runtime, client, inventory.clone(), args)?;
-        Ok(Shift::of(worker).and(nexus))
+        Ok(Shift::of(worker, Tally::up_to(u64::MAX)).and(nexus))
     };
-    let mut shifts = Shifts::default();
-    shifts.begin(shift(renewals.client().clone())?);
+    let shifts = Shifts::begun_by(shift(renewals.client().clone())?);
     tracing::info!(
         pid = std::process::id(),
         server = renewals.address(),

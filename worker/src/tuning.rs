@@ -1,13 +1,16 @@
 //! How much a worker takes on at once.
 
-use std::ops::RangeInclusive;
+use std::{fmt, ops::RangeInclusive};
 
 use clap::Args;
 use temporalio_sdk::{
     WorkerOptions,
     runtime::{
         PollerBehavior,
-        worker_tuner::{FixedSizeSlotSupplier, TunerHolder},
+        worker_tuner::{
+            FixedSizeSlotSupplier, ResourceBasedSlotOptions, ResourceBasedSlotsForType,
+            ResourceBasedTunerOptions, SlotSupplier, TunerHolder,
+        },
     },
 };
 
@@ -18,6 +21,34 @@ const MOST_SLOTS: usize = 10_000;
 /// The most polls: each is an open request.
 const MOST_POLLERS: usize = 500;
 
+/// What a worker says that finds a number by itself.
+const AUTO: &str = "auto";
+/// The share of the machine's memory and processors in use up to which slots are added.
+const TARGET_MEMORY: f64 = 0.8;
+const TARGET_CPU: f64 = 0.9;
+/// Pollers that scale themselves: how many there are at first, and at most.
+const FIRST_POLLERS: usize = 5;
+const MOST_SCALED_POLLERS: usize = 100;
+
+/// A number, or one that the worker finds by itself while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// This number.
+    Fixed(usize),
+    /// As many as pay: slots by the machine's free memory and processors, pollers by what the server
+    /// says is waiting.
+    Auto,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(number) => number.fmt(f),
+            Self::Auto => f.write_str(AUTO),
+        }
+    }
+}
+
 /// Slots and pollers. The defaults suit a laptop: enough for some 50 orders at a time, and small
 /// beside what else runs there.
 #[derive(Args, Clone, Debug)]
@@ -27,42 +58,71 @@ pub struct TuningArgs {
     /// their history. 0 keeps none; at most 100000
     #[arg(long, env = "MAX_CACHED_WORKFLOWS", value_name = "NUMBER", default_value_t = 500, value_parser = cached)]
     pub max_cached_workflows: usize,
-    /// How many workflow tasks to work on at the same time, from 2 to 10000
-    #[arg(long, env = "MAX_WORKFLOW_TASKS", value_name = "NUMBER", default_value_t = 50, value_parser = workflow_slots)]
-    pub max_workflow_tasks: usize,
-    /// How many activities to run at the same time, from 1 to 10000
-    #[arg(long, env = "MAX_ACTIVITIES", value_name = "NUMBER", default_value_t = 50, value_parser = activity_slots)]
-    pub max_activities: usize,
-    /// How many polls for workflow tasks to have open, from 2 to 500
-    #[arg(long, env = "WORKFLOW_POLLERS", value_name = "NUMBER", default_value_t = 5, value_parser = workflow_pollers)]
-    pub workflow_pollers: usize,
-    /// How many polls for activities to have open, from 1 to 500
-    #[arg(long, env = "ACTIVITY_POLLERS", value_name = "NUMBER", default_value_t = 5, value_parser = activity_pollers)]
-    pub activity_pollers: usize,
+    /// How many workflow tasks to work on at the same time: from 2 to 10000, or `auto` for as many as
+    /// memory and processors allow
+    #[arg(long, env = "MAX_WORKFLOW_TASKS", value_name = "NUMBER", default_value_t = Limit::Fixed(50), value_parser = workflow_slots)]
+    pub max_workflow_tasks: Limit,
+    /// How many activities to run at the same time: from 1 to 10000, or `auto` for as many as memory
+    /// and processors allow
+    #[arg(long, env = "MAX_ACTIVITIES", value_name = "NUMBER", default_value_t = Limit::Fixed(50), value_parser = activity_slots)]
+    pub max_activities: Limit,
+    /// How many polls for workflow tasks to have open: from 2 to 500, or `auto` for as many as the
+    /// server has tasks for
+    #[arg(long, env = "WORKFLOW_POLLERS", value_name = "NUMBER", default_value_t = Limit::Fixed(5), value_parser = workflow_pollers)]
+    pub workflow_pollers: Limit,
+    /// How many polls for activities to have open: from 1 to 500, or `auto` for as many as the server
+    /// has tasks for
+    #[arg(long, env = "ACTIVITY_POLLERS", value_name = "NUMBER", default_value_t = Limit::Fixed(5), value_parser = activity_pollers)]
+    pub activity_pollers: Limit,
     /// How many of the activities that an order asks for in one task start at once on this
     /// worker, without passing through the task queue. 0 turns this off; at most 10000
     #[arg(long, env = "EAGER_ACTIVITIES", value_name = "NUMBER", default_value_t = 3, value_parser = eager)]
     pub eager_activities: usize,
+    /// After how many activities a fresh worker takes over within the process. That gives back what
+    /// the SDK's worker keeps of each activity, some 600 bytes
+    #[arg(long, env = "SHIFT", value_name = "ACTIVITIES", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub shift: u64,
 }
 
 impl TuningArgs {
     /// Sets a worker's options accordingly.
     pub fn apply(&self, options: &mut WorkerOptions) {
-        let activities = FixedSizeSlotSupplier::new(self.max_activities);
         options.max_cached_workflows = self.max_cached_workflows;
         options.tuner = TunerHolder::builder()
-            .workflow_task_slot_supplier(FixedSizeSlotSupplier::new(self.max_workflow_tasks))
-            .activity_task_slot_supplier(activities)
-            .local_activity_task_slot_supplier(activities)
+            .workflow_task_slot_supplier(slots(self.max_workflow_tasks))
+            .activity_task_slot_supplier(slots(self.max_activities))
+            .local_activity_task_slot_supplier(slots(self.max_activities))
             // The SDK serves no Nexus operations, and wants a number nevertheless.
             .nexus_task_slot_supplier(FixedSizeSlotSupplier::new(1))
             .build()
             .into();
-        options.workflow_task_poller_behavior =
-            Some(PollerBehavior::SimpleMaximum(self.workflow_pollers));
-        options.activity_task_poller_behavior =
-            Some(PollerBehavior::SimpleMaximum(self.activity_pollers));
+        options.workflow_task_poller_behavior = Some(pollers(self.workflow_pollers, 2));
+        options.activity_task_poller_behavior = Some(pollers(self.activity_pollers, 1));
         options.max_eager_activity_reservations_per_workflow_task = self.eager_activities;
+    }
+}
+
+fn slots(limit: Limit) -> SlotSupplier {
+    match limit {
+        Limit::Fixed(number) => FixedSizeSlotSupplier::new(number).into(),
+        Limit::Auto => {
+            let targets = ResourceBasedTunerOptions::builder()
+                .target_memory_usage(TARGET_MEMORY)
+                .target_cpu_usage(TARGET_CPU)
+                .build();
+            ResourceBasedSlotsForType::new(targets, ResourceBasedSlotOptions::default()).into()
+        }
+    }
+}
+
+fn pollers(limit: Limit, minimum: usize) -> PollerBehavior {
+    match limit {
+        Limit::Fixed(number) => PollerBehavior::SimpleMaximum(number),
+        Limit::Auto => PollerBehavior::Autoscaling {
+            minimum,
+            initial: FIRST_POLLERS,
+            maximum: MOST_SCALED_POLLERS,
+        },
     }
 }
 
@@ -70,20 +130,20 @@ fn cached(text: &str) -> Result<usize, String> {
     within(text, 0..=MOST_CACHED, "")
 }
 
-fn workflow_slots(text: &str) -> Result<usize, String> {
-    within(text, 2..=MOST_SLOTS, TWO)
+fn workflow_slots(text: &str) -> Result<Limit, String> {
+    limit(text, 2..=MOST_SLOTS, TWO)
 }
 
-fn activity_slots(text: &str) -> Result<usize, String> {
-    within(text, 1..=MOST_SLOTS, ONE)
+fn activity_slots(text: &str) -> Result<Limit, String> {
+    limit(text, 1..=MOST_SLOTS, ONE)
 }
 
-fn workflow_pollers(text: &str) -> Result<usize, String> {
-    within(text, 2..=MOST_POLLERS, TWO)
+fn workflow_pollers(text: &str) -> Result<Limit, String> {
+    limit(text, 2..=MOST_POLLERS, TWO)
 }
 
-fn activity_pollers(text: &str) -> Result<usize, String> {
-    within(text, 1..=MOST_POLLERS, ONE)
+fn activity_pollers(text: &str) -> Result<Limit, String> {
+    limit(text, 1..=MOST_POLLERS, ONE)
 }
 
 fn eager(text: &str) -> Result<usize, String> {
@@ -92,6 +152,13 @@ fn eager(text: &str) -> Result<usize, String> {
 
 const ONE: &str = ": with 0, no activity would ever run";
 const TWO: &str = ": one is for new orders and one for orders that this worker already knows";
+
+fn limit(text: &str, range: RangeInclusive<usize>, why_least: &str) -> Result<Limit, String> {
+    if text == AUTO {
+        return Ok(Limit::Auto);
+    }
+    within(text, range, why_least).map(Limit::Fixed)
+}
 
 fn within(text: &str, range: RangeInclusive<usize>, why_least: &str) -> Result<usize, String> {
     let (least, most) = (range.start(), range.end());
@@ -105,8 +172,9 @@ fn within(text: &str, range: RangeInclusive<usize>, why_least: &str) -> Result<u
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use temporalio_sdk::WorkerOptions;
+    use temporalio_sdk::{WorkerOptions, runtime::worker_tuner::WorkerTuner};
 
+    use super::*;
     use crate::Args;
 
     fn refusal(flag: &str, value: &str) -> String {
@@ -140,6 +208,23 @@ mod tests {
             let text = refusal(flag, value);
             assert!(text.contains(reason), "{flag} {value}: {text}");
         }
+    }
+
+    #[test]
+    fn slots_and_pollers_scale_themselves_where_that_is_asked_for() {
+        let auto = ["--max-activities=auto", "--activity-pollers=auto"];
+        let mut options = WorkerOptions::new("orders").build();
+        let args = Args::try_parse_from(["worker"].iter().chain(&auto)).unwrap();
+        args.tuning.apply(&mut options);
+        let pollers = options.activity_task_poller_behavior.unwrap();
+        assert!(matches!(pollers, PollerBehavior::Autoscaling { .. }));
+        let WorkerTuner::TunerHolder(tuner) = options.tuner else {
+            panic!("{:?}", options.tuner);
+        };
+        let slots = tuner.activity_task_slot_supplier;
+        assert!(matches!(slots, SlotSupplier::ResourceBased(_)), "{slots:?}");
+        let fixed = tuner.workflow_task_slot_supplier;
+        assert!(matches!(fixed, SlotSupplier::FixedSize(_)), "{fixed:?}");
     }
 
     #[test]
