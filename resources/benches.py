@@ -47,7 +47,7 @@ def cpu_ms(pid):
 class Contender:
     """A worker with a task queue and an inventory of its own."""
 
-    def __init__(self, stack, folder, number, server, flags=(), load=(), worker=None):
+    def __init__(self, stack, folder, number, server, flags=(), load=(), worker=None, database=None):
         self.server, port = server
         self.load_flags = list(load)
         self.queue = f"bench-{number}"
@@ -55,7 +55,7 @@ class Contender:
             **os.environ,
             "TEMPORAL_ADDRESS": f"127.0.0.1:{port}",
             "TEMPORAL_CLI": CLI,
-            "DATABASE": str(folder / self.queue / "inventory.json"),
+            "DATABASE": database or str(folder / self.queue / "inventory.json"),
         }
         command = [worker or PROGRAMS / "worker", "--fault-rate", "0", "--task-queue", self.queue, *flags]
         self.log = folder / f"{self.queue}.log"
@@ -80,11 +80,15 @@ class Contender:
         }
 
 
-def start(stack, command, log, environment, ready):
+def start(stack, command, log, environment, ready, **how):
     """Starts a process, waits until its log says that it is ready, and ends it with the stack."""
     with open(log, "w") as output:
         process = subprocess.Popen(
-            list(map(str, command)), env=environment, stdout=output, stderr=subprocess.STDOUT
+            list(map(str, command)),
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            **how,
         )
     stack.callback(process.wait)
     stack.callback(process.send_signal, signal.SIGINT)

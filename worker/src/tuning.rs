@@ -6,7 +6,7 @@ use clap::Args;
 use temporalio_sdk::{
     WorkerOptions,
     runtime::{
-        PollerBehavior,
+        AutoscalingOptions, PollerBehavior,
         worker_tuner::{
             FixedSizeSlotSupplier, ResourceBasedSlotOptions, ResourceBasedSlotsForType,
             ResourceBasedTunerOptions, SlotSupplier, TunerHolder,
@@ -118,11 +118,13 @@ fn slots(limit: Limit) -> SlotSupplier {
 fn pollers(limit: Limit, minimum: usize) -> PollerBehavior {
     match limit {
         Limit::Fixed(number) => PollerBehavior::SimpleMaximum(number),
-        Limit::Auto => PollerBehavior::Autoscaling {
-            minimum,
-            initial: FIRST_POLLERS,
-            maximum: MOST_SCALED_POLLERS,
-        },
+        Limit::Auto => PollerBehavior::Autoscaling(
+            AutoscalingOptions::builder()
+                .minimum(minimum)
+                .initial(FIRST_POLLERS)
+                .maximum(MOST_SCALED_POLLERS)
+                .build(),
+        ),
     }
 }
 
@@ -217,7 +219,7 @@ mod tests {
         let args = Args::try_parse_from(["worker"].iter().chain(&auto)).unwrap();
         args.tuning.apply(&mut options);
         let pollers = options.activity_task_poller_behavior.unwrap();
-        assert!(matches!(pollers, PollerBehavior::Autoscaling { .. }));
+        assert!(matches!(pollers, PollerBehavior::Autoscaling(_)));
         let WorkerTuner::TunerHolder(tuner) = options.tuner else {
             panic!("{:?}", options.tuner);
         };

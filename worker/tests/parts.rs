@@ -5,7 +5,7 @@ mod common;
 use common::{Scene, cancel, ended, order, reason, result, status, until};
 use orders::{Item, Order};
 use starter::follow::{self, Followed};
-use temporalio_common::protos::temporal::api::enums::v1::EventType;
+use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use workflows::{OrderOutcome, OrderStatus};
 
 const SHELVES: [(&str, u32); 3] = [("123456", 6_000), ("234567", 6_000), ("345678", 6_000)];
@@ -122,7 +122,12 @@ async fn where_an_item_is_short_the_supplier_comes_first() {
     let looked_up = common::history(&handle)
         .await
         .into_iter()
-        .filter(|event| event.event_type() == EventType::MarkerRecorded);
+        .filter(|event| match &event.attributes {
+            Some(Attributes::MarkerRecordedEventAttributes(marker)) => {
+                marker.marker_name == "core_local_activity"
+            }
+            _ => false,
+        });
     assert_eq!(looked_up.count(), 1);
     scene.audit().await;
 }
