@@ -119,15 +119,16 @@ async fn where_an_item_is_short_the_supplier_comes_first() {
     let effects = scene.effects("order-1").await;
     assert_eq!(effects[..2], ["restocked", "restocked"]);
     assert_eq!(result.shipments[1].in_stock, 9_980);
-    let looked_up = common::history(&handle)
-        .await
-        .into_iter()
-        .filter(|event| match &event.attributes {
-            Some(Attributes::MarkerRecordedEventAttributes(marker)) => {
-                marker.marker_name == "core_local_activity"
-            }
-            _ => false,
-        });
+    let looked_up =
+        common::history(&handle)
+            .await
+            .into_iter()
+            .filter(|event| match &event.attributes {
+                Some(Attributes::MarkerRecordedEventAttributes(marker)) => {
+                    marker.marker_name == "core_local_activity"
+                }
+                _ => false,
+            });
     assert_eq!(looked_up.count(), 1);
     scene.audit().await;
 }
