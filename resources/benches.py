@@ -59,7 +59,7 @@ class Contender:
         }
         command = [worker or PROGRAMS / "worker", "--fault-rate", "0", "--task-queue", self.queue, *flags]
         self.log = folder / f"{self.queue}.log"
-        start(stack, command, self.log, self.environment, "worker ready")
+        self.process = start(stack, command, self.log, self.environment, "worker ready")
 
     def run(self, args):
         command = [PROGRAMS / "starter", "load", "--json", "--task-queue", self.queue]
@@ -71,7 +71,7 @@ class Contender:
             raise SystemExit(f"the load failed; the worker says: {self.log.read_text()}")
         # A few orders go before the measured ones, as many as are under way at a time, at most 20.
         placed = args.orders + min(args.concurrency, 20)
-        figures = json.loads(told.stdout)
+        figures = self.figures = json.loads(told.stdout)
         return {
             "orders/s": figures["orders"] / figures["seconds"],
             "median ms": figures["latency"]["medianMs"],
