@@ -609,3 +609,29 @@ async fn an_attempt_that_lasts_sends_heartbeats() {
         .unwrap();
     assert!(beats.load(Ordering::Relaxed) >= 3);
 }
+
+/// An order that is cancelled waits for the attempt that is running, because only a known effect can be undone.
+#[tokio::test]
+async fn an_attempt_that_is_cancelled_still_ends_and_tells_its_effect() {
+    let scene = Scene::new();
+    let held = scene.folder.path().join("held");
+    let hold = format!("Charge:before={}", held.display());
+    let services = Services::new(scene.inventory.clone());
+    let activities = OrderActivities::new(services, Faults::none(), vec![hold.parse().unwrap()]);
+    let environment = ActivityEnvironment::builder()
+        .register_activities(activities)
+        .build();
+    let reserved = environment.run(OrderActivities::prepare_shipment, reserving(1));
+    reserved.await.unwrap();
+    let cancelling = async {
+        while !held.exists() {
+            tokio::task::yield_now().await;
+        }
+        environment.cancel();
+        std::fs::remove_file(&held).unwrap();
+    };
+    let charging = environment.run(OrderActivities::charge, payment("VISA-123456"));
+    let (charged, ()) = tokio::join!(charging, cancelling);
+    assert!(!charged.unwrap().answer.already);
+    assert_eq!(scene.effects().await.len(), 2);
+}

@@ -131,6 +131,10 @@ pub struct OrderArgs {
     pub quantity: Option<u32>,
     /// Payment info [without all four: VISA-123456]
     pub payment_info: Option<String>,
+    /// If the order was placed before, do not place it again. In either case, show how it stands and do not
+    /// follow it
+    #[arg(long, requires = "order_number")]
+    pub or_status: bool,
     /// What the order asks for besides.
     #[command(flatten)]
     pub wishes: WishArgs,

@@ -3,7 +3,7 @@
 //! | module | what lives there |
 //! |---|---|
 //! | [`args`] | what the command line takes |
-//! | [`submit`] | places an order, or finds that it is under way |
+//! | [`submit`] | places an order, or finds that it was placed before |
 //! | [`unserved`] | what is the matter with an order that no worker serves |
 //! | [`follow`] | an order's steps, as the server tells of them |
 //! | [`progress`] | what a history says of an order's steps: no server, no clock |
@@ -100,6 +100,12 @@ async fn place(args: OrderArgs) -> anyhow::Result<ExitCode> {
     submit::check(&order)?;
     let mut show = Show::new(&args.common.output);
     let client = connect(&args.common.connect).await?;
+    if args.or_status {
+        let placed = submit::place_or_ask(&client, &args.common.task_queue, &order);
+        let handle = client.get_workflow_handle(&order.order_id);
+        let (handle, progress) = unserved::patiently(&handle, placed).await??;
+        return status::show(&handle, &progress, &args.common.output).await;
+    }
     let submitted = submit::submit(&client, &args.common.task_queue, &order).await?;
     match &submitted {
         Submitted::Started { unlisted, .. } => {

@@ -22,7 +22,7 @@ use crate::{
     follow::{self, Followed, OrderHandle, Watch},
     progress::innermost,
     show::Show,
-    unserved::{self, NO_WORKER_AFTER},
+    unserved,
 };
 
 /// A message to an order.
@@ -250,17 +250,6 @@ impl Told {
 
     /// Waits for the order's answer.
     async fn answer(&self, message: &Message) -> anyhow::Result<String> {
-        let mut telling = tell(&self.order, message);
-        let answer = match tokio::time::timeout(NO_WORKER_AFTER, &mut telling).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                let matter = unserved::no_answer(&self.order).await?;
-                anstream::eprintln!(
-                    "{matter}. What was asked may still happen, also if you do not wait for it"
-                );
-                telling.await
-            }
-        };
-        Ok(answer?)
+        Ok(unserved::patiently(&self.order, tell(&self.order, message)).await??)
     }
 }

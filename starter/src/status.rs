@@ -19,9 +19,9 @@ use workflows::{
 };
 
 use crate::{
-    args::FollowArgs,
+    args::{FollowArgs, OutputArgs},
     connect::connect,
-    follow,
+    follow::{self, OrderHandle},
     list::build,
     progress::{StepChange, StepState, innermost, not_needed},
     show::{columns, text},
@@ -38,23 +38,43 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 pub async fn status(args: &FollowArgs) -> anyhow::Result<ExitCode> {
     let client = connect(&args.common.connect).await?;
     let order = follow::find(&client, &args.order_id).await?;
+    let progress = ask(&order).await?;
+    show(&order, &progress, &args.common.output).await
+}
+
+/// Asks an order how it stands. An order that has ended answers, too.
+///
+/// # Errors
+/// Returns an error if no worker answers for it.
+pub(crate) async fn ask(order: &OrderHandle) -> anyhow::Result<OrderProgress> {
     let rpc = RpcOptions::builder().timeout(ANSWER_WITHIN).build();
     let options = WorkflowQueryOptions::builder().rpc_options(rpc).build();
-    let progress = match order.query(ProcessOrder::status, ().into(), options).await {
-        Ok(progress) => progress,
-        Err(WorkflowQueryError::Rpc(_)) => bail!("{}", unserved::no_answer(&order).await?),
-        Err(error) => return Err(error).context("cannot ask the order"),
-    };
+    match order.query(ProcessOrder::status, ().into(), options).await {
+        Ok(progress) => Ok(progress),
+        Err(WorkflowQueryError::Rpc(_)) => bail!("{}", unserved::no_answer(order).await?),
+        Err(error) => Err(error).context("cannot ask the order"),
+    }
+}
+
+/// Prints what an order answered.
+///
+/// # Errors
+/// Returns an error if the server does not tell of the steps that are under way.
+pub(crate) async fn show(
+    order: &OrderHandle,
+    progress: &OrderProgress,
+    output: &OutputArgs,
+) -> anyhow::Result<ExitCode> {
     let description = order.describe(WorkflowDescribeOptions::default()).await?;
-    let steps = steps(&progress, &description.raw().pending_activities);
+    let steps = steps(progress, &description.raw().pending_activities);
     let build = build(&description.search_attributes());
-    let text = if args.common.output.json {
+    let text = if output.json {
         let mut value = json!(progress);
         value["steps"] = json!(steps);
         value["build"] = json!(build);
         format!("{value}\n")
     } else {
-        report(&progress, &steps, build.as_deref())
+        report(progress, &steps, build.as_deref())
     };
     // A pipe that nobody reads any more is no reason to fail.
     let _ = anstream::stdout().write_all(text.as_bytes());

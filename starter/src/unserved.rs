@@ -50,6 +50,27 @@ pub(crate) async fn stuck(
     Ok(lain.map(|time| no_worker(&there, Some(time))))
 }
 
+/// Waits for an order's answer. If none comes soon, standard error says why, and the wait continues.
+///
+/// # Errors
+/// Returns an error if the server does not say what is the matter.
+pub(crate) async fn patiently<T>(
+    order: &WorkflowHandle<Client, ProcessOrder>,
+    answer: impl Future<Output = T>,
+) -> anyhow::Result<T> {
+    let mut answer = std::pin::pin!(answer);
+    match tokio::time::timeout(NO_WORKER_AFTER, &mut answer).await {
+        Ok(answer) => Ok(answer),
+        Err(_) => {
+            let matter = no_answer(order).await?;
+            anstream::eprintln!(
+                "{matter}. What was asked may still happen, also if you do not wait for it"
+            );
+            Ok(answer.await)
+        }
+    }
+}
+
 /// Why an order does not answer.
 ///
 /// # Errors

@@ -2,15 +2,18 @@
 
 mod common;
 
+use clap::Parser;
 use common::{
-    PATIENCE, Scene, WorkerProcess, cancel, ended, order, refused, result, status, until,
-    until_status,
+    PATIENCE, Scene, TASK_QUEUE, WorkerProcess, cancel, ended, order, refused, result, status,
+    until, until_status,
 };
+use futures::future::join_all;
 use inventory::Change;
 use orders::{ApprovalRule, Order};
 use starter::{
-    follow::{Followed, OrderHandle, Watch, follow},
+    follow::{self, Followed, OrderHandle, Watch, follow},
     progress::{OrderEvent, StepState},
+    submit::place_or_ask,
 };
 use temporalio_client::{
     UntypedSignal, UntypedUpdate, WorkflowCancelOptions, WorkflowExecuteUpdateOptions,
@@ -562,4 +565,54 @@ async fn a_payment_service_that_is_down_is_tried_until_it_is_back() {
         activities::services::BACK_AT_ATTEMPT
     );
     assert_eq!(scene.effects("order-1").await.len(), 4);
+}
+
+#[tokio::test]
+async fn an_order_is_placed_or_tells_how_it_stands() {
+    let scene = Scene::new().await;
+    let order = awaiting_address("order-1");
+    let place_or_ask = async || {
+        let asked = place_or_ask(&scene.client, TASK_QUEUE, &order).await;
+        let (handle, progress) = asked.unwrap();
+        (handle.run_id().unwrap().to_owned(), handle, progress.status)
+    };
+    // It is placed although there is no worker yet, and once although several place it.
+    let (placed, _worker) = tokio::join!(
+        join_all([place_or_ask(), place_or_ask(), place_or_ask()]),
+        async {
+            until("the order to be placed", async || {
+                follow::find(&scene.client, "order-1").await.ok()
+            })
+            .await;
+            scene.worker(&[])
+        }
+    );
+    let (run, handle, _) = &placed[0];
+    assert!(placed.iter().all(|(other, ..)| other == run));
+    assert!(
+        placed
+            .iter()
+            .any(|(.., status)| *status == OrderStatus::Received)
+    );
+
+    until_status(handle, OrderStatus::AwaitingAddress).await;
+    let (again, _, status) = place_or_ask().await;
+    assert_eq!((&again, status), (run, OrderStatus::AwaitingAddress));
+    let changed = handle.execute_update(
+        ProcessOrder::change_address,
+        "12 Main Street".to_owned().into(),
+        WorkflowExecuteUpdateOptions::default(),
+    );
+    changed.await.unwrap();
+    ended(handle).await;
+    let (again, _, status) = place_or_ask().await;
+    assert_eq!((&again, status), (run, OrderStatus::Completed));
+    // By the command line, too: an order that is placed twice would be a duplicate by now.
+    let address = scene.server.address();
+    let words = ["starter", "1", "123456", "10", "VISA-123456", "--or-status"];
+    let to = ["--address", &address, "--task-queue", TASK_QUEUE];
+    let args = starter::Args::try_parse_from([&words[..], &to].concat()).unwrap();
+    starter::run(args).await.unwrap();
+    let newest = follow::find(&scene.client, "order-1").await.unwrap();
+    assert_eq!(newest.run_id(), Some(run.as_str()));
 }

@@ -113,10 +113,18 @@ impl ProcessOrder {
     /// Returns the order's status, during the run and after it.
     #[query(name = "status")]
     pub fn status(&self, _: &WorkflowContextView, _nothing: Lenient<()>) -> OrderProgress {
-        OrderProgress {
-            address: self.address(),
-            ..self.progress.clone()
-        }
+        self.standing()
+    }
+
+    /// Returns the order's status, as the query does. A client can send an update together with the order, in
+    /// one request (*update-with-start*): the order is placed if it is new, and tells how it stands if it is not.
+    #[update(name = "howItStands")]
+    pub fn how_it_stands(
+        &mut self,
+        _: &mut SyncWorkflowContext<Self>,
+        _nothing: Lenient<()>,
+    ) -> OrderProgress {
+        self.standing()
     }
 
     #[update_validator(change_address)]
@@ -217,6 +225,13 @@ impl ProcessOrder {
         match stopped {
             Stopped::Cancelled => self.requests.cancellation.clone(),
             Stopped::Failed { message, .. } => Some(message.clone()),
+        }
+    }
+
+    fn standing(&self) -> OrderProgress {
+        OrderProgress {
+            address: self.address(),
+            ..self.progress.clone()
         }
     }
 
