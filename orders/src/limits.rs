@@ -36,3 +36,7 @@ pub const MAX_ITEMS: usize = 100;
 /// An order that waits holds its stock, and every worker release has to replay it. A wait that a
 /// timer cannot express at all would stop the workflow task for ever.
 pub const MAX_WAIT: Duration = Duration::from_hours(4 * 7 * 24);
+
+/// The longest time from one order of a standing order to the next: a leap year. While it waits, a standing order
+/// holds nothing.
+pub const MAX_INTERVAL: Duration = Duration::from_hours(366 * 24);

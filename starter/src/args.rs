@@ -12,7 +12,7 @@ use orders::{
 };
 use rand::{Rng, RngExt};
 use temporal::{ConnectArgs, UiArgs, names::check_name};
-use workflows::OrderStatus;
+use workflows::{OrderStatus, standing_order::RENEW_AFTER};
 
 /// Units that an order without arguments asks for: one less than the first stock, as in the Go
 /// demo.
@@ -73,9 +73,12 @@ pub enum Command {
     Cancel(Box<ReasonArgs>),
     /// End an order at once without undoing its steps; it takes no worker
     Terminate(Box<ReasonArgs>),
-    /// Manage orders that are placed again and again
+    /// Manage orders that a schedule on the server places again and again
     #[command(subcommand)]
     Schedule(ScheduleCommand),
+    /// Manage orders that a workflow places again and again
+    #[command(subcommand)]
+    StandingOrder(StandingCommand),
     /// Say which build of the workers gets new orders, and take a bad one back
     #[command(subcommand)]
     Builds(BuildsCommand),
@@ -104,6 +107,21 @@ pub enum ScheduleCommand {
     Resume(ScheduleNameArgs),
     /// Delete a recurring order; the orders that it placed stay
     Delete(ScheduleNameArgs),
+}
+
+/// What to do about standing orders.
+#[derive(Debug, Subcommand)]
+pub enum StandingCommand {
+    /// Make a standing order; it places the first order at once
+    Create(Box<StandingCreateArgs>),
+    /// Show how many orders it placed, and when the next is due; it takes a worker
+    Status(StandingStatusArgs),
+    /// Place no more orders, until it is resumed
+    Pause(ScheduleNameArgs),
+    /// Place orders again
+    Resume(ScheduleNameArgs),
+    /// End a standing order; the orders that it placed go on
+    End(ScheduleNameArgs),
 }
 
 /// What to do about the builds of the workers.
@@ -274,6 +292,28 @@ pub struct ScheduleCreateArgs {
     /// Settings that all subcommands take.
     #[command(flatten)]
     pub common: CommonArgs,
+}
+
+/// A standing order.
+#[derive(Debug, ClapArgs)]
+pub struct StandingCreateArgs {
+    /// What it orders, and how often.
+    #[command(flatten)]
+    pub what: ScheduleCreateArgs,
+    /// After how many orders the workflow begins a new history
+    #[arg(long, value_name = "NUMBER", default_value_t = RENEW_AFTER, value_parser = clap::value_parser!(u32).range(1..))]
+    pub renew_after: u32,
+}
+
+/// A standing order to look at.
+#[derive(Debug, ClapArgs)]
+pub struct StandingStatusArgs {
+    /// Which one.
+    #[command(flatten)]
+    pub of: ScheduleNameArgs,
+    /// How it is shown.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// Which server's recurring orders to list.

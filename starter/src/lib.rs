@@ -11,7 +11,8 @@
 //! | [`status`] | how an order stands, as it answers itself |
 //! | [`list`] | orders by their status |
 //! | [`message`] | what an order under way is told: another address, approval, cancellation |
-//! | [`schedule`] | recurring orders |
+//! | [`schedule`] | recurring orders: schedules, which live on the server |
+//! | [`standing`] | standing orders: workflows, which place orders for years |
 //! | [`builds`] | builds of the workers: which one gets new orders, and taking one back |
 //! | [`load`] | many orders at once, and how they fare |
 //! | [`history`] | an order's history, for the replay tests |
@@ -37,6 +38,7 @@ pub mod progress;
 pub mod reconcile;
 pub mod schedule;
 pub mod show;
+pub mod standing;
 pub mod status;
 pub mod stock;
 pub mod submit;
@@ -82,6 +84,7 @@ async fn dispatch(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Cancel(args)) => message::cancel(&args).await,
         Some(Command::Terminate(args)) => message::terminate(&args).await,
         Some(Command::Schedule(command)) => schedule::run(&command).await,
+        Some(Command::StandingOrder(command)) => standing::run(&command).await,
         Some(Command::Builds(command)) => builds::run(&command).await,
         Some(Command::Load(args)) => load::load(&args).await,
         Some(Command::History(args)) => history::history(&args).await,

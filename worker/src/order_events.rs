@@ -37,14 +37,16 @@ pub fn watch(options: &mut WorkerOptions, on_end: OnEnd) {
     let of_run = ended.clone();
     options
         .workflow_interceptor(WorkflowInterceptorConstructor::new(move |run| {
-            let root = run.root();
+            // A part of an order is a workflow of its own, with an ID of its own. A whole order has a parent if
+            // it is placed by another workflow.
+            let is_order = run.workflow_type() == ProcessOrder::run.name();
+            let whole = run.parent().filter(|_| !is_order);
             Events {
-                // A part of an order is a workflow of its own, with an ID of its own.
-                order_id: root.map_or_else(
+                order_id: whole.as_ref().map_or_else(
                     || run.workflow_id().to_owned(),
                     |it| it.workflow_id().to_owned(),
                 ),
-                is_part: run.parent().is_some(),
+                is_part: whole.is_some(),
                 ended: of_run.clone(),
             }
         }))

@@ -20,7 +20,7 @@ use temporalio_sdk::{
     Runtime, Worker, WorkerOptions, WorkerOptionsBuilder, WorkflowRegistrationError,
 };
 use tokio::signal::unix::{SignalKind, signal};
-use workflows::{InventoryTask, ORDER_STATUS, ProcessOrder, ShipItem, UndoOrder};
+use workflows::{InventoryTask, ORDER_STATUS, ProcessOrder, ShipItem, StandingOrder, UndoOrder};
 
 use crate::{
     args::Args,
@@ -81,6 +81,7 @@ pub fn register(
         .register_workflow::<ShipItem>()?
         .register_workflow::<InventoryTask>()?
         .register_workflow::<UndoOrder>()?
+        .register_workflow::<StandingOrder>()?
         .register_workflow::<ProcessOrder>()
 }
 

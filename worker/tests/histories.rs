@@ -6,27 +6,37 @@
 
 mod common;
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use activities::services::{DECLINED, OUTAGE};
-use common::{Scene, cancel, cancelled_as_its_pause_ends, ended, order, until, until_status};
-use orders::{ApprovalRule, Item, Order};
-use starter::follow::OrderHandle;
-use temporalio_client::{
-    WorkflowExecuteUpdateOptions, WorkflowFetchHistoryOptions, WorkflowSignalOptions,
+use common::{
+    Scene, TASK_QUEUE, cancel, cancelled_as_its_pause_ends, ended, order, until, until_status,
 };
-use workflows::{OrderStatus, ProcessOrder};
+use orders::{ApprovalRule, Item, Order};
+use starter::{follow::OrderHandle, submit::place_or_ask};
+use temporalio_client::{
+    WorkflowExecuteUpdateOptions, WorkflowFetchHistoryOptions, WorkflowHandle, WorkflowHistory,
+    WorkflowSignalOptions, WorkflowStartOptions,
+};
+use workflows::{OrderStatus, ProcessOrder, Standing, StandingOrder};
 
 /// The folder below `workflows/tests/histories/`.
 const VERSION: &str = "supplier-when-low";
 
+/// The folder below `workflows/tests/standing-orders/`.
+const STANDING_VERSION: &str = "first";
+
 async fn keep(handle: &OrderHandle, name: &str) {
     let history = handle.fetch_history(WorkflowFetchHistoryOptions::default());
+    write(&format!("histories/{VERSION}"), name, history).await;
+}
+
+async fn write(folder: &str, name: &str, history: WorkflowHistory) {
     let json = history.to_json().await.unwrap();
     let value: serde_json::Value = serde_json::from_slice(&json).unwrap();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../workflows/tests/histories")
-        .join(VERSION);
+        .join("../workflows/tests")
+        .join(folder);
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join(format!("{name}.json")), format!("{value:#}\n")).unwrap();
 }
@@ -162,4 +172,74 @@ async fn of_every_kind_of_order() {
     let unlisted = scene.place_by_cli("order-16", Some(input)).await;
     ended(&unlisted).await;
     keep(&unlisted, "without-search-attribute").await;
+}
+
+#[tokio::test]
+#[ignore = "writes files that are committed"]
+async fn of_orders_that_are_asked_how_they_stand() {
+    let scene = Scene::new().await;
+    let _worker = scene.worker(&[]);
+    let order = Order {
+        await_address_seconds: Some(1),
+        ..order("order-1", 10)
+    };
+    let placed = place_or_ask(&scene.client, TASK_QUEUE, &order).await;
+    let (handle, _) = placed.unwrap();
+    until_status(&handle, OrderStatus::AwaitingAddress).await;
+    place_or_ask(&scene.client, TASK_QUEUE, &order)
+        .await
+        .unwrap();
+    keep(&handle, "under-way-asked").await;
+    ended(&handle).await;
+    keep(&handle, "asked").await;
+}
+
+#[tokio::test]
+#[ignore = "writes files that are committed"]
+async fn of_standing_orders() {
+    let scene = Scene::new().await;
+    let _worker = scene.worker(&[]);
+    let standing = Standing {
+        renew_after: 2,
+        ..Standing::new(order("", 3), Duration::from_secs(1), false)
+    };
+    let options = WorkflowStartOptions::new(TASK_QUEUE, "weekly").build();
+    let started = scene
+        .client
+        .start_workflow(StandingOrder::run, standing.into(), options);
+    let first = started.await.unwrap();
+    let newest: WorkflowHandle<_, StandingOrder> = scene.client.get_workflow_handle("weekly");
+    let folder = format!("standing-orders/{STANDING_VERSION}");
+    let until_placed = async |count| {
+        until("it to place orders", async || {
+            let asked = newest.query(StandingOrder::standing, ().into(), Default::default());
+            let standing = asked.await.ok().flatten();
+            standing.filter(|it| it.placed >= count)
+        })
+        .await
+    };
+    until_placed(3).await;
+    write(&folder, "renewed", first.fetch_history(Default::default())).await;
+    newest
+        .signal(StandingOrder::pause, ().into(), Default::default())
+        .await
+        .unwrap();
+    let paused = until_placed(3).await.placed;
+    write(
+        &folder,
+        "under-way-paused",
+        newest.fetch_history(Default::default()),
+    )
+    .await;
+    newest
+        .signal(StandingOrder::resume, ().into(), Default::default())
+        .await
+        .unwrap();
+    until_placed(paused + 1).await;
+    newest
+        .signal(StandingOrder::end, ().into(), Default::default())
+        .await
+        .unwrap();
+    newest.get_result(Default::default()).await.unwrap();
+    write(&folder, "ended", newest.fetch_history(Default::default())).await;
 }

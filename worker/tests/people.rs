@@ -361,11 +361,7 @@ async fn what_is_asked_at_the_wrong_time_or_twice_is_refused_and_changes_nothing
         cancel(&twice).await,
         Err(WorkflowUpdateError::NotFound(_))
     ));
-    assert!(
-        starter::follow::find(&scene.client, "order-3")
-            .await
-            .is_err()
-    );
+    assert!(follow::find(&scene.client, "order-3").await.is_err());
 }
 
 #[tokio::test]

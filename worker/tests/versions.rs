@@ -2,10 +2,14 @@
 
 mod common;
 
-use common::{Scene, WorkerProcess, ended, order, result, until};
+use std::time::Duration;
+
+use common::{Scene, TASK_QUEUE, WorkerProcess, ended, order, result, until};
 use orders::{Item, Order};
 use starter::{builds::Deployment, list};
-use temporalio_client::WorkflowDescribeOptions;
+use temporalio_client::{WorkflowDescribeOptions, WorkflowStartOptions};
+use temporalio_common::protos::temporal::api::enums::v1::EventType;
+use workflows::{Standing, StandingOrder};
 
 const DEPLOYMENT: &str = "orders";
 
@@ -107,4 +111,25 @@ async fn a_build_gets_a_share_of_the_new_orders_until_it_is_taken_back() {
     let one = [("1".to_owned(), 100.0, 0), ("2".to_owned(), 0.0, 0)];
     assert_eq!(builds(&scene).await, one);
     assert!(deployment.take_back("2", "2").await.is_err());
+}
+
+/// A standing order may run for years, and no build does.
+#[tokio::test]
+async fn a_standing_order_moves_to_the_current_build_after_its_next_order() {
+    let scene = Scene::new().await;
+    let old = build(&scene, "1", &[]);
+    deployment(&scene).deploy("1", 100.0).await.unwrap();
+    let standing = Standing::new(order("", 3), Duration::from_secs(1), true);
+    let options = WorkflowStartOptions::new(TASK_QUEUE, "weekly").build();
+    let client = &scene.client;
+    let started = client.start_workflow(StandingOrder::run, standing.into(), options);
+    let first = started.await.unwrap();
+    old.says("order ended").await;
+
+    let new = build(&scene, "2", &[]);
+    deployment(&scene).deploy("2", 100.0).await.unwrap();
+    new.says("StandingOrder").await;
+    let ended = first.fetch_history(Default::default()).into_events().await;
+    let last = ended.unwrap().pop().unwrap().event_type();
+    assert_eq!(last, EventType::WorkflowExecutionContinuedAsNew);
 }

@@ -5,6 +5,7 @@
 //! | [`process_order`] | the workflow: its body is the order's process, a line for each step |
 //! | [`ship_item`] | the shipment of one item as a workflow of its own, and its undoing |
 //! | [`inventory_task`] | an order under the type name that the Go demo also knows |
+//! | [`standing_order`] | an order that is placed again and again, for years |
 //! | [`undo_order`] | the undoing of an order whose own workflow is no more |
 //! | `steps` | the steps, as the process names them |
 //! | `waits` | where an order waits: for time to pass, or for a person |
@@ -34,6 +35,7 @@ pub mod process_order;
 pub mod requests;
 pub mod ship_item;
 pub mod shipping_service;
+pub mod standing_order;
 pub mod status;
 mod steps;
 mod stopped;
@@ -46,6 +48,7 @@ pub use inventory_task::InventoryTask;
 pub use outcome::{Answer, GoAnswer, OrderOutcome, OrderResult, Shipment};
 pub use process_order::ProcessOrder;
 pub use ship_item::{RecallItem, ShipItem};
+pub use standing_order::{Standing, StandingOrder};
 pub use status::{ORDER_STATUS, OrderProgress, OrderStatus};
 pub use undo_order::UndoOrder;
 

@@ -30,7 +30,7 @@ use temporalio_sdk::{
     WorkflowCancellationToken, WorkflowContext, WorkflowResult,
     workflow_replayer::WorkflowReplayFailure, workflows::WorkflowImplementation,
 };
-use workflows::{ProcessOrder, policies::activity_options};
+use workflows::{ProcessOrder, StandingOrder, policies::activity_options};
 
 /// The events of a history that is kept as JSON.
 async fn events(json: &[u8]) -> Vec<HistoryEvent> {
@@ -38,9 +38,11 @@ async fn events(json: &[u8]) -> Vec<HistoryEvent> {
     history.into_events().await.unwrap()
 }
 
-/// Every history that is kept, with its path.
-async fn histories() -> Vec<(PathBuf, Vec<HistoryEvent>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories");
+/// Every history that is kept in this folder, with its path.
+async fn histories(folder: &str) -> Vec<(PathBuf, Vec<HistoryEvent>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests")
+        .join(folder);
     let mut found = Vec::new();
     for version in fs::read_dir(folder).unwrap() {
         let version = version.unwrap().path();
@@ -57,13 +59,21 @@ async fn histories() -> Vec<(PathBuf, Vec<HistoryEvent>)> {
     found
 }
 
-/// What replaying all histories with this workflow comes to.
+/// What replaying all histories of orders with this workflow comes to.
 async fn replayed<W>() -> Vec<(PathBuf, Option<WorkflowReplayFailure>)>
 where
     W: WorkflowImplementation,
     <W::Run as WorkflowDefinition>::Input: Send,
 {
-    let (paths, histories): (Vec<_>, Vec<_>) = histories().await.into_iter().unzip();
+    replayed_from::<W>("histories").await
+}
+
+async fn replayed_from<W>(folder: &str) -> Vec<(PathBuf, Option<WorkflowReplayFailure>)>
+where
+    W: WorkflowImplementation,
+    <W::Run as WorkflowDefinition>::Input: Send,
+{
+    let (paths, histories): (Vec<_>, Vec<_>) = histories(folder).await.into_iter().unzip();
     paths
         .into_iter()
         .zip(replay::<W>(&histories).await)
@@ -82,7 +92,8 @@ fn of<'a>(
 #[tokio::test]
 async fn every_order_of_every_version_goes_on_with_the_code_as_it_is() {
     let results = replayed::<ProcessOrder>().await;
-    for (path, result) in &results {
+    let standing = replayed_from::<StandingOrder>("standing-orders").await;
+    for (path, result) in results.iter().chain(&standing) {
         if let Some(error) = result {
             panic!("{}: {error}", path.display());
         }
