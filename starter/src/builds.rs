@@ -29,8 +29,9 @@ use temporalio_common::protos::temporal::api::{
         versioning_override::{Override, PinnedOverride, PinnedOverrideBehavior},
     },
     workflowservice::v1::{
-        DescribeWorkerDeploymentRequest, SetWorkerDeploymentCurrentVersionRequest,
-        SetWorkerDeploymentRampingVersionRequest, UpdateWorkflowExecutionOptionsRequest,
+        DescribeWorkerDeploymentRequest, DescribeWorkerDeploymentVersionRequest,
+        SetWorkerDeploymentCurrentVersionRequest, SetWorkerDeploymentRampingVersionRequest,
+        UpdateWorkflowExecutionOptionsRequest,
     },
 };
 
@@ -40,12 +41,18 @@ use crate::{
     list::{ORDERS, VERSION},
 };
 
-/// The server may take this long until it knows the workers of a build that was just started, or until each
-/// of its parts knows where new orders go.
+/// The server may take this long until each of its parts knows where new orders go.
+const ROUTED_WITHIN: Duration = Duration::from_secs(5);
+
+/// The server may take this long until it knows the workers of a build that was just started.
 const KNOWN_WITHIN: Duration = Duration::from_secs(15);
 
 /// The server lists an order that it has just begun a moment later.
 const LISTED_WITHIN: Duration = Duration::from_secs(2);
+
+/// A worker asks for workflow tasks and for activity tasks. If a build is to get new orders before the server
+/// knows both task queues, the server can get stuck telling them of it.
+const TASK_QUEUES: usize = 2;
 
 /// How often to look.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -194,9 +201,12 @@ impl Deployment {
             excerpt(build)
         );
         let until = Instant::now() + KNOWN_WITHIN;
+        while Instant::now() < until && self.task_queues(build).await < TASK_QUEUES {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
         loop {
             let Err(status) = self.route(build, percent).await else {
-                return self.until_routed().await;
+                break;
             };
             let may_become_known =
                 matches!(status.code(), Code::NotFound | Code::FailedPrecondition);
@@ -212,6 +222,10 @@ impl Deployment {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
+        if percent >= ALL && Shares::of(&self.info().await?).ramping.is_some() {
+            self.end_share().await?;
+        }
+        self.until_routed().await
     }
 
     /// Gives no more new orders to a build, and moves whatever is under way on it to another build, which
@@ -229,9 +243,7 @@ impl Deployment {
         if shares.current.as_deref() == Some(bad) {
             self.deploy(good, ALL).await?;
         } else if shares.ramping.as_deref() == Some(bad) {
-            // No build is none that is ramping.
-            let ended = self.route("", 0.0).await;
-            ended.map_err(|status| anyhow!(reported(status.message())))?;
+            self.end_share().await?;
             self.until_routed().await?;
         }
         let mut moved = Vec::new();
@@ -305,17 +317,41 @@ impl Deployment {
         }
     }
 
-    /// Waits until all parts of the server know where new orders go.
+    /// Gives all new orders to the build that gets most of them.
+    async fn end_share(&self) -> anyhow::Result<()> {
+        // The server takes no build for none.
+        let ended = self.route("", 0.0).await;
+        ended.map_err(|status| anyhow!(reported(status.message())))
+    }
+
+    /// How many task queues of a build the server knows.
+    async fn task_queues(&self, build: &str) -> usize {
+        let request = DescribeWorkerDeploymentVersionRequest {
+            namespace: self.namespace(),
+            deployment_version: Some(self.version(build)),
+            ..DescribeWorkerDeploymentVersionRequest::default()
+        };
+        let mut server = self.client.clone();
+        let described = server.describe_worker_deployment_version(request.into_request());
+        let described = described.await.map(|it| it.into_inner());
+        described.map_or(0, |it| it.version_task_queues.len())
+    }
+
+    fn version(&self, build: &str) -> WorkerDeploymentVersion {
+        WorkerDeploymentVersion {
+            build_id: build.to_owned(),
+            deployment_name: self.name.clone(),
+        }
+    }
+
+    /// Waits until all parts of the server know where new orders go, but not for ever: the server may fail to
+    /// notice that they do.
     async fn until_routed(&self) -> anyhow::Result<()> {
-        let until = Instant::now() + KNOWN_WITHIN;
-        while self.info().await?.routing_config_update_state()
-            == RoutingConfigUpdateState::InProgress
+        let until = Instant::now() + ROUTED_WITHIN;
+        while Instant::now() < until
+            && self.info().await?.routing_config_update_state()
+                == RoutingConfigUpdateState::InProgress
         {
-            ensure!(
-                Instant::now() < until,
-                "the server has not told all of its task queues within {KNOWN_WITHIN:?} where new orders \
-                 go; `starter builds list` shows where they are to go"
-            );
             tokio::time::sleep(LOOK_EVERY).await;
         }
         Ok(())
@@ -344,10 +380,7 @@ impl Deployment {
     async fn pin(&self, workflow: &WorkflowExecution, build: &str) -> anyhow::Result<()> {
         let pinned = PinnedOverride {
             behavior: PinnedOverrideBehavior::Pinned.into(),
-            version: Some(WorkerDeploymentVersion {
-                build_id: build.to_owned(),
-                deployment_name: self.name.clone(),
-            }),
+            version: Some(self.version(build)),
         };
         let mut request = UpdateWorkflowExecutionOptionsRequest {
             namespace: self.namespace(),

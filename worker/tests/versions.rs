@@ -107,8 +107,12 @@ async fn a_build_gets_a_share_of_the_new_orders_until_it_is_taken_back() {
     let refused = deployment.deploy("1", 50.0).await.unwrap_err().to_string();
     assert!(refused.contains("gets all new orders"), "{refused}");
 
-    assert!(deployment.take_back("2", "1").await.unwrap().is_empty());
     let one = [("1".to_owned(), 100.0, 0), ("2".to_owned(), 0.0, 0)];
+    deployment.deploy("1", 100.0).await.unwrap();
+    assert_eq!(builds(&scene).await, one);
+
+    deployment.deploy("2", 25.0).await.unwrap();
+    assert!(deployment.take_back("2", "1").await.unwrap().is_empty());
     assert_eq!(builds(&scene).await, one);
     assert!(deployment.take_back("2", "2").await.is_err());
 }
