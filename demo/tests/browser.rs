@@ -588,6 +588,89 @@ async fn fifty_orders_outlive_the_server() {
     .await;
 }
 
+/// A button of a build, further told apart by `which`.
+fn of_build(build: &str, action: &str, which: &str) -> String {
+    format!("#builds [data-build='{build}'] [data-action={action}]{which}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_gets_a_quarter_then_all_and_one_with_a_bug_is_taken_back() {
+    in_a_room(async |room| {
+        let browser = room.browser(PROJECTOR, "/").await;
+        let share = async |build: &str, text: &str| {
+            let shown = format!("#builds [data-build='{build}'] .share");
+            browser.until_text(&shown, text).await;
+        };
+        browser.click("#bar [aria-keyshortcuts=b]").await;
+        share("1", "gets 100 % of the new orders").await;
+        share("2", "no worker").await;
+        browser.click(&of_build("2", "start", "")).await;
+        let (quarter, all) = ("[aria-label^='A quarter']", "[aria-label^=All]");
+        browser.click(&of_build("2", "deploy", quarter)).await;
+        share("2", "gets 25 % of the new orders").await;
+        share("1", "gets 75 % of the new orders").await;
+        browser.click("#bar [aria-keyshortcuts='1']").await;
+        browser
+            .until_text("#headline", "of 10 orders have completed")
+            .await;
+        browser
+            .until_text("#headline", "All 10 orders completed")
+            .await;
+        let builds = async |build: &str| {
+            let titled = format!(
+                "document.querySelectorAll('.field a[title$=\"on build {build}\"]').length"
+            );
+            browser.value(&titled).await.as_u64().unwrap()
+        };
+        browser
+            .until(
+                "each order's build",
+                "document.querySelectorAll('.field a[title*=\"on build\"]').length === 10",
+            )
+            .await;
+        let (on_1, on_2) = (builds("1").await, builds("2").await);
+        assert!(on_1 > 0 && on_2 > 0 && on_1 + on_2 == 10, "{on_1}, {on_2}");
+        browser.click(&of_build("2", "deploy", all)).await;
+        share("2", "gets 100 % of the new orders").await;
+
+        browser.click(&of_build("3", "start", "")).await;
+        browser.click(&of_build("3", "deploy", all)).await;
+        share("3", "gets 100 % of the new orders").await;
+        share("2", "gets 0 % of the new orders").await;
+        browser.click("#bar [aria-keyshortcuts=o]").await;
+        browser.click("dialog[open] [type=submit]").await;
+        let order = browser.order().await;
+        browser.until_text("#order .about", "build 3").await;
+        browser
+            .until_text("#order .waiting", "the workflow's code failed")
+            .await;
+        browser
+            .until_text("#builds [data-build='3'] .orders", "1 under way")
+            .await;
+        assert_eq!(browser.value(TOO_SMALL).await, json!([]));
+        browser.click(&of_build("3", "take-back", "")).await;
+        browser.until_status("Completed").await;
+        browser.until_text("#order .about", "build 2").await;
+        // What was the matter is over.
+        browser
+            .until(
+                "no remark",
+                "!document.querySelector('#order .waiting').checkVisibility()",
+            )
+            .await;
+        share("2", "gets 100 % of the new orders").await;
+        share("3", "gets 0 % of the new orders").await;
+        assert_eq!(browser.order().await, order);
+        browser.compare(&order).await;
+        let audit = browser.get("/api/audit").await;
+        assert_eq!(audit["clean"], true, "{audit}");
+        assert_eq!(audit["completed"], 11, "{audit}");
+        browser.click("#builds .heading button").await;
+        browser.fits("a deploy").await;
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_that_is_placed_again_changes_nothing_and_the_page_says_why() {
     in_a_room(async |room| {

@@ -46,7 +46,8 @@ function updateOrder(item, order) {
   const filled = kind === "running" ? (order.percent ?? 0) : 100;
   link.style.setProperty("--filled", `${filled}%`);
   link.textContent = MARKS[kind];
-  const name = `${order.orderID}: ${statusWords(order.status)}`;
+  const build = order.build ? `, on build ${order.build}` : "";
+  const name = `${order.orderID}: ${statusWords(order.status)}${build}`;
   if (link.title !== name) {
     link.title = name;
     link.setAttribute("aria-label", name);

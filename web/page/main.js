@@ -1,6 +1,7 @@
 // Puts the page together: its address, its panels, its keys.
 
 import { UNREACHABLE, get, orderPath, post } from "./api.js";
+import { buildsPanel } from "./builds.js";
 import { el, say, show } from "./dom.js";
 import { fieldPanel } from "./field.js";
 import { headline } from "./headline.js";
@@ -117,6 +118,7 @@ function bar(footer) {
     button("50 orders", () => placeMany(50), "5", true),
     button("200 orders", () => placeMany(200), "2", true),
     button("Without Temporal", () => attempt(() => post("/api/stage/comparison", { orders: 40, kills: 4 })), "w", true),
+    button("Builds", () => $("builds").togglePopover(), "b", true),
     button("Script", toggleScript, "s", true),
     button("Save a report", () => location.assign("/api/stage/report"), "r", true),
     button("Keys", () => keys.open(), "?"),
@@ -142,6 +144,7 @@ const KEYS = [
   ["k", "kill worker-1 right after its next charge"],
   ["x", "start every dead process"],
   ["w", "compare with plain function calls"],
+  ["b", "show the builds, or hide them"],
   ["s", "show the script, or hide it"],
   ["r", "save a report"],
   ["?", "show the keys"],
@@ -174,6 +177,7 @@ const panels = [
   [scriptPanel($("script"), play, toggleScript), ["stage"]],
   [orderPanel($("order"), ask), ["order", "viewed", "missing", "stage"]],
   [processPanel($("processes"), attempt), ["stage"]],
+  [buildsPanel($("builds"), attempt), ["stage", "orders"]],
   [comparisonPanel($("comparison")), ["comparison", "stage", "passed"]],
   [fieldPanel($("field"), open), ["orders", "order", "viewed", "withScript"]],
   [proofPanel($("proof")), ["order", "stock", "ledger", "viewed"]],

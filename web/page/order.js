@@ -45,7 +45,7 @@ export function orderPanel(section, ask) {
     if (order) link.href = order.link;
     drawSteps(steps, order);
     // What it waits for is in the headline, and the step counts down.
-    const remarked = order?.reason ?? order?.notices.at(-1) ?? "";
+    const remarked = order?.reason ?? (running ? order.notices.at(-1) : undefined) ?? "";
     say(remark, remarked);
     show(remark, Boolean(remarked));
     show(offered.approve, running && order.status === "AwaitingApproval");

@@ -58,6 +58,24 @@ pub trait Stage: Send + Sync {
     /// Returns an error if the workers cannot be told.
     async fn set_payments_up(&self, up: bool) -> Result<(), StageError>;
 
+    /// Starts a worker of a build, and waits until it is ready.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such build, its worker runs, or it cannot be started.
+    async fn start_build(&self, build: &str) -> Result<(), StageError>;
+
+    /// Gives new orders to a build: this many percent of them, or all.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such build, its worker does not run, or the server refuses.
+    async fn deploy(&self, build: &str, percent: u8) -> Result<(), StageError>;
+
+    /// Gives no more new orders to a build, and moves those under way on it to an earlier build.
+    ///
+    /// # Errors
+    /// Returns an error if there is no earlier build whose worker runs, or the server refuses.
+    async fn take_back(&self, build: &str) -> Result<(), StageError>;
+
     /// Places this many orders, several at a time.
     ///
     /// # Errors
@@ -113,6 +131,8 @@ pub struct StageView {
     pub names: BTreeMap<String, String>,
     /// How many of the orders were placed for a comparison. It has figures of its own.
     pub compared: usize,
+    /// The builds of the workers, the oldest first.
+    pub builds: Vec<Build>,
     /// What a presenter can play, in a good order.
     pub scenes: Vec<Scene>,
     /// What takes a while, and is under way or was the last thing to happen.
@@ -130,6 +150,20 @@ pub struct Act {
     /// Whether it showed what it was to show, once it is over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shown: Option<bool>,
+}
+
+/// A build of the workers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Build {
+    /// Its ID.
+    pub id: String,
+    /// Whether its code has a bug, on which its orders hang.
+    pub has_bug: bool,
+    /// Whether a worker of it runs. Those of the first build are among the processes.
+    pub runs: bool,
+    /// How many of the new orders go to it, in percent.
+    pub percent: u8,
 }
 
 /// A process behind the page.

@@ -18,12 +18,12 @@ use anyhow::{Context, ensure};
 use inventory::Inventory;
 use orders::Order;
 use serde::Deserialize;
-use starter::{follow::OrderHandle, submit::submit};
+use starter::{builds::Deployment, follow::OrderHandle, submit::submit};
 use temporalio_client::Client;
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use web::stage::{
-    Act, Comparison, ComparisonState, Death, Doing, Outcome, Process, ProcessKind, ProcessState,
-    Scene, StageError, StageView,
+    Act, Build, Comparison, ComparisonState, Death, Doing, Outcome, Process, ProcessKind,
+    ProcessState, Scene, StageError, StageView,
 };
 
 use crate::{
@@ -48,6 +48,18 @@ const READ_EVERY: Duration = Duration::from_millis(250);
 /// What the workers log: also which attempts begin, to know with which ones a worker dies.
 const LOGGED: &str = "info,activities=debug,temporalio=warn,temporalio_client=error";
 
+/// The deployment that the workers of all builds belong to.
+const DEPLOYMENT: &str = "orders";
+
+/// The build of the workers above. It gets all new orders at first.
+pub const FIRST_BUILD: &str = "1";
+
+/// What the workers of the builds after it are called, and what they are started with.
+const LATER_BUILDS: [(&str, &str, &[&str]); 2] = [
+    ("build-2", "2", &[]),
+    ("build-3", "3", &["--bug", "workflow"]),
+];
+
 /// How long a process may take to be ready.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -71,6 +83,8 @@ pub struct Backstage {
     pub comparison: watch::Sender<Option<Comparison>>,
     view: watch::Sender<Arc<StageView>>,
     workers: [Worker; 2],
+    /// The workers of the builds after the first.
+    builds: [Worker; 2],
     /// It owns the server.
     stage: AsyncMutex<Stage>,
     numbers: AtomicU32,
@@ -86,6 +100,10 @@ pub struct Backstage {
 /// One of the workers, whether it runs or not.
 struct Worker {
     name: &'static str,
+    /// Which build it is.
+    build: &'static str,
+    /// What else it is started with.
+    flags: &'static [&'static str],
     environment: Environment,
     /// The worker's [`Controls`].
     controls: PathBuf,
@@ -106,14 +124,18 @@ impl Backstage {
         fault_rate: FaultRate,
         scenes: Vec<Scene>,
     ) -> anyhow::Result<Arc<Self>> {
-        let workers = WORKERS.map(|name| Worker {
+        let worker = |name: &'static str, build, flags| Worker {
             name,
+            build,
+            flags,
             environment: stage.environment(),
             controls: stage.path(&format!("{name}.json")),
             charged: stage.path(&format!("{name}-charged")),
             log: Mutex::new(Log::new(stage.path(&format!("{name}.log")))),
             process: AsyncMutex::default(),
-        });
+        };
+        let workers = WORKERS.map(|name| worker(name, FIRST_BUILD, &[]));
+        let builds = LATER_BUILDS.map(|(name, build, flags)| worker(name, build, flags));
         let processes = WORKERS.map(|name| (name, ProcessKind::Worker));
         let processes = processes.into_iter().chain([(SERVER, ProcessKind::Server)]);
         let view = StageView {
@@ -123,6 +145,9 @@ impl Backstage {
             deaths: 0,
             names: BTreeMap::new(),
             compared: 0,
+            builds: std::iter::once(build(FIRST_BUILD, true, 100))
+                .chain(LATER_BUILDS.map(|(_, id, _)| build(id, false, 0)))
+                .collect(),
             scenes,
             act: None,
         };
@@ -134,6 +159,7 @@ impl Backstage {
             comparison: watch::Sender::new(None),
             view: watch::Sender::new(Arc::new(view)),
             workers,
+            builds,
             stage: AsyncMutex::new(stage),
             numbers: AtomicU32::new(FIRST_ORDER),
             acts: AtomicU32::new(1),
@@ -150,6 +176,8 @@ impl Backstage {
             backstage.start(name).await?;
         }
         backstage.until_ready().await?;
+        let deployment = backstage.deployment();
+        deployment.deploy(FIRST_BUILD, 100.0).await?;
         Ok(backstage)
     }
 
@@ -270,6 +298,47 @@ impl Backstage {
         started.map_err(failed)
     }
 
+    /// Starts a worker of a build after the first, and waits until it is ready.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such build, its worker runs, or it is not ready in time.
+    pub async fn start_build(&self, id: &str) -> Result<(), StageError> {
+        let worker = self.builds.iter().find(|worker| worker.build == id);
+        let worker = worker.ok_or_else(|| {
+            StageError::Unknown("only a worker of build 2 or 3 can be started".to_owned())
+        })?;
+        {
+            let mut running = worker.process.lock().await;
+            if running.is_some() {
+                return Err(refused(format!("a worker of build {id} runs already")));
+            }
+            self.write_controls().map_err(failed)?;
+            let process = worker.start(self.fault_seed).map_err(failed)?;
+            let identity = temporal::identity(worker::CLIENT_NAME, process.pid());
+            self.change(|view| drop(view.names.insert(identity, worker.name.to_owned())));
+            *running = Some(process);
+        }
+        let mut view = self.view();
+        let runs = |view: &Arc<StageView>| view.builds.iter().any(|it| it.id == id && it.runs);
+        match tokio::time::timeout(READY_WITHIN, view.wait_for(runs)).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(StageError::Failed(format!(
+                "the worker of build {id} was not ready within {READY_WITHIN:?}: {}",
+                locked(&self.trouble).take().unwrap_or_default()
+            ))),
+        }
+    }
+
+    /// The workers of all builds.
+    pub fn deployment(&self) -> Deployment {
+        Deployment::new(self.client.clone(), DEPLOYMENT)
+    }
+
+    /// Changes what the page shows of the builds.
+    pub fn change_builds(&self, change: impl FnMut(&mut Build)) {
+        self.change(|view| view.builds.iter_mut().for_each(change));
+    }
+
     /// Waits until every process that was started is ready.
     ///
     /// # Errors
@@ -352,15 +421,24 @@ impl Backstage {
         first..first + count
     }
 
+    /// Refuses what takes the Temporal server, if that does not run.
+    ///
+    /// # Errors
+    /// Returns an error if it does not run.
+    pub fn check_server(&self) -> Result<(), StageError> {
+        if process(&self.view.borrow(), SERVER).state != ProcessState::Alive {
+            let text = "the Temporal server does not run: start it first";
+            return Err(refused(text.to_owned()));
+        }
+        Ok(())
+    }
+
     /// Places an order.
     ///
     /// # Errors
     /// Returns an error if the server does not run, or does not accept it.
     pub async fn place(&self, order: &Order) -> Result<OrderHandle, StageError> {
-        if process(&self.view.borrow(), SERVER).state != ProcessState::Alive {
-            let text = "the Temporal server does not run: start it first";
-            return Err(refused(text.to_owned()));
-        }
+        self.check_server()?;
         let placing = submit(&self.client, &self.task_queue, order);
         match tokio::time::timeout(ACCEPT_WITHIN, placing).await {
             Ok(submitted) => Ok(submitted.map_err(failed)?.into_handle()),
@@ -419,7 +497,7 @@ impl Backstage {
     /// # Errors
     /// Returns an error if the server does not stop.
     pub async fn strike(&self) -> anyhow::Result<()> {
-        for worker in &self.workers {
+        for worker in self.workers.iter().chain(&self.builds) {
             if let Some(mut process) = worker.process.lock().await.take() {
                 // One that has ended already cannot be killed.
                 let _ = process.kill().await;
@@ -503,8 +581,9 @@ impl Backstage {
     fn write_controls(&self) -> anyhow::Result<()> {
         let _one_at_a_time = locked(&self.writing);
         let view = self.view.borrow().clone();
-        for worker in &self.workers {
-            let armed = process(&view, worker.name).armed;
+        for worker in self.workers.iter().chain(&self.builds) {
+            let shown = view.processes.iter().find(|it| it.name == worker.name);
+            let armed = shown.is_some_and(|process| process.armed);
             let controls = Controls {
                 fault_rate: view.fault_rate.try_into()?,
                 payments_down: !view.payments_up,
@@ -554,6 +633,29 @@ impl Backstage {
         let _ = fs::remove_file(&worker.charged);
     }
 
+    /// Looks at the worker of a build after the first: whether it is ready, or has ended.
+    fn look_at_build(&self, worker: &Worker) {
+        // Whoever has it now will tell.
+        let Ok(mut running) = worker.process.try_lock() else {
+            return;
+        };
+        let ended = running.as_mut().and_then(|it| it.check_running().err());
+        if let Some(error) = ended {
+            *locked(&self.trouble) = Some(error.to_string());
+            *running = None;
+        }
+        let is_ready = || {
+            running
+                .as_ref()
+                .is_some_and(|it| it.is_ready().unwrap_or(false))
+        };
+        self.change_builds(|build| {
+            if build.id == worker.build {
+                build.runs = running.is_some() && (build.runs || is_ready());
+            }
+        });
+    }
+
     fn look_at_server(&self) {
         let Ok(mut stage) = self.stage.try_lock() else {
             return;
@@ -576,12 +678,15 @@ impl Worker {
             ["--controls", controls],
             ["--fault-seed", &seed],
             ["--log-format", "json"],
+            ["--deployment-name", DEPLOYMENT],
+            ["--build-id", self.build],
         ];
+        let arguments = [&arguments.concat(), self.flags].concat();
         let mut environment = self.environment.clone();
         environment.push(("RUST_LOG", LOGGED.into()));
         let mut log = locked(&self.log);
         *log = Log::new(log.file.clone());
-        WorkerProcess::start(&arguments.concat(), environment, log.file.clone(), None)
+        WorkerProcess::start(&arguments, environment, log.file.clone(), None)
     }
 }
 
@@ -635,6 +740,9 @@ async fn watch(backstage: std::sync::Weak<Backstage>) {
         backstage.look_at_server();
         if read_at.elapsed() >= READ_EVERY {
             read_at = Instant::now();
+            for worker in &backstage.builds {
+                backstage.look_at_build(worker);
+            }
             for worker in &backstage.workers {
                 let doing = locked(&worker.log).read();
                 backstage.change_process(worker.name, |process| {
@@ -713,6 +821,16 @@ impl Line {
             order_id: self.order_id.clone(),
             step: self.activity.clone(),
         }
+    }
+}
+
+fn build(id: &str, runs: bool, percent: u8) -> Build {
+    let flags = LATER_BUILDS.iter().find(|(_, build, _)| *build == id);
+    Build {
+        id: id.to_owned(),
+        has_bug: flags.is_some_and(|(_, _, flags)| !flags.is_empty()),
+        runs,
+        percent,
     }
 }
 

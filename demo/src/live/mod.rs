@@ -3,11 +3,13 @@
 //! | module | what lives there |
 //! |---|---|
 //! | `backstage` | the processes behind the page, and what can be done to them |
+//! | `builds` | where new orders go, and taking a build back |
 //! | `many` | many orders at once, while processes are killed |
 //! | `comparison` | the same orders as plain function calls and on Temporal |
 //! | `scenes` | what a presenter can show, and what comes of it |
 
 mod backstage;
+mod builds;
 mod comparison;
 mod many;
 mod scenes;
@@ -31,6 +33,7 @@ use crate::{
     args::{LiveArgs, ShowArgs},
     live::{
         backstage::{Backstage, failed, refused},
+        builds::Builds,
         scenes::Scenes,
     },
     report,
@@ -92,6 +95,7 @@ async fn set(
         ui_address,
         stage: Some(Arc::new(Live {
             scenes: Scenes::new(backstage.clone()),
+            builds: Builds(backstage.clone()),
             backstage: backstage.clone(),
         })),
         hosts: Vec::new(),
@@ -114,6 +118,7 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 struct Live {
     backstage: Arc<Backstage>,
     scenes: Scenes,
+    builds: Builds,
 }
 
 #[async_trait]
@@ -152,6 +157,18 @@ impl web::stage::Stage for Live {
 
     async fn set_payments_up(&self, up: bool) -> Result<(), StageError> {
         self.backstage.set_payments_up(up)
+    }
+
+    async fn start_build(&self, build: &str) -> Result<(), StageError> {
+        self.backstage.start_build(build).await
+    }
+
+    async fn deploy(&self, build: &str, percent: u8) -> Result<(), StageError> {
+        self.builds.deploy(build, percent).await
+    }
+
+    async fn take_back(&self, build: &str) -> Result<(), StageError> {
+        self.builds.take_back(build).await
     }
 
     async fn place_orders(&self, count: u32) -> Result<(), StageError> {

@@ -7,7 +7,9 @@
 //! | `facts` | the stock, the ledger, the audit |
 //! | `events` | what changes, as server-sent events |
 //! | `stage` | what only a demo has |
+//! | `builds` | the builds of a demo's workers |
 
+mod builds;
 mod events;
 mod extract;
 #[expect(unused_qualifications, reason = "of the code that utoipa writes")]
@@ -91,7 +93,7 @@ pub(crate) fn router(watching: Arc<Watching>) -> Router {
         .route("/api/about", get(facts::about))
         .route("/api/openapi.json", get(description));
     let router = if has_stage {
-        router.merge(stage::router())
+        router.merge(stage::router()).merge(builds::router())
     } else {
         router
     };
@@ -105,6 +107,7 @@ async fn description(State(api): State<Arc<Api>>) -> impl axum::response::IntoRe
     let mut description = Description::openapi();
     if api.watching.source.site.stage.is_some() {
         description.merge(stage::Description::openapi());
+        description.merge(builds::Description::openapi());
     }
     let json = description.to_json().unwrap_or_default();
     ([(CONTENT_TYPE, "application/json")], json)

@@ -62,16 +62,16 @@ pub(super) struct Description;
 
 /// That it was done, or has begun; the event `stage` tells the rest.
 #[derive(Serialize, ToSchema)]
-struct Done {}
+pub(super) struct Done {}
 
-type Answer = Result<Json<Done>, Problem>;
+pub(super) type Answer = Result<Json<Done>, Problem>;
 
-fn of(api: &Api) -> Result<&Arc<dyn Stage>, Problem> {
+pub(super) fn of(api: &Api) -> Result<&Arc<dyn Stage>, Problem> {
     let stage = api.watching.source.site.stage.as_ref();
     stage.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "this server has no stage"))
 }
 
-fn problem(error: StageError) -> Problem {
+pub(super) fn problem(error: StageError) -> Problem {
     let status = match error {
         StageError::Unknown(_) => StatusCode::NOT_FOUND,
         StageError::Refused(_) => StatusCode::CONFLICT,
