@@ -55,3 +55,4 @@ pub use error::OperationError;
 pub use operation::{Call, Operation, Started};
 pub use server::NexusServer;
 pub use service::Service;
+pub use workflow::WorkflowOperation;

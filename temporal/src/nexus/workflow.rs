@@ -37,14 +37,15 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
 
 type NameFor<I> = dyn Fn(&I) -> Result<String, OperationError> + Send + Sync;
 
-/// An operation that starts a workflow. Made by [`Service::workflow`](super::Service::workflow).
-pub(super) struct WorkflowOperation<W: WorkflowDefinition> {
+/// An operation that starts a workflow. [`Service::workflow`](super::Service::workflow) makes one.
+pub struct WorkflowOperation<W: WorkflowDefinition> {
     workflow: W,
     workflow_id: Box<NameFor<W::Input>>,
 }
 
 impl<W: WorkflowDefinition> WorkflowOperation<W> {
-    pub(super) fn new(
+    /// An operation that starts `workflow` under the ID that `workflow_id` gives to its input.
+    pub fn new(
         workflow: W,
         workflow_id: impl Fn(&W::Input) -> Result<String, OperationError> + Send + Sync + 'static,
     ) -> Self {
