@@ -285,6 +285,30 @@ impl Progress {
                 let state = StepState::Failed { error };
                 self.end(cancelled.initiated_event_id, state, at, None)
             }
+            Attributes::NexusOperationScheduledEventAttributes(operation) => {
+                // The shipping service's operations do what the activities of these names do.
+                let name = match operation.operation.parse::<Activity>() {
+                    Ok(activity) => activity.name().to_owned(),
+                    Err(_) => operation.operation.clone(),
+                };
+                vec![self.begin(event, name, at)]
+            }
+            Attributes::NexusOperationCompletedEventAttributes(completed) => {
+                let result = completed.result.clone();
+                let result = result.map(|it| Payloads { payloads: vec![it] });
+                let scheduled = completed.scheduled_event_id;
+                self.end(scheduled, StepState::Completed, at, result)
+            }
+            Attributes::NexusOperationFailedEventAttributes(failed) => {
+                let error = failed.failure.as_ref().map(innermost).unwrap_or_default();
+                let state = StepState::Failed { error };
+                self.end(failed.scheduled_event_id, state, at, None)
+            }
+            Attributes::NexusOperationCanceledEventAttributes(cancelled) => {
+                let error = "cancelled".to_owned();
+                let state = StepState::Failed { error };
+                self.end(cancelled.scheduled_event_id, state, at, None)
+            }
             Attributes::MarkerRecordedEventAttributes(marker)
                 if marker.marker_name == LOCAL_ACTIVITY =>
             {
@@ -483,6 +507,9 @@ fn not_the_codes_fault(cause: WorkflowTaskFailedCause) -> Option<&'static str> {
         WorkflowTaskFailedCause::UnhandledCommand | WorkflowTaskFailedCause::UnhandledUpdate => {
             Some("something new reached the order meanwhile")
         }
+        WorkflowTaskFailedCause::BadScheduleNexusOperationAttributes => {
+            Some("the shipping service has no endpoint (`cargo run -p worker -- shipping-service`)")
+        }
         WorkflowTaskFailedCause::ResetWorkflow => Some("somebody reset the order"),
         // The worker cannot send it back to the server as part of its answer. The server drops what
         // was sent after a while.
@@ -579,7 +606,8 @@ mod tests {
         common::v1::ActivityType,
         history::v1::{
             ActivityTaskCompletedEventAttributes, ActivityTaskScheduledEventAttributes,
-            ActivityTaskStartedEventAttributes, TimerFiredEventAttributes,
+            ActivityTaskStartedEventAttributes, NexusOperationCompletedEventAttributes,
+            NexusOperationScheduledEventAttributes, TimerFiredEventAttributes,
             TimerStartedEventAttributes, WorkflowExecutionCompletedEventAttributes,
             WorkflowTaskFailedEventAttributes,
         },
@@ -629,6 +657,27 @@ mod tests {
             OrderEvent::Step(step) => step,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn an_operation_of_the_shipping_service_is_told_as_the_step_that_it_is() {
+        let mut progress = Progress::default();
+        let scheduled = NexusOperationScheduledEventAttributes {
+            operation: "ship".to_owned(),
+            ..Default::default()
+        };
+        let scheduled = Attributes::NexusOperationScheduledEventAttributes(scheduled);
+        let begun = progress.event(&event(5, 10, scheduled));
+        assert_eq!(step(&begun[0]).step, "Ship");
+        assert_eq!(step(&begun[0]).state, StepState::Running);
+        let completed = NexusOperationCompletedEventAttributes {
+            scheduled_event_id: 5,
+            ..Default::default()
+        };
+        let completed = Attributes::NexusOperationCompletedEventAttributes(completed);
+        let done = progress.event(&event(7, 14, completed));
+        assert_eq!(step(&done[0]).state, StepState::Completed);
+        assert_eq!(step(&done[0]).took_ms, Some(Duration::from_secs(4)));
     }
 
     #[test]

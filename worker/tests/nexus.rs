@@ -137,6 +137,16 @@ async fn the_service_is_away_when_it_is_called() {
 }
 
 #[tokio::test]
+async fn an_order_waits_for_an_endpoint_that_is_registered_later() {
+    let scene = Scene::new().await;
+    let _worker = scene.worker(&[]);
+    let handle = scene.place(&by_nexus("order-1")).await;
+    until_event(&handle, EventType::WorkflowTaskFailed).await;
+    let _service = service(&scene, "service", &[]);
+    exactly_once(&scene, &handle).await;
+}
+
+#[tokio::test]
 async fn the_worker_is_killed_before_and_after_the_shipment() {
     for point in ["Ship:before", "Ship:after"] {
         let scene = Scene::new().await;
