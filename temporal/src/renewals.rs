@@ -4,7 +4,7 @@
 //! second. New ones are first tried on a separate connection, so that credentials that do not work
 //! never replace credentials that do.
 
-use std::{mem, pin::pin, time::Duration};
+use std::{future, mem, pin::pin, time::Duration};
 
 use temporalio_client::Client;
 use temporalio_common::telemetry::metrics::TemporalMeter;
@@ -30,7 +30,7 @@ pub struct Renewals {
     files: Files,
 }
 
-/// Why [`Renewals::next`] connected anew.
+/// Why [`Renewals::next_or`] connected anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// Certificates or encryption keys changed.
@@ -105,15 +105,20 @@ impl Renewals {
         self.settings.address()
     }
 
-    /// Waits until certificates or encryption keys change, or until `asked` resolves, and returns a
-    /// client that is connected anew, with the reason. The previous client keeps its connection for as
-    /// long as the server allows.
+    /// Waits until certificates or encryption keys change, and returns a client that is connected
+    /// with the new ones. The previous client keeps its connection for as long as the server allows.
     ///
     /// A new API key is given to the existing client. Files that cannot be read and credentials that
     /// the server rejects are logged once as a warning, and tried again.
     ///
     /// The future may be dropped and `next` called again at any time.
-    pub async fn next(&mut self, asked: impl AsyncFn()) -> (Client, Reason) {
+    pub async fn next(&mut self) -> Client {
+        self.next_or(async || future::pending().await).await.0
+    }
+
+    /// Does the same as [`Renewals::next`], and also connects anew when `asked` resolves. Returns the
+    /// reason as well.
+    pub async fn next_or(&mut self, asked: impl AsyncFn()) -> (Client, Reason) {
         loop {
             let (found, reason) = tokio::select! {
                 found = self.files.changed(&self.settings) => (found, Reason::Renewed),

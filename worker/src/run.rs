@@ -202,7 +202,7 @@ pub(crate) async fn until_stopped(
                 shifts.begin(shift(client)?);
                 tracing::info!("the worker accepts orders again");
             }
-            (client, reason) = renewals.next(async || tally.is_full().await) => {
+            (client, reason) = renewals.next_or(async || tally.is_full().await) => {
                 shifts.begin(shift(client)?);
                 match reason {
                     Reason::Renewed => tracing::info!("certificates or encryption keys were renewed"),
