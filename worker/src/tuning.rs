@@ -79,7 +79,7 @@ pub struct TuningArgs {
     #[arg(long, env = "EAGER_ACTIVITIES", value_name = "NUMBER", default_value_t = 3, value_parser = eager)]
     pub eager_activities: usize,
     /// After how many activities a fresh worker takes over within the process. That gives back what
-    /// the SDK's worker keeps of each activity, some 600 bytes
+    /// the SDK's worker keeps of each activity
     #[arg(long, env = "SHIFT", value_name = "ACTIVITIES", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub shift: u64,
 }
