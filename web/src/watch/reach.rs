@@ -64,7 +64,7 @@ async fn renew(source: &Source, renewals: Option<Renewals>) {
         return;
     };
     loop {
-        let (client, _) = renewals.next(std::future::pending::<()>).await;
+        let client = renewals.next().await;
         source.client.send_replace(Some(client));
         tracing::info!("certificates or encryption keys were renewed");
     }
