@@ -255,8 +255,8 @@ impl Deployment {
                 let workflow_id = workflow.id().to_owned();
                 if !moved.contains(&workflow_id) {
                     moved.push(workflow_id);
+                    quiet_since = Instant::now();
                 }
-                quiet_since = Instant::now();
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
