@@ -16,7 +16,7 @@ ENV HEALTH_ADDRESS=0.0.0.0:8080
 EXPOSE 8080
 # The answer takes up to 6 seconds.
 HEALTHCHECK --interval=5s --timeout=7s --start-period=30s \
-    CMD ["wget", "-qO-", "http://127.0.0.1:8080/ready"]
+    CMD ["wget", "--no-proxy", "-qO-", "http://127.0.0.1:8080/ready"]
 CMD ["worker"]
 
 FROM ${RUST_IMAGE} AS build
