@@ -65,9 +65,12 @@ async fn a_build_is_taken_back_with_all_that_is_under_way_on_it() {
     let deployment = deployment(&scene);
     let _old = build(&scene, "1", &[]);
     deployment.deploy("1", 100.0).await.unwrap();
-    let held = scene.path("held");
-    let hold = format!("Ship:before={}", held.display());
-    let new = build(&scene, "2", &["--hold", &hold]);
+    // A hold stops one shipment, and there are two.
+    let held = [scene.path("held"), scene.path("held-too")];
+    let holds = held
+        .each_ref()
+        .map(|file| format!("Ship:before={}", file.display()));
+    let new = build(&scene, "2", &["--hold", &holds[0], "--hold", &holds[1]]);
     deployment.deploy("2", 100.0).await.unwrap();
     // Each of its items ships in a workflow of its own, which is on the build, too.
     let parts = Order {
@@ -76,7 +79,10 @@ async fn a_build_is_taken_back_with_all_that_is_under_way_on_it() {
         ..order("order-1", 10)
     };
     let first = scene.place(&parts).await;
-    until("the shipment", async || held.exists().then_some(())).await;
+    until("both shipments", async || {
+        held.iter().all(|file| file.exists()).then_some(())
+    })
+    .await;
     new.kill().await;
 
     let moved = deployment.take_back("2", "1").await.unwrap();
