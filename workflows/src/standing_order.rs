@@ -24,6 +24,9 @@ use crate::{Lenient, ORDER_STATUS, OrderInput, OrderStatus, ProcessOrder, polici
 /// dozen events to the history; the server would have it continue after some 4,000.
 pub const RENEW_AFTER: u32 = 100;
 
+/// The latest time at which an order may be due, in seconds since 1970: a later one cannot be a part of its name.
+const LAST_DUE: u64 = 250_000_000_000;
+
 /// What is ordered again and again, and how far it is: the input of each run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -83,6 +86,9 @@ impl Standing {
                 self.every_seconds,
                 MAX_INTERVAL.as_secs()
             ));
+        }
+        if let Some(due) = self.due.filter(|due| *due > LAST_DUE) {
+            return Err(format!("due is {due}, and must be at most {LAST_DUE}"));
         }
         let order = self.order_due(name);
         order.validate().map_err(|error| error.to_string())
@@ -318,6 +324,7 @@ mod tests {
             };
             assert!(standing.check("monthly").is_err());
         }
+        assert!(monthly(u64::MAX).check("monthly").is_err());
         assert!(monthly(0).check(&"a".repeat(100)).is_err());
     }
 }
