@@ -194,12 +194,14 @@ impl Deployment {
     /// # Errors
     /// Returns an error if no worker of this build runs, or the server refuses.
     pub async fn deploy(&self, build: &str, percent: f32) -> anyhow::Result<()> {
-        let shares = self.info().await.map(|info| Shares::of(&info));
-        ensure!(
-            percent >= ALL || shares.is_ok_and(|it| it.current.as_deref() != Some(build)),
-            "build {:?} gets all new orders that no other build gets: give another one a share instead",
-            excerpt(build)
-        );
+        if percent < ALL {
+            let shares = Shares::of(&self.info().await?);
+            ensure!(
+                shares.current.as_deref() != Some(build),
+                "build {:?} gets all new orders that no other build gets: give another one a share instead",
+                excerpt(build)
+            );
+        }
         let until = Instant::now() + KNOWN_WITHIN;
         while Instant::now() < until && self.task_queues(build).await < TASK_QUEUES {
             tokio::time::sleep(LOOK_EVERY).await;
