@@ -1,6 +1,6 @@
 // Puts the page together: its address, its panels, its keys.
 
-import { UNREACHABLE, get, orderPath, post } from "./api.js";
+import { UNREACHABLE, orderPath, post } from "./api.js";
 import { buildsPanel } from "./builds.js";
 import { el, say, show } from "./dom.js";
 import { fieldPanel } from "./field.js";
@@ -22,7 +22,11 @@ const TICK = 100;
 
 function viewedByAddress() {
   const found = /^\/orders\/([^/]+)$/.exec(location.pathname);
-  return found ? decodeURIComponent(found[1]) : null;
+  try {
+    return found ? decodeURIComponent(found[1]) : null;
+  } catch {
+    return null;
+  }
 }
 
 function open(id) {
@@ -206,4 +210,3 @@ setInterval(() => {
 for (const [update] of panels) update();
 watchEverything();
 watchOrder(viewedByAddress());
-attempt(async () => change({ about: await get("/api/about") }));

@@ -16,7 +16,10 @@ export function watchEverything() {
   everything?.close();
   everything = new EventSource("/api/events");
   const on = (name, take) => everything.addEventListener(name, (event) => take(JSON.parse(event.data)));
-  everything.onopen = () => change({ connected: true });
+  everything.onopen = () => {
+    change({ connected: true });
+    if (!state.about) get("/api/about").then((about) => change({ about }), () => {});
+  };
   everything.onerror = () => {
     change({ connected: false });
     again(everything, watchEverything);
