@@ -99,7 +99,11 @@ pub async fn play(voice: &Voice) -> anyhow::Result<()> {
             Some(other) => bail!("{name}: {other}"),
         }
     }
-    let (name, place) = stuck.first().context("no history was affected")?;
+    // Some stop where a message came at another time. Where a step is out of place, it is plain why.
+    let misplaced =
+        |(_, place): &&(String, String)| place.contains(Activity::PrepareShipment.name());
+    let found = stuck.iter().find(misplaced);
+    let (name, place) = found.context("no history was affected")?;
     voice.quote(&format!("STOP: {name}: {place}"));
     voice.checked(&format!(
         "{} of {} orders do not go on with this change, and {} are not affected.",
