@@ -39,7 +39,7 @@ pub enum Command {
 /// The demos.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Demo {
-    /// A page on which you place orders and kill what runs them; until Ctrl-C
+    /// A page on which you place orders and kill their workers; until Ctrl-C
     Live(LiveArgs),
     /// An order goes through its steps, and the inventory changes
     FirstOrder,
