@@ -194,49 +194,54 @@ async fn a_cancelled_order_is_recalled_by_the_service() {
     undone_once(&scene, &handle).await;
 }
 
+/// An order that has shipped and was cancelled, and whose recall is held at a point.
+struct Recalled {
+    service: WorkerProcess,
+    worker: WorkerProcess,
+    order: OrderHandle,
+    held: PathBuf,
+}
+
+async fn held_in_recall(scene: &Scene, point: &str) -> Recalled {
+    let [shipping, held] = ["shipping", "held"].map(|name| scene.path(name));
+    let hold_shipping = format!("Ship:after={}", shipping.display());
+    let hold = format!("{point}={}", held.display());
+    let flags = ["--hold", &hold_shipping, "--hold", &hold];
+    let service = service(scene, "held-service", &flags);
+    service.says(READY).await;
+    let worker = scene.worker(&[]);
+    let order = scene.place(&by_nexus("order-1")).await;
+    until_held(&shipping).await;
+    cancel(&order).await.unwrap();
+    std::fs::remove_file(&shipping).unwrap();
+    until_held(&held).await;
+    Recalled {
+        service,
+        worker,
+        order,
+        held,
+    }
+}
+
 #[tokio::test]
 async fn the_service_is_killed_before_and_after_the_recall() {
     for point in ["Recall:before", "Recall:after"] {
         let scene = Scene::new().await;
-        let shipping = scene.path("shipping");
-        let hold_shipping = format!("Ship:after={}", shipping.display());
-        let held = scene.path("held");
-        let hold = format!("{point}={}", held.display());
-        let flags = ["--hold", &hold_shipping, "--hold", &hold];
-        let held_service = service(&scene, "held-service", &flags);
-        held_service.says(READY).await;
-        let _worker = scene.worker(&[]);
-        let handle = scene.place(&by_nexus("order-1")).await;
-        until_held(&shipping).await;
-        cancel(&handle).await.unwrap();
-        std::fs::remove_file(&shipping).unwrap();
-        until_held(&held).await;
-        held_service.kill().await;
+        let recalled = held_in_recall(&scene, point).await;
+        recalled.service.kill().await;
         let _service = service(&scene, "service", &[]);
-        undone_once(&scene, &handle).await;
+        undone_once(&scene, &recalled.order).await;
     }
 }
 
 #[tokio::test]
 async fn the_worker_is_killed_while_the_service_recalls() {
     let scene = Scene::new().await;
-    let shipping = scene.path("shipping");
-    let hold_shipping = format!("Ship:after={}", shipping.display());
-    let held = scene.path("held");
-    let hold = format!("Recall:after={}", held.display());
-    let flags = ["--hold", &hold_shipping, "--hold", &hold];
-    let service = service(&scene, "service", &flags);
-    service.says(READY).await;
-    let worker = scene.worker(&[]);
-    let handle = scene.place(&by_nexus("order-1")).await;
-    until_held(&shipping).await;
-    cancel(&handle).await.unwrap();
-    std::fs::remove_file(&shipping).unwrap();
-    until_held(&held).await;
-    worker.kill().await;
-    std::fs::remove_file(&held).unwrap();
+    let recalled = held_in_recall(&scene, "Recall:after").await;
+    recalled.worker.kill().await;
+    std::fs::remove_file(&recalled.held).unwrap();
     let _worker = scene.worker(&[]);
-    undone_once(&scene, &handle).await;
+    undone_once(&scene, &recalled.order).await;
 }
 
 /// Whether the service ships the item before it hears of the cancellation is left open: nothing is left
