@@ -14,7 +14,7 @@ use temporalio_client::{
 };
 use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;
 use workflows::{
-    OrderProgress, OrderStatus, ProcessOrder,
+    OrderProgress, ProcessOrder,
     status::{StepProgress, StepStatus},
 };
 
@@ -139,7 +139,7 @@ fn report(progress: &OrderProgress, steps: &[StepChange], build: Option<&str>) -
     let on = build.map(|build| printed(", on build ", build));
     let on = on.unwrap_or_default();
     // An order that ended on its way is not going to be complete.
-    let is_on_its_way = progress.status == OrderStatus::Completed || !progress.status.is_end();
+    let is_on_its_way = !progress.status.is_end_on_the_way();
     let percent = is_on_its_way.then(|| format!(", {} %", progress.percent));
     let mut report = format!(
         "{}: {}{}{to}{on}\n",

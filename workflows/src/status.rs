@@ -87,6 +87,11 @@ impl OrderStatus {
             Self::Completed | Self::Duplicate | Self::Rejected | Self::Cancelled | Self::Failed
         )
     }
+
+    /// Whether the order has ended before all its steps were done.
+    pub fn is_end_on_the_way(self) -> bool {
+        self.is_end() && self != Self::Completed
+    }
 }
 
 impl fmt::Display for OrderStatus {

@@ -264,10 +264,8 @@ impl Picture {
     }
 
     fn says_that_it_ended(&self) -> bool {
-        let own = self.own_status.as_deref();
-        let mut ends = OrderStatus::ALL.into_iter().filter(|it| it.is_end());
-        self.view.summary.ended_at.is_some()
-            || ends.any(|end| own == Some(end.to_string().as_str()))
+        let own = self.own_status.as_deref().and_then(own_status);
+        self.view.summary.ended_at.is_some() || own.is_some_and(OrderStatus::is_end)
     }
 
     fn end(&mut self, followed: anyhow::Result<Followed>) {
@@ -367,8 +365,7 @@ impl Picture {
         view.waiting = self.waiting(&view.summary.status);
         let status = own_status(&view.summary.status);
         // An order that ended on its way is not going to be complete.
-        let is_on_its_way =
-            status.is_none_or(|it| it == OrderStatus::Completed || !it.is_end()) && !was_stopped;
+        let is_on_its_way = status.is_none_or(|it| !it.is_end_on_the_way()) && !was_stopped;
         view.summary.percent = is_on_its_way.then(|| self.percent());
         view.steps = self.steps.values().map(|step| self.step(step)).collect();
         view.ledger = lines.iter().map(Line::from).collect();
