@@ -314,8 +314,7 @@ impl Backstage {
             }
             self.write_controls().map_err(failed)?;
             let process = worker.start(self.fault_seed).map_err(failed)?;
-            let identity = temporal::identity(worker::CLIENT_NAME, process.pid());
-            self.change(|view| drop(view.names.insert(identity, worker.name.to_owned())));
+            self.is_called(worker.name, process.pid());
             *running = Some(process);
         }
         let mut view = self.view();
@@ -535,8 +534,7 @@ impl Backstage {
 
     fn becomes(&self, name: &str, state: ProcessState, pid: Option<u32>) {
         if let Some(pid) = pid.filter(|_| name != SERVER) {
-            let identity = temporal::identity(worker::CLIENT_NAME, pid);
-            self.change(|view| drop(view.names.insert(identity, name.to_owned())));
+            self.is_called(name, pid);
         }
         self.change_process(name, |process| {
             process.state = state;
@@ -549,6 +547,12 @@ impl Backstage {
                 process.doing = None;
             }
         });
+    }
+
+    /// Notes what a worker is called that the server knows by its process.
+    fn is_called(&self, name: &str, pid: u32) {
+        let identity = temporal::identity(worker::CLIENT_NAME, pid);
+        self.change(|view| drop(view.names.insert(identity, name.to_owned())));
     }
 
     /// Takes a death down, with the attempts that the worker was at.
