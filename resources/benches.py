@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ PROGRAMS = ROOT / "target" / os.environ.get("PROFILE", "release")
 DEMO = ROOT / "target" / "debug" / "demo"
 CLI = os.environ.get("TEMPORAL_CLI") or shutil.which("temporal") or "temporal"
 PATIENCE = 60
+NOBODY = pwd.getpwnam("nobody").pw_uid
 TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
 
 
@@ -106,3 +108,22 @@ def start_server(stack, folder):
     command = [DEMO, "server", "--port", port, "--state", folder / f"server-{port}.db"]
     environment = {**os.environ, "TEMPORAL_CLI": CLI}
     return start(stack, command, folder / f"server-{port}.log", environment, "Ctrl-C"), port
+
+
+def start_postgres(stack, folder):
+    """A PostgreSQL server, and the address of its database."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    programs = Path(os.environ.get("POSTGRES_BIN") or (found[-1] if found else "/usr/bin"))
+    place, port = folder / "postgres", free_port()
+    place.mkdir()
+    # PostgreSQL refuses to run as root.
+    user = {}
+    if os.geteuid() == 0:
+        folder.chmod(0o755)
+        os.chown(place, NOBODY, -1)
+        user = {"user": NOBODY}
+    initdb = [programs / "initdb", "-D", place / "data", "-U", "bench", "--auth", "trust"]
+    subprocess.run(initdb, stdout=subprocess.DEVNULL, check=True, **user)
+    command = [programs / "postgres", "-D", place / "data", "-p", port, "-k", place]
+    server = start(stack, command, folder / "postgres.log", os.environ, "ready to accept", **user)
+    return server, f"postgres://bench@127.0.0.1:{port}/postgres"

@@ -34,6 +34,8 @@ pub(super) struct Latency {
     p95: Duration,
     #[serde(rename = "p99Ms", serialize_with = "milliseconds")]
     p99: Duration,
+    #[serde(rename = "longestMs", serialize_with = "milliseconds")]
+    longest: Duration,
 }
 
 /// What an order cost the workers.
@@ -59,6 +61,7 @@ impl Latency {
             median: percentile(50),
             p95: percentile(95),
             p99: percentile(99),
+            longest: percentile(100),
         }
     }
 }
@@ -78,7 +81,12 @@ impl Cost {
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Latency { median, p95, p99 } = self.latency;
+        let Latency {
+            median,
+            p95,
+            p99,
+            longest,
+        } = self.latency;
         writeln!(
             f,
             "orders       {}, {} at a time, in {:.1} s",
@@ -89,10 +97,11 @@ impl fmt::Display for Figures {
         writeln!(f, "throughput   {:.1} orders/s", self.orders_per_second)?;
         writeln!(
             f,
-            "latency      median {} ms, 95th percentile {} ms, 99th {} ms",
+            "latency      median {} ms, 95 % within {}, 99 % within {}, longest {} ms",
             median.as_millis(),
             p95.as_millis(),
-            p99.as_millis()
+            p99.as_millis(),
+            longest.as_millis()
         )?;
         match &self.workers {
             Some(cost) => writeln!(
@@ -138,6 +147,7 @@ mod tests {
         assert_eq!(latency.median, Duration::from_millis(100));
         assert_eq!(latency.p95, Duration::from_millis(190));
         assert_eq!(latency.p99, Duration::from_millis(198));
+        assert_eq!(latency.longest, Duration::from_millis(200));
         let one = Latency::of(vec![Duration::from_millis(7)]);
         assert_eq!(
             (one.median, one.p99),
