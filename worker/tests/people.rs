@@ -29,20 +29,20 @@ use workflows::{
     status::StepStatus,
 };
 
-/// An order that waits a minute for an address.
+/// An order that waits for an address, for longer than any test takes.
 fn awaiting_address(order_id: &str) -> Order {
     Order {
-        await_address_seconds: Some(60),
+        await_address_seconds: Some(600),
         ..order(order_id, 10)
     }
 }
 
-/// An order that waits a minute for approval.
+/// An order that waits for approval, for longer than any test takes.
 fn awaiting_approval(order_id: &str) -> Order {
     Order {
         approval: Some(ApprovalRule {
             above_quantity: 5,
-            within_seconds: 60,
+            within_seconds: 600,
         }),
         ..order(order_id, 10)
     }
