@@ -10,18 +10,20 @@ use std::{path::Path, time::Duration};
 
 use activities::services::{DECLINED, OUTAGE};
 use common::{
-    Scene, TASK_QUEUE, cancel, cancelled_as_its_pause_ends, ended, order, until, until_status,
+    Scene, TASK_QUEUE, cancel, cancelled_as_its_pause_ends, ended, history, order, until,
+    until_status,
 };
-use orders::{ApprovalRule, Item, Order};
+use orders::{ApprovalRule, Item, Order, ShipBy};
 use starter::{follow::OrderHandle, submit::place_or_ask};
 use temporalio_client::{
     WorkflowExecuteUpdateOptions, WorkflowFetchHistoryOptions, WorkflowHandle, WorkflowHistory,
     WorkflowSignalOptions, WorkflowStartOptions,
 };
+use temporalio_common::protos::temporal::api::enums::v1::EventType;
 use workflows::{OrderStatus, ProcessOrder, Standing, StandingOrder};
 
 /// The folder below `workflows/tests/histories/`.
-const VERSION: &str = "supplier-when-low";
+const VERSION: &str = "ships-by-nexus";
 
 /// The folder below `workflows/tests/standing-orders/`.
 const STANDING_VERSION: &str = "first";
@@ -192,6 +194,38 @@ async fn of_orders_that_are_asked_how_they_stand() {
     keep(&handle, "under-way-asked").await;
     ended(&handle).await;
     keep(&handle, "asked").await;
+}
+
+#[tokio::test]
+#[ignore = "writes files that are committed"]
+async fn of_orders_that_another_team_ships() {
+    let scene = Scene::new().await;
+    let held = scene.path("held");
+    let hold = format!("Ship:after={}", held.display());
+    let service = scene.shipping_service(&[]);
+    service.says("shipping service ready").await;
+    let _worker = scene.worker(&[]);
+    let by_nexus = |order_id: &str| Order {
+        ship_by: Some(ShipBy::Nexus),
+        ..order(order_id, 10)
+    };
+    kept(&scene, by_nexus("order-1"), "managed").await;
+
+    drop(service);
+    let _service = scene.shipping_service(&["--hold", &hold]);
+    let handle = scene.place(&by_nexus("order-2")).await;
+    until("the parcel to ship", async || held.exists().then_some(())).await;
+    keep(&handle, "under-way-shipping").await;
+    cancel(&handle).await.unwrap();
+    until("the service to be asked to stop", async || {
+        let mut events = history(&handle).await.into_iter();
+        let asked = EventType::NexusOperationCancelRequested;
+        events.find(|event| event.event_type() == asked)
+    })
+    .await;
+    std::fs::remove_file(&held).unwrap();
+    ended(&handle).await;
+    keep(&handle, "cancelled-while-shipping").await;
 }
 
 #[tokio::test]

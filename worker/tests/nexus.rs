@@ -28,25 +28,11 @@ fn by_nexus(order_id: &str) -> Order {
     }
 }
 
-/// A process of the shipping service, without faults unless `flags` say otherwise.
-fn service(scene: &Scene, name: &str, flags: &[&str]) -> WorkerProcess {
-    let calm: &[&str] = match flags {
-        ["--fault-rate", ..] => &[],
-        _ => &["--fault-rate", "0"],
-    };
-    let address = scene.server.address();
-    let database = scene.database();
-    let usual = ["shipping-service", "--address", &address];
-    let database = ["--database", database.to_str().unwrap()];
-    let log = scene.path(&format!("{name}.log"));
-    WorkerProcess::command(&[&usual[..], &database, calm, flags].concat(), log)
-}
-
 /// A service that stops at a point of an activity, and the file that tells of it.
 fn service_held(scene: &Scene, point: &str) -> (WorkerProcess, PathBuf) {
     let held = scene.path("held");
     let hold = format!("{point}={}", held.display());
-    (service(scene, "held-service", &["--hold", &hold]), held)
+    (scene.shipping_service(&["--hold", &hold]), held)
 }
 
 async fn until_held(held: &Path) {
@@ -81,7 +67,7 @@ async fn undone_once(scene: &Scene, handle: &OrderHandle) {
 #[tokio::test]
 async fn an_order_ships_through_the_service_of_another_team() {
     let scene = Scene::new().await;
-    let service = service(&scene, "service", &[]);
+    let service = scene.shipping_service(&[]);
     service.says(READY).await;
     let _worker = scene.worker(&[]);
     let handle = scene.place(&by_nexus("order-1")).await;
@@ -115,7 +101,7 @@ async fn the_service_is_killed_before_and_after_the_shipment() {
         let handle = scene.place(&by_nexus("order-1")).await;
         until_held(&held).await;
         held_service.kill().await;
-        let _service = service(&scene, "service", &[]);
+        let _service = scene.shipping_service(&[]);
         exactly_once(&scene, &handle).await;
         // What was shipped and not reported was found by the next attempt, and the order says so.
         let told = status(&handle).await;
@@ -126,13 +112,13 @@ async fn the_service_is_killed_before_and_after_the_shipment() {
 #[tokio::test]
 async fn the_service_is_away_when_it_is_called() {
     let scene = Scene::new().await;
-    let first = service(&scene, "first", &[]);
+    let first = scene.shipping_service(&[]);
     first.says(READY).await;
     first.kill().await;
     let _worker = scene.worker(&[]);
     let handle = scene.place(&by_nexus("order-1")).await;
     until_event(&handle, EventType::NexusOperationScheduled).await;
-    let _service = service(&scene, "service", &[]);
+    let _service = scene.shipping_service(&[]);
     exactly_once(&scene, &handle).await;
 }
 
@@ -142,7 +128,7 @@ async fn an_order_waits_for_an_endpoint_that_is_registered_later() {
     let _worker = scene.worker(&[]);
     let handle = scene.place(&by_nexus("order-1")).await;
     until_event(&handle, EventType::WorkflowTaskFailed).await;
-    let _service = service(&scene, "service", &[]);
+    let _service = scene.shipping_service(&[]);
     exactly_once(&scene, &handle).await;
 }
 
@@ -207,7 +193,7 @@ async fn held_in_recall(scene: &Scene, point: &str) -> Recalled {
     let hold_shipping = format!("Ship:after={}", shipping.display());
     let hold = format!("{point}={}", held.display());
     let flags = ["--hold", &hold_shipping, "--hold", &hold];
-    let service = service(scene, "held-service", &flags);
+    let service = scene.shipping_service(&flags);
     service.says(READY).await;
     let worker = scene.worker(&[]);
     let order = scene.place(&by_nexus("order-1")).await;
@@ -229,7 +215,7 @@ async fn the_service_is_killed_before_and_after_the_recall() {
         let scene = Scene::new().await;
         let recalled = held_in_recall(&scene, point).await;
         recalled.service.kill().await;
-        let _service = service(&scene, "service", &[]);
+        let _service = scene.shipping_service(&[]);
         undone_once(&scene, &recalled.order).await;
     }
 }
@@ -249,14 +235,14 @@ async fn the_worker_is_killed_while_the_service_recalls() {
 #[tokio::test]
 async fn an_order_is_cancelled_while_the_service_is_away() {
     let scene = Scene::new().await;
-    let first = service(&scene, "first", &[]);
+    let first = scene.shipping_service(&[]);
     first.says(READY).await;
     first.kill().await;
     let _worker = scene.worker(&[]);
     let handle = scene.place(&by_nexus("order-1")).await;
     until_event(&handle, EventType::NexusOperationScheduled).await;
     cancel(&handle).await.unwrap();
-    let _service = service(&scene, "service", &[]);
+    let _service = scene.shipping_service(&[]);
     assert!(matches!(ended(&handle).await, Followed::Cancelled(_)));
     let effects = scene.effects("order-1").await;
     let count = |effect: &str| effects.iter().filter(|it| *it == effect).count();
@@ -269,7 +255,7 @@ async fn an_order_is_cancelled_while_the_service_is_away() {
 async fn several_items_ship_once_each_in_spite_of_faults() {
     let scene = Scene::new().await;
     scene.shelves(&[("123456", 6_000), ("234567", 6_000)]);
-    let faulty = service(&scene, "service", &["--fault-rate", "0.5"]);
+    let faulty = scene.shipping_service(&["--fault-rate", "0.5"]);
     faulty.says(READY).await;
     let _worker = scene.worker(&["--fault-rate", "0.3"]);
     let two = Order {
@@ -301,7 +287,7 @@ async fn what_an_order_and_the_service_tell_each_other_is_encrypted_with_keys() 
     std::fs::write(&keys, key).unwrap();
     let with_keys = ["--encryption-keys-file", keys.to_str().unwrap()];
     for (flags, words) in [(&[][..], &WORDS[..]), (&with_keys, &[])] {
-        let service = service(&scene, "service", flags);
+        let service = scene.shipping_service(flags);
         service.says(READY).await;
         let worker = scene.worker(flags);
         let order_id = format!("order-{}", flags.len());

@@ -93,6 +93,21 @@ impl Scene {
         WorkerProcess::start(&self.server.address(), &self.database(), flags, log)
     }
 
+    /// A process of another team's shipping service without faults, unless `flags` say otherwise.
+    pub fn shipping_service(&self, flags: &[&str]) -> WorkerProcess {
+        let number = self.workers.fetch_add(1, Ordering::Relaxed);
+        let log = self.path(&format!("shipping-service-{number}.log"));
+        let calm: &[&str] = match flags {
+            ["--fault-rate", ..] => &[],
+            _ => &["--fault-rate", "0"],
+        };
+        let address = self.server.address();
+        let database = self.database();
+        let usual = ["shipping-service", "--address", &address];
+        let database = ["--database", database.to_str().unwrap()];
+        WorkerProcess::command(&[&usual[..], &database, calm, flags].concat(), log)
+    }
+
     pub async fn submit(&self, order: &Order) -> Submitted {
         submit(&self.client, TASK_QUEUE, order).await.unwrap()
     }
