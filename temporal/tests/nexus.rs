@@ -32,7 +32,11 @@ use temporalio_common::{
     protos::{
         coresdk::nexus::{NexusOperationResult, nexus_operation_result::Status},
         temporal::api::{
-            enums::v1::EventType, failure::v1::Failure, nexus::v1::StartOperationRequest,
+            common::v1::link,
+            enums::v1::EventType,
+            failure::v1::Failure,
+            history::v1::{HistoryEvent, history_event::Attributes},
+            nexus::v1::StartOperationRequest,
         },
     },
 };
@@ -328,18 +332,59 @@ async fn two_callers_share_a_workflow_and_cancelling_ends_it_for_both() {
     .await;
 }
 
-/// Waits until the caller's operation is known to have begun.
-async fn until_started(client: &Client, caller: &str) {
-    let handle = client.get_workflow_handle::<UntypedWorkflow>(caller);
-    let started = async || {
+/// Waits until the workflow's history has an event of this type, and gives it.
+async fn event(client: &Client, id: &str, wanted: EventType) -> HistoryEvent {
+    let handle = client.get_workflow_handle::<UntypedWorkflow>(id);
+    loop {
         let history = handle.fetch_history(WorkflowFetchHistoryOptions::default());
         let events = history.into_events().await.unwrap();
-        let wanted = EventType::NexusOperationStarted;
-        events.iter().any(|event| event.event_type() == wanted)
-    };
-    while !started().await {
+        if let Some(event) = events.into_iter().find(|it| it.event_type() == wanted) {
+            return event;
+        }
         sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Waits until the caller's operation is known to have begun, and gives the event that says so.
+async fn until_started(client: &Client, caller: &str) -> HistoryEvent {
+    event(client, caller, EventType::NexusOperationStarted).await
+}
+
+/// The workflows that an event's links lead to, whether they are its own or those of its callbacks.
+fn leads_to(event: &HistoryEvent) -> Vec<&str> {
+    let callbacks = match event.attributes.as_ref().unwrap() {
+        Attributes::WorkflowExecutionStartedEventAttributes(it) => &it.completion_callbacks[..],
+        Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(it) => {
+            &it.attached_completion_callbacks
+        }
+        _ => &[],
+    };
+    let of_callbacks = callbacks.iter().flat_map(|it| &it.links);
+    let links = event.links.iter().chain(of_callbacks);
+    links
+        .filter_map(|link| match link.variant.as_ref()? {
+            link::Variant::WorkflowEvent(event) => Some(event.workflow_id.as_str()),
+            _ => None,
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn links_lead_from_each_caller_to_the_workflow_and_back() {
+    Scene::run(async |scene| {
+        let client = &scene.client;
+        for (caller, told_by) in [
+            ("first", EventType::WorkflowExecutionStarted),
+            ("second", EventType::WorkflowExecutionOptionsUpdated),
+        ] {
+            scene.start(caller, "shout", "wait").await;
+            let started = until_started(client, caller).await;
+            assert_eq!(leads_to(&started), ["shout-wait"]);
+            let told = event(client, "shout-wait", told_by).await;
+            assert_eq!(leads_to(&told), [caller]);
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -347,39 +392,84 @@ async fn a_handler_that_dies_before_it_answers_starts_no_second_workflow() {
     Scene::run(async |scene| {
         assert_eq!(scene.call("dies-once", "hello").await, "\"HELLO\"");
         assert_eq!(scene.runs("shout-hello", 1).await, 1);
+        // Nobody but the workflow's end can have told the token.
+        assert_eq!(scene.calls.load(Ordering::Relaxed), 1);
+        let started = until_started(&scene.client, "caller-dies-once-hello").await;
+        match started.attributes {
+            Some(Attributes::NexusOperationStartedEventAttributes(it)) => {
+                assert!(!it.operation_token.is_empty());
+            }
+            other => panic!("{other:?}"),
+        }
     })
     .await;
+}
+
+/// A call with this text, as the server makes it.
+fn call<'a>(client: &'a Client, request_id: &str, text: &str) -> Call<'a> {
+    let converter = PayloadConverter::default();
+    let context = SerializationContext::new(&SerializationContextData::None, &converter);
+    let input = converter.to_payload(&context, &text.to_owned()).unwrap();
+    let request = StartOperationRequest {
+        request_id: request_id.to_owned(),
+        callback: "temporal://system".to_owned(),
+        payload: Some(input),
+        ..Default::default()
+    };
+    Call {
+        client,
+        task_queue: HANDLERS,
+        request,
+    }
 }
 
 #[tokio::test]
 async fn one_request_starts_one_workflow_even_after_its_end() {
     Scene::run(async |scene| {
-        let input = PayloadConverter::default();
-        let context = SerializationContext::new(&SerializationContextData::None, &input);
-        let input = input.to_payload(&context, &"hello".to_owned()).unwrap();
         let operation = WorkflowOperation::new(Shout::run, name);
         for (request_id, runs) in [("one", 1), ("one", 1), ("two", 2)] {
-            let request = StartOperationRequest {
-                request_id: request_id.to_owned(),
-                callback: "temporal://system".to_owned(),
-                payload: Some(input.clone()),
-                ..Default::default()
-            };
-            let call = Call {
-                client: &scene.client,
-                task_queue: HANDLERS,
-                request,
-            };
-            operation.start(&call).await.unwrap();
+            let call = call(&scene.client, request_id, "hello");
+            let started = operation.start(&call).await.unwrap();
             let shout = scene
                 .client
                 .get_workflow_handle::<shout::Run>("shout-hello");
             let ended = shout.get_result(WorkflowGetResultOptions::default());
             assert_eq!(ended.await.unwrap(), "HELLO");
             assert_eq!(scene.runs("shout-hello", runs).await, runs);
+            let Started::GoesOn { token, .. } = started else {
+                panic!("{started:?}");
+            };
+            // There is nothing left to cancel, and nothing to try again.
+            operation.cancel(&scene.client, &token).await.unwrap();
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn the_server_calls_again_only_if_it_may_help() {
+    let mut server = DevServer::builder(cli().await).start().await.unwrap();
+    let settings = Settings::plain(&server.address(), "default").unwrap();
+    let client = connect(&settings, "test").await.unwrap();
+    let operation = WorkflowOperation::new(Shout::run, name);
+    let mut no_text = call(&client, "one", "");
+    no_text.request.payload.as_mut().unwrap().data = b"5".to_vec();
+    // The server takes no workflow ID that is so long.
+    for hopeless in [no_text, call(&client, "two", &"a".repeat(2_000))] {
+        let error = operation.start(&hopeless).await.unwrap_err();
+        assert!(matches!(error, OperationError::BadRequest(_)), "{error}");
+    }
+    let waits = call(&client, "three", "wait");
+    let started = operation.start(&waits).await.unwrap();
+    let Started::GoesOn { token, .. } = started else {
+        panic!("{started:?}");
+    };
+    server.stop().await.unwrap();
+    let (starting, cancelling) =
+        futures::join!(operation.start(&waits), operation.cancel(&client, &token));
+    for error in [starting.unwrap_err(), cancelling.unwrap_err()] {
+        assert!(matches!(error, OperationError::Unavailable(_)), "{error}");
+    }
 }
 
 #[tokio::test]

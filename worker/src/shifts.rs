@@ -207,3 +207,43 @@ impl ActivityInboundInterceptor for Tally {
         Box::pin(next.run(input))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Far above what anything here takes.
+    const PATIENCE: Duration = Duration::from_secs(90);
+
+    /// A worker that ends when it is stopped, and whether it was.
+    fn shift() -> (Shift, watch::Receiver<bool>) {
+        let (stop, stopped) = watch::channel(false);
+        let mut asked = stopped.clone();
+        let shift = Shift {
+            run: async move { Ok(asked.wait_for(|asked| *asked).await.map(drop)?) }.boxed_local(),
+            shut_down: Box::new(move || _ = stop.send_replace(true)),
+            tally: Tally::up_to(1),
+        };
+        (shift, stopped)
+    }
+
+    #[tokio::test]
+    async fn a_worker_stops_only_once_the_next_has_begun_an_activity_or_had_time_to() {
+        for begins in [true, false] {
+            let ((first, mut stopped), (second, newest)) = (shift(), shift());
+            let tally = second.tally.clone();
+            let mut shifts = Shifts::begun_by(first);
+            shifts.begin(second);
+            assert!(shifts.ended().now_or_never().is_none());
+            assert!(!*stopped.borrow(), "nobody took tasks for a moment");
+            if begins {
+                tally.begun.send_modify(|begun| *begun += 1);
+            }
+            tokio::select! {
+                ended = timeout(PATIENCE, shifts.ended()) => panic!("{ended:?}"),
+                _ = stopped.wait_for(|stopped| *stopped) => {}
+            }
+            assert!(!*newest.borrow());
+        }
+    }
+}

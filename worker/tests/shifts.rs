@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Scene, WorkerProcess, ended, history, order, result, until};
+use common::{Scene, WorkerProcess, ended, history, order, result, status, until};
 use nix::sys::signal::Signal;
 use orders::Order;
 use starter::follow::OrderHandle;
@@ -60,4 +60,23 @@ async fn orders_go_on_while_one_worker_takes_over_from_another_in_the_process() 
 
     worker.signal(Signal::SIGTERM);
     assert!(worker.ended().await.success(), "{}", worker.log());
+}
+
+#[tokio::test]
+async fn orders_go_on_while_the_worker_before_is_not_done() {
+    let scene = Scene::new().await;
+    let held = scene.path("held");
+    let hold = format!("Charge:before={}", held.display());
+    let worker = scene.worker(&["--shift", "2", "--hold", &hold]);
+    let first = scene.place(&order("order-1", 1)).await;
+    until("the charge", async || held.exists().then_some(())).await;
+    worker.says(FRESH).await;
+    result(scene.process(&order("order-2", 1)).await);
+    // What the first worker has under way is not taken from it.
+    assert!(held.exists());
+    std::fs::remove_file(&held).unwrap();
+    result(ended(&first).await);
+    let told = status(&first).await;
+    assert!(told.steps.iter().all(|step| step.attempts == 1));
+    scene.audit().await;
 }

@@ -4,14 +4,18 @@ mod common;
 
 use std::{
     collections::BTreeSet,
+    process::Command,
     time::{Duration, SystemTime},
 };
 
 use clap::Parser;
-use common::{PATIENCE, Scene, TASK_QUEUE, ended, result, until};
+use common::{PATIENCE, Scene, TASK_QUEUE, ended, order, result, until};
+use servers::{CliSearch, project_dir};
 use starter::follow;
-use temporalio_client::{Client, WorkflowHandle};
-use temporalio_common::protos::temporal::api::enums::v1::EventType;
+use temporalio_client::{Client, WorkflowHandle, WorkflowStartOptions};
+use temporalio_common::protos::temporal::api::{
+    enums::v1::EventType, history::v1::history_event::Attributes,
+};
 use workflows::{ORDER_STATUS, Standing, StandingOrder};
 
 const NAME: &str = "weekly";
@@ -146,4 +150,85 @@ async fn it_is_paused_resumed_and_ended_and_its_orders_go_on() {
         assert!(error.to_string().contains("\"weekly\""), "{error}");
     }
     assert!(worker.log().contains("order started"));
+}
+
+/// One of which an order is due now, and the next in an hour.
+async fn hourly(scene: &Scene, renew_after: u32) -> (Standing, String) {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let standing = Standing {
+        due: Some(now.unwrap().as_secs()),
+        renew_after,
+        ..Standing::new(order("", 3), Duration::from_secs(3_600), false)
+    };
+    let options = WorkflowStartOptions::new(TASK_QUEUE, NAME).build();
+    let input = standing.clone().into();
+    let started = scene
+        .client
+        .start_workflow(StandingOrder::run, input, options);
+    let run_id = started.await.unwrap().run_id().unwrap().to_owned();
+    (standing, run_id)
+}
+
+/// Has a run go on from an earlier point.
+async fn reset(scene: &Scene, run_id: &str, point: &str) {
+    let cli = CliSearch::from_env(&project_dir());
+    let cli = cli.find_or_fetch(|_| ()).await.unwrap();
+    let reset = Command::new(cli)
+        .args(["workflow", "reset", "--address", &scene.server.address()])
+        .args(["--workflow-id", NAME, "--run-id", run_id, "--type", point])
+        .args(["--reason", "to see that nothing is lost or happens twice"])
+        .output()
+        .unwrap();
+    assert!(reset.status.success(), "{reset:?}");
+}
+
+#[tokio::test]
+async fn it_places_no_order_again_when_it_is_reset() {
+    let scene = Scene::new().await;
+    let _worker = scene.worker(&[]);
+    let (standing, run_id) = hourly(&scene, 100).await;
+    let handle = scene.client.get_workflow_handle(NAME);
+    until_it_stands(&handle, |standing| standing.placed == 1).await;
+    let order_id = standing.order_due(NAME).order_id;
+    let order = follow::find(&scene.client, &order_id).await.unwrap();
+    result(ended(&order).await);
+
+    reset(&scene, &run_id, "FirstWorkflowTask").await;
+    until_it_stands(&handle, |standing| standing.placed == 1).await;
+    let newest = follow::find(&scene.client, &order_id).await.unwrap();
+    assert_eq!(newest.run_id(), order.run_id());
+}
+
+/// It is paused while it places the last order of a run, which only a reset makes happen each time.
+#[tokio::test]
+async fn a_renewal_hands_on_how_it_stands() {
+    let scene = Scene::new().await;
+    let _worker = scene.worker(&[]);
+    let (standing, first) = hourly(&scene, 1).await;
+    let handle = scene.client.get_workflow_handle(NAME);
+    until_it_stands(&handle, |standing| standing.placed == 1).await;
+    starter(&scene, &["pause", NAME]).await.unwrap();
+    until_it_stands(&handle, |standing| standing.paused).await;
+
+    // The server hands the pause, which came after the renewal, to the run from which it goes on.
+    reset(&scene, &first, "LastWorkflowTask").await;
+    until("another renewal", async || {
+        let history = handle.fetch_history(Default::default());
+        let history = history.into_events().await.unwrap();
+        let Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) =
+            &history[0].attributes
+        else {
+            panic!("{:?}", history[0]);
+        };
+        let before = &started.continued_execution_run_id;
+        (!before.is_empty() && *before != first).then_some(())
+    })
+    .await;
+    let expected = Standing {
+        placed: 1,
+        due: standing.due.map(|due| due + standing.every_seconds),
+        paused: true,
+        ..standing
+    };
+    assert_eq!(until_it_stands(&handle, |_| true).await, expected);
 }
