@@ -664,6 +664,13 @@ async fn a_build_gets_a_quarter_then_all_and_one_with_a_bug_is_taken_back() {
         assert_eq!(audit["completed"], 11, "{audit}");
         browser.click("#builds .heading button").await;
         browser.fits("a deploy").await;
+        // Its worker is a process like the others.
+        let card = ".card[aria-label='build-3']";
+        browser.click(&format!("{card} [data-action=kill]")).await;
+        browser.until_text(&format!("{card} .state"), "dead").await;
+        browser
+            .until_text("#builds [data-build='3'] .share", "no worker")
+            .await;
     })
     .await;
 }

@@ -60,5 +60,5 @@ function updateRow(row, { id, runs, percent }) {
   // The build that gets all the others cannot get a share.
   show(quarter, runs && percent < QUARTER);
   show(all, runs && percent < ALL);
-  show(takeBack, runs && id !== state.stage.builds[0].id);
+  show(takeBack, runs && id !== state.stage.builds[0].id && (percent > 0 || underWay > 0));
 }

@@ -145,7 +145,7 @@ const KEYS = [
   ["1", "place 10 orders"],
   ["5", "place 50 orders"],
   ["2", "place 200 orders"],
-  ["k", "kill worker-1 right after its next charge"],
+  ["k", "kill the worker that makes the next charge, right after it"],
   ["x", "start every dead process"],
   ["w", "compare with plain function calls"],
   ["b", "show the builds, or hide them"],
@@ -162,7 +162,14 @@ const startDead = () =>
     for (const { name } of dead) await post(`/api/stage/processes/${name}/start`);
   });
 
-const actions = { k: () => attempt(() => post("/api/stage/processes/worker-1/kill-after-charge")), x: startDead };
+/** Nobody knows which worker will make the next charge. The first one that does dies, and the others go on. */
+const killAfterCharge = () =>
+  attempt(async () => {
+    const alive = state.stage.processes.filter((it) => it.kind === "worker" && it.state === "alive");
+    for (const { name } of alive) await post(`/api/stage/processes/${name}/kill-after-charge`);
+  });
+
+const actions = { k: killAfterCharge, x: startDead };
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;

@@ -9,26 +9,37 @@ import { stepName } from "./words.js";
 /** Builds the panel. `attempt` carries out what a button does, and tells what went wrong. */
 export function processPanel(section, attempt) {
   const cards = el("div", { className: "cards" });
+  const later = el("div", { className: "later" });
   const trouble = troubleCard(attempt);
-  section.append(cards, trouble.element);
+  section.append(cards, later, trouble.element);
   return function update() {
     show(section, Boolean(state.stage));
     if (!state.stage) return;
-    each(cards, state.stage.processes, (it) => it.name, (it) => createCard(it, attempt), updateCard);
+    const { processes } = state.stage;
+    const fill = (place, shown) => each(place, shown, (it) => it.name, (it) => createCard(it, attempt), updateCard);
+    fill(cards, processes.filter((it) => !isOfLaterBuild(it)));
+    fill(later, processes.filter((it) => isOfLaterBuild(it) && it.state !== "unstarted"));
+    show(later, later.hasChildNodes());
     trouble.update();
   };
 }
 
+/** Whether it is a worker of a build after the first, which has a smaller card. */
+const isOfLaterBuild = ({ name }) => name.startsWith("build-");
+
 function createCard({ name, kind }, attempt) {
   const path = `/api/stage/processes/${name}`;
-  const button = (action, text, className = "") => {
-    const made = el("button", { type: "button", textContent: text, className, data: { action } });
+  const button = (action, className, ...content) => {
+    const made = el("button", { type: "button", className, data: { action } }, ...content);
+    made.setAttribute("aria-label", `${made.textContent} ${name}`);
     made.addEventListener("click", () => attempt(() => post(`${path}/${action}`)));
     return made;
   };
-  const buttons = [button("kill", "Kill", "danger"), button("start", "Start")];
-  if (kind === "worker") buttons.splice(1, 0, button("kill-after-charge", "Kill after charge", "danger"));
-  for (const made of buttons) made.setAttribute("aria-label", `${made.textContent} ${name}`);
+  const buttons = [button("kill", "danger", "Kill"), button("start", "", "Start")];
+  if (kind === "worker" && !isOfLaterBuild({ name })) {
+    const verb = el("span", { className: "verb", textContent: "Kill " });
+    buttons.splice(1, 0, button("kill-after-charge", "danger", verb, "after charge"));
+  }
   return el(
     "article",
     { className: "card", attr: { "aria-label": name } },
@@ -46,7 +57,7 @@ function updateCard(card, process) {
   mark(card, { state: process.state, armed: process.armed || undefined });
   const [, pid, stateLine, doing] = card.children;
   say(pid, process.pid ? `pid ${process.pid}` : "no process");
-  say(stateLine, process.armed ? "◎ dies after its charge" : process.byItself ? "✕ ended by itself" : STATES[process.state]);
+  say(stateLine, process.armed ? "◎ dies after its next charge" : process.byItself ? "✕ ended by itself" : STATES[process.state]);
   say(doing, doingText(process));
   const runs = process.state === "alive" || process.state === "starting";
   for (const button of card.querySelectorAll("button")) {

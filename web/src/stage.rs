@@ -119,7 +119,7 @@ pub enum StageError {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StageView {
-    /// The workers, then the server.
+    /// The workers, those of later builds included, then the server.
     pub processes: Vec<Process>,
     /// How many attempts at an activity fail at random: from 0 to 1.
     pub fault_rate: f64,
@@ -160,7 +160,7 @@ pub struct Build {
     pub id: String,
     /// Whether its code has a bug, on which its orders hang.
     pub has_bug: bool,
-    /// Whether a worker of it runs. Those of the first build are among the processes.
+    /// Whether a worker of it can get orders. The first build always has one, or gets one back.
     pub runs: bool,
     /// How many of the new orders go to it, in percent.
     pub percent: u8,
@@ -170,7 +170,7 @@ pub struct Build {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Process {
-    /// `worker-1`, `worker-2` or `server`.
+    /// `worker-1`, `worker-2` or `server`, or `build-2` and so on for the worker of a later build.
     pub name: String,
     /// What it is.
     pub kind: ProcessKind,
@@ -208,6 +208,8 @@ pub enum ProcessKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ProcessState {
+    /// It was never started.
+    Unstarted,
     /// It runs, and is not ready yet.
     Starting,
     /// It runs.

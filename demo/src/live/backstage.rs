@@ -36,7 +36,7 @@ use crate::{
 /// The Temporal server's name on the page.
 pub const SERVER: &str = "server";
 
-/// The workers' names on the page.
+/// The names on the page of the first build's workers, which the scenes are played with.
 const WORKERS: [&str; 2] = ["worker-1", "worker-2"];
 
 /// How often to look at the processes. A charge that is to be followed by a kill is held for so long.
@@ -82,9 +82,7 @@ pub struct Backstage {
     /// What the page shows of a comparison.
     pub comparison: watch::Sender<Option<Comparison>>,
     view: watch::Sender<Arc<StageView>>,
-    workers: [Worker; 2],
-    /// The workers of the builds after the first.
-    builds: [Worker; 2],
+    workers: Vec<Worker>,
     /// It owns the server.
     stage: AsyncMutex<Stage>,
     numbers: AtomicU32,
@@ -135,11 +133,14 @@ impl Backstage {
             process: AsyncMutex::default(),
         };
         let workers = WORKERS.map(|name| worker(name, FIRST_BUILD, &[]));
-        let builds = LATER_BUILDS.map(|(name, build, flags)| worker(name, build, flags));
-        let processes = WORKERS.map(|name| (name, ProcessKind::Worker));
-        let processes = processes.into_iter().chain([(SERVER, ProcessKind::Server)]);
+        let later = LATER_BUILDS.map(|(name, build, flags)| worker(name, build, flags));
+        let workers: Vec<_> = workers.into_iter().chain(later).collect();
+        let processes = workers.iter().map(|it| (it.name, ProcessKind::Worker));
+        let processes = processes.chain([(SERVER, ProcessKind::Server)]);
         let view = StageView {
-            processes: processes.map(|(name, kind)| starting(name, kind)).collect(),
+            processes: processes
+                .map(|(name, kind)| unstarted(name, kind))
+                .collect(),
             fault_rate: fault_rate.into(),
             payments_up: true,
             deaths: 0,
@@ -159,7 +160,6 @@ impl Backstage {
             comparison: watch::Sender::new(None),
             view: watch::Sender::new(Arc::new(view)),
             workers,
-            builds,
             stage: AsyncMutex::new(stage),
             numbers: AtomicU32::new(FIRST_ORDER),
             acts: AtomicU32::new(1),
@@ -175,7 +175,7 @@ impl Backstage {
         for name in WORKERS {
             backstage.start(name).await?;
         }
-        backstage.until_ready().await?;
+        backstage.until_ready(&WORKERS).await?;
         let deployment = backstage.deployment();
         deployment.deploy(FIRST_BUILD, 100.0).await?;
         Ok(backstage)
@@ -218,14 +218,14 @@ impl Backstage {
         FaultRate::try_from(self.view.borrow().fault_rate).unwrap_or(FaultRate::NONE)
     }
 
-    /// The workers that run.
+    /// The workers of the first build that run.
     pub fn alive(&self) -> Vec<&'static str> {
         let view = self.view.borrow();
         let runs = |name: &&str| process(&view, name).state == ProcessState::Alive;
         WORKERS.into_iter().filter(runs).collect()
     }
 
-    /// The workers and the server, as far as they do not run.
+    /// The workers of the first build and the server, as far as they do not run.
     pub fn dead(&self) -> Vec<&'static str> {
         let view = self.view.borrow();
         let ended = |name: &&str| process(&view, name).state == ProcessState::Dead;
@@ -298,34 +298,17 @@ impl Backstage {
         started.map_err(failed)
     }
 
-    /// Starts a worker of a build after the first, and waits until it is ready.
+    /// Starts the worker of a build after the first, and waits until it is ready.
     ///
     /// # Errors
     /// Returns an error if there is no such build, its worker runs, or it is not ready in time.
-    pub async fn start_build(&self, id: &str) -> Result<(), StageError> {
-        let worker = self.builds.iter().find(|worker| worker.build == id);
-        let worker = worker.ok_or_else(|| {
+    pub async fn start_build(self: &Arc<Self>, id: &str) -> Result<(), StageError> {
+        let later = LATER_BUILDS.iter().find(|(_, build, _)| *build == id);
+        let (name, ..) = later.ok_or_else(|| {
             StageError::Unknown("only a worker of build 2 or 3 can be started".to_owned())
         })?;
-        {
-            let mut running = worker.process.lock().await;
-            if running.is_some() {
-                return Err(refused(format!("a worker of build {id} runs already")));
-            }
-            self.write_controls().map_err(failed)?;
-            let process = worker.start(self.fault_seed).map_err(failed)?;
-            self.is_called(worker.name, process.pid());
-            *running = Some(process);
-        }
-        let mut view = self.view();
-        let runs = |view: &Arc<StageView>| view.builds.iter().any(|it| it.id == id && it.runs);
-        match tokio::time::timeout(READY_WITHIN, view.wait_for(runs)).await {
-            Ok(_) => Ok(()),
-            Err(_) => Err(StageError::Failed(format!(
-                "the worker of build {id} was not ready within {READY_WITHIN:?}: {}",
-                locked(&self.trouble).take().unwrap_or_default()
-            ))),
-        }
+        self.start(name).await?;
+        self.until_ready(&[name]).await.map_err(failed)
     }
 
     /// The workers of all builds.
@@ -338,19 +321,22 @@ impl Backstage {
         self.change(|view| view.builds.iter_mut().for_each(change));
     }
 
-    /// Waits until every process that was started is ready.
+    /// Waits until these processes, which were started, are ready.
     ///
     /// # Errors
     /// Returns an error if one has ended, or it takes too long.
-    pub async fn until_ready(&self) -> anyhow::Result<()> {
+    pub async fn until_ready(&self, names: &[&str]) -> anyhow::Result<()> {
         let mut view = self.view();
-        let is_settled = |view: &Arc<StageView>| {
-            let mut states = view.processes.iter().map(|process| process.state);
-            states.all(|state| state != ProcessState::Starting)
+        let are_in = |view: &StageView, state| -> Vec<&str> {
+            let found = names.iter().copied();
+            found
+                .filter(|name| process(view, name).state == state)
+                .collect()
         };
-        let settled = tokio::time::timeout(READY_WITHIN, view.wait_for(is_settled)).await;
+        let are_settled = |view: &Arc<StageView>| are_in(view, ProcessState::Starting).is_empty();
+        let settled = tokio::time::timeout(READY_WITHIN, view.wait_for(are_settled)).await;
         settled.with_context(|| format!("a process was not ready within {READY_WITHIN:?}"))??;
-        let dead = self.dead();
+        let dead = are_in(&self.view.borrow(), ProcessState::Dead);
         let trouble = locked(&self.trouble).take().unwrap_or_default();
         ensure!(
             dead.is_empty(),
@@ -496,7 +482,7 @@ impl Backstage {
     /// # Errors
     /// Returns an error if the server does not stop.
     pub async fn strike(&self) -> anyhow::Result<()> {
-        for worker in self.workers.iter().chain(&self.builds) {
+        for worker in self.workers.iter() {
             if let Some(mut process) = worker.process.lock().await.take() {
                 // One that has ended already cannot be killed.
                 let _ = process.kill().await;
@@ -508,9 +494,10 @@ impl Backstage {
     fn worker(&self, name: &str) -> Result<&Worker, StageError> {
         let worker = self.workers.iter().find(|worker| worker.name == name);
         worker.ok_or_else(|| {
+            let names: Vec<_> = self.workers.iter().map(|worker| worker.name).collect();
             StageError::Unknown(format!(
-                "there is no such process; there are {}, and {SERVER} can be killed and started only",
-                WORKERS.join(" and ")
+                "there is no such process; there are {}, and {SERVER}, which can only be killed and started",
+                names.join(", ")
             ))
         })
     }
@@ -545,6 +532,12 @@ impl Backstage {
             if let Some(pid) = pid.filter(|_| process.kind == ProcessKind::Worker) {
                 process.identity = Some(temporal::identity(worker::CLIENT_NAME, pid));
                 process.doing = None;
+            }
+        });
+        let later = LATER_BUILDS.iter().find(|(worker, ..)| *worker == name);
+        self.change_builds(|shown| {
+            if later.is_some_and(|(_, build, _)| *build == shown.id) {
+                shown.runs = state == ProcessState::Alive;
             }
         });
     }
@@ -585,7 +578,7 @@ impl Backstage {
     fn write_controls(&self) -> anyhow::Result<()> {
         let _one_at_a_time = locked(&self.writing);
         let view = self.view.borrow().clone();
-        for worker in self.workers.iter().chain(&self.builds) {
+        for worker in self.workers.iter() {
             let shown = view.processes.iter().find(|it| it.name == worker.name);
             let armed = shown.is_some_and(|process| process.armed);
             let controls = Controls {
@@ -635,29 +628,6 @@ impl Backstage {
         }
         // A charge that another worker was quicker with goes on.
         let _ = fs::remove_file(&worker.charged);
-    }
-
-    /// Looks at the worker of a build after the first: whether it is ready, or has ended.
-    fn look_at_build(&self, worker: &Worker) {
-        // Whoever has it now will tell.
-        let Ok(mut running) = worker.process.try_lock() else {
-            return;
-        };
-        let ended = running.as_mut().and_then(|it| it.check_running().err());
-        if let Some(error) = ended {
-            *locked(&self.trouble) = Some(error.to_string());
-            *running = None;
-        }
-        let is_ready = || {
-            running
-                .as_ref()
-                .is_some_and(|it| it.is_ready().unwrap_or(false))
-        };
-        self.change_builds(|build| {
-            if build.id == worker.build {
-                build.runs = running.is_some() && (build.runs || is_ready());
-            }
-        });
     }
 
     fn look_at_server(&self) {
@@ -744,9 +714,6 @@ async fn watch(backstage: std::sync::Weak<Backstage>) {
         backstage.look_at_server();
         if read_at.elapsed() >= READ_EVERY {
             read_at = Instant::now();
-            for worker in &backstage.builds {
-                backstage.look_at_build(worker);
-            }
             for worker in &backstage.workers {
                 let doing = locked(&worker.log).read();
                 backstage.change_process(worker.name, |process| {
@@ -838,13 +805,13 @@ fn build(id: &str, runs: bool, percent: u8) -> Build {
     }
 }
 
-fn starting(name: &str, kind: ProcessKind) -> Process {
+fn unstarted(name: &str, kind: ProcessKind) -> Process {
     Process {
         name: name.to_owned(),
         kind,
         pid: None,
         identity: None,
-        state: ProcessState::Starting,
+        state: ProcessState::Unstarted,
         since: now(),
         armed: false,
         by_itself: false,

@@ -76,9 +76,10 @@ async fn kill_all(backstage: &Arc<Backstage>, orders: usize, kills: Kills, done:
         // A person may have been quicker, with this kill or with a start.
         let _ = backstage.kill(victim).await;
         tokio::time::sleep(DEAD_FOR).await;
-        for dead in backstage.dead() {
-            let _ = backstage.start(dead).await;
+        let dead = backstage.dead();
+        for name in &dead {
+            let _ = backstage.start(name).await;
         }
-        let _ = backstage.until_ready().await;
+        let _ = backstage.until_ready(&dead).await;
     }
 }

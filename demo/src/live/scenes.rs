@@ -267,7 +267,7 @@ impl Scenes {
                     for name in &dead {
                         backstage.start(name).await?;
                     }
-                    backstage.until_ready().await?;
+                    backstage.until_ready(&dead).await?;
                     Ok(format!("{} runs again.", dead.join(" and ")))
                 };
                 Ok((None, rest.boxed()))
