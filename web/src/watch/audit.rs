@@ -17,8 +17,10 @@ use crate::{
 /// The shortest pause between two audits.
 const AT_MOST_EVERY: Duration = Duration::from_secs(2);
 
-/// An audit reads the whole ledger. The pause is at least this many times as long as the last one took.
+/// An audit reads the whole ledger. The pause is this many times as long as the last one took, and never longer than
+/// [`AT_LEAST_EVERY`]: one that asked a server which was away took long for nothing.
 const PAUSE_FACTOR: u32 = 10;
+const AT_LEAST_EVERY: Duration = Duration::from_secs(10);
 
 /// Checks everything once, and counts the orders that were not placed for a comparison. The server is not asked
 /// about orders of which `is_running` knows that they run.
@@ -67,7 +69,8 @@ pub(crate) async fn watch(
                     ..(**totals).clone()
                 });
             });
-            sleep(AT_MOST_EVERY.max(begun.elapsed() * PAUSE_FACTOR)).await;
+            let pause = begun.elapsed() * PAUSE_FACTOR;
+            sleep(pause.clamp(AT_MOST_EVERY, AT_LEAST_EVERY)).await;
             // Of orders under way, one may be left behind without a line in the ledger.
             if !again && changed.changed().await.is_err() {
                 return;

@@ -29,8 +29,10 @@ pub(crate) const NEWEST: usize = 200;
 /// The list costs the server something, so this is the shortest time between two of them.
 const AT_MOST_EVERY: Duration = Duration::from_millis(500);
 
-/// A server that is busy takes longer. The pause is at least this many times as long as the last list took.
+/// A server that is busy takes longer. The pause is this many times as long as the last list took, and never longer
+/// than [`AT_LEAST_EVERY`].
 const PAUSE_FACTOR: u32 = 20;
+const AT_LEAST_EVERY: Duration = Duration::from_secs(3);
 
 /// The server may take this long until its list has what happened.
 const LISTED_WITHIN: Duration = Duration::from_millis(1_500);
@@ -243,9 +245,14 @@ impl Listing {
             let begun = Instant::now();
             match newest(&client, ORDERS.to_owned(), NEWEST).await {
                 Ok((orders, total)) => self.change(|list| list.take(orders, total)),
-                Err(error) => tracing::debug!("cannot list the orders: {error}"),
+                Err(error) => {
+                    tracing::debug!("cannot list the orders: {error}");
+                    sleep(AT_MOST_EVERY).await;
+                    continue;
+                }
             }
-            sleep(AT_MOST_EVERY.max(begun.elapsed() * PAUSE_FACTOR)).await;
+            let pause = begun.elapsed() * PAUSE_FACTOR;
+            sleep(pause.clamp(AT_MOST_EVERY, AT_LEAST_EVERY)).await;
             let pause = match again {
                 true => LISTED_WITHIN - AT_MOST_EVERY,
                 false if self.list().is_busy() => WHILE_RUNNING,
