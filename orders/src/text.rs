@@ -11,7 +11,7 @@ pub const MAX_MESSAGE: usize = 400;
 /// Characters of a payment info that [`masked`] shows.
 const SHOWN: usize = 2;
 
-/// Shortens `text` to about `most` characters. Its beginning and its end stay, because an error
+/// Shortens `text` to about `most` characters, and leaves it alone where that would not make it shorter. Its beginning and its end stay, because an error
 /// often quotes a value first and then says what is wrong with it.
 ///
 /// ```
@@ -34,7 +34,13 @@ pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     let first: String = text.chars().take(begin).collect();
     let last: String = text.chars().skip(all - end).collect();
     let left_out = all - most;
-    format!("{first} … ({left_out} characters left out) … {last}").into()
+    let shortened = format!("{first} … ({left_out} characters left out) … {last}");
+    // The remark takes room itself.
+    if shortened.chars().count() < all {
+        shortened.into()
+    } else {
+        text.into()
+    }
 }
 
 /// Puts `text` in quotes, shortened to [`MAX_QUOTE`] characters and with its control characters
@@ -71,6 +77,14 @@ pub fn masked(payment_info: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_never_becomes_longer() {
+        for length in 0..200 {
+            let text = "x".repeat(length);
+            assert!(shortened(&text, 100).chars().count() <= length);
+        }
+    }
 
     #[test]
     fn only_the_end_of_a_payment_info_is_shown() {
