@@ -145,7 +145,6 @@ pub struct OrderArgs {
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub product: Option<String>,
     /// Units, at least 1 [without all four: 999]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub quantity: Option<u32>,
     /// Payment info [without all four: VISA-123456]
     pub payment_info: Option<String>,
@@ -281,7 +280,7 @@ pub struct ScheduleCreateArgs {
     #[arg(long, default_value = DEFAULT_PRODUCT)]
     pub product: String,
     /// Units, at least 1
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 10)]
     pub quantity: u32,
     /// Payment info
     #[arg(long, default_value = DEFAULT_PAYMENT_INFO)]
