@@ -237,6 +237,9 @@ pub enum Preparation {
     Duplicate {
         /// When it was placed, RFC 3339.
         placed_at: String,
+        /// What it reserved; empty from earlier versions.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        items: Vec<Item>,
     },
     /// There are too few units; nothing was changed.
     OutOfStock {

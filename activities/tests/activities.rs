@@ -162,7 +162,7 @@ async fn prepare_shipment_reserves_once_for_each_submission() {
         .await
         .unwrap();
     assert!(
-        matches!(prepared.answer, Preparation::Duplicate { .. }),
+        matches!(&prepared.answer, Preparation::Duplicate { items, .. } if *items == reserving(999).items),
         "{prepared:?}"
     );
     assert_eq!(scene.effects().await, ["reserved"]);

@@ -121,7 +121,7 @@ pub enum InventoryError {
     },
     /// There is no inventory at the location. It is created with its first change.
     #[error(
-        "there is no inventory at {location} yet: a worker makes it when it starts, and --database names \
+        "there is no inventory at {location} yet: a worker makes it once it has reached a server, and --database names \
          another"
     )]
     Missing {

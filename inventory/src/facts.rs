@@ -3,6 +3,8 @@
 
 use std::{collections::BTreeMap, time::SystemTime};
 
+use orders::Item;
+
 use crate::{
     entry::{Change, Entry},
     error::InventoryError,
@@ -85,6 +87,17 @@ impl<'a> OrderPast<'a> {
             };
             !self.entries.iter().any(released)
         })
+    }
+
+    /// What the submission of this entry reserved.
+    pub fn reserved_with(&self, entry: &Entry) -> Vec<Item> {
+        let reserved = self.entries.iter().filter(|other| {
+            other.change == Change::Reserved && other.submission() == entry.submission()
+        });
+        let units = |it: &Entry| u32::try_from(it.quantity.unsigned_abs()).unwrap_or(u32::MAX);
+        reserved
+            .map(|it| Item::new(&it.product_id, units(it)))
+            .collect()
     }
 }
 

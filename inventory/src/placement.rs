@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, time::SystemTime};
 
+use orders::Item;
 use serde::{Deserialize, Serialize};
 
 /// Which inventory it is: an order belongs to the one in which it was begun.
@@ -146,6 +147,8 @@ pub enum Reservation {
         placed_at: SystemTime,
         /// Which submission it was.
         submission: String,
+        /// What that one reserved.
+        items: Vec<Item>,
     },
     /// There is less in stock than ordered. Nothing changed.
     Short {

@@ -71,6 +71,7 @@ impl Rule for Reserve {
             return Ok(Decision::answer(Reservation::Duplicate {
                 placed_at: first.at,
                 submission: first.submission().unwrap_or_default().into_owned(),
+                items: order.reserved_with(first),
             }));
         }
         for Item { product, quantity } in &items {

@@ -73,6 +73,7 @@ async fn a_second_submission_is_a_duplicate_until_the_first_is_released(store: S
     let expected = Reservation::Duplicate {
         placed_at: now(),
         submission: "run-1".into(),
+        items: units(10).to_vec(),
     };
     assert_eq!(
         inventory.reserve(&second, &units(10)).await.unwrap(),

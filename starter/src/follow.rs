@@ -335,7 +335,9 @@ impl InWords for Preparation {
             Self::Reserved(Reserved { items, .. }) => first_and_more(items, |it| {
                 StockLevels::new(it.in_stock + it.quantity, it.in_stock)
             }),
-            Self::Duplicate { placed_at } => (None, Some(format!("placed before, at {placed_at}"))),
+            Self::Duplicate { placed_at, .. } => {
+                (None, Some(format!("placed before, at {placed_at}")))
+            }
             Self::OutOfStock {
                 in_stock, product, ..
             } => {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use orders::Item;
 use serde::{Deserialize, Serialize};
 
 use crate::status::OrderStatus;
@@ -152,8 +153,14 @@ impl OrderResult {
         result
     }
 
-    pub(crate) fn duplicate(order_id: &str, placed_at: &str) -> Self {
-        let message = format!("{order_id} was placed before, at {placed_at}; nothing was changed");
+    /// `others` are the items of the first order, if they are not those of this one.
+    pub(crate) fn duplicate(order_id: &str, placed_at: &str, others: &[Item]) -> Self {
+        let mut message =
+            format!("{order_id} was placed before, at {placed_at}; nothing was changed");
+        if !others.is_empty() {
+            let others: Vec<_> = others.iter().map(Item::to_string).collect();
+            message += &format!(". It was for {}, and that counts", others.join(", "));
+        }
         Self::of(order_id, OrderOutcome::Duplicate, message)
     }
 
@@ -183,7 +190,7 @@ mod tests {
         let said = |result| serde_json::to_string(&Answer::to(true, result)).unwrap();
         let managed = OrderResult::managed("order-1", "charge-1".to_owned(), Vec::new(), None);
         assert_eq!(said(managed.clone()), r#""Order Managed""#);
-        let duplicate = OrderResult::duplicate("order-1", "noon");
+        let duplicate = OrderResult::duplicate("order-1", "noon", &[]);
         assert_eq!(said(duplicate), r#""Duplicate order""#);
         let rejected = OrderResult::rejected("order-1", "too much");
         assert!(said(rejected).contains("not approved"));
@@ -194,6 +201,20 @@ mod tests {
             assert_eq!(answer, Answer::to(in_go, managed.clone()));
             assert_eq!(answer.into_result("order-1").message, managed.message);
         }
+    }
+
+    #[test]
+    fn a_duplicate_tells_what_the_first_order_was_for_if_that_differs() {
+        let said = |others: &[Item]| OrderResult::duplicate("order-1", "noon", others).message;
+        let same = "order-1 was placed before, at noon; nothing was changed";
+        assert_eq!(said(&[]), same);
+        let others = [Item::new("123456", 1), Item::new("234567", 20)];
+        assert_eq!(
+            said(&others),
+            format!(
+                "{same}. It was for 1 unit of product 123456, 20 units of product 234567, and that counts"
+            )
+        );
     }
 
     #[test]

@@ -35,8 +35,10 @@ async fn process(order: &OrderRun) -> Result<OrderResult, Stopped> {
     }
     let reserved = match order.prepare_shipment().await? {
         Prepared::Reserved(items) => items,
-        Prepared::Duplicate { placed_at } => {
-            return Ok(OrderResult::duplicate(order_id, &placed_at));
+        Prepared::Duplicate { placed_at, items } => {
+            let others = (items != order.order.items()).then_some(items);
+            let others = others.unwrap_or_default();
+            return Ok(OrderResult::duplicate(order_id, &placed_at, &others));
         }
     };
     let charge = order.charge().await?;

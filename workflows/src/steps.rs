@@ -34,6 +34,8 @@ pub(crate) enum Prepared {
     Duplicate {
         /// When it was placed, RFC 3339.
         placed_at: String,
+        /// What it reserved, if that is known.
+        items: Vec<Item>,
     },
 }
 
@@ -71,8 +73,8 @@ impl OrderRun {
                 Preparation::Reserved(Reserved { items, .. }) => {
                     return Ok(Prepared::Reserved(items));
                 }
-                Preparation::Duplicate { placed_at } => {
-                    return Ok(Prepared::Duplicate { placed_at });
+                Preparation::Duplicate { placed_at, items } => {
+                    return Ok(Prepared::Duplicate { placed_at, items });
                 }
                 Preparation::OutOfStock {
                     product, needed, ..

@@ -47,8 +47,11 @@ impl Warehouse {
             Reservation::Reserved { items, already } => {
                 Preparation::Reserved(Reserved { items, already })
             }
-            Reservation::Duplicate { placed_at, .. } => Preparation::Duplicate {
+            Reservation::Duplicate {
+                placed_at, items, ..
+            } => Preparation::Duplicate {
                 placed_at: humantime::format_rfc3339_seconds(placed_at).to_string(),
+                items,
             },
             Reservation::Short {
                 product,
