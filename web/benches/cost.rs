@@ -24,8 +24,14 @@ use starter::submit::submit;
 use temporal::Settings;
 use temporalio_client::{Client, WorkflowGetResultOptions};
 
-const ORDERS: usize = 200;
-const AT_A_TIME: usize = 20;
+const BUSY: Load = Load {
+    orders: 200,
+    at_a_time: 20,
+};
+const AT_REST: Load = Load {
+    orders: 40,
+    at_a_time: 1,
+};
 const BROWSERS: usize = 10;
 const ROUNDS: usize = 3;
 
@@ -49,7 +55,7 @@ fn main() {
         let settings = Settings::plain(&scene.server.address(), "default").unwrap();
         let client = temporal::connect(&settings, "bench").await.unwrap();
         let bench = Bench { scene, client };
-        bench.process("warm-up", 0).await;
+        bench.process("warm-up", BUSY, 0).await;
 
         let mut ratios = Vec::new();
         let mut of_steps = Vec::new();
@@ -64,21 +70,31 @@ fn main() {
                     (with, latencies) = bench.watched(&name).await;
                     of_steps.extend(latencies);
                 } else {
-                    (without, _) = bench.process(&format!("alone-{round}"), 0).await;
+                    (without, _) = bench.process(&format!("alone-{round}"), BUSY, 0).await;
                 }
             }
             let ratio = with.as_secs_f64() / without.as_secs_f64();
             println!(
-                "{ORDERS} orders cost the server {without:.2?} of CPU time, and {with:.2?} with {BROWSERS} \
-                 browsers: {ratio:.3} times as much"
+                "{} orders cost the server {without:.2?} of CPU time, and {with:.2?} with {BROWSERS} \
+                 browsers: {ratio:.3} times as much",
+                BUSY.orders
             );
             ratios.push(ratio);
         }
         ratios.sort_by(f64::total_cmp);
         println!("median of {ROUNDS} rounds: {:.3} times as much", ratios[ROUNDS / 2]);
-        print("from the end of a step to the browser that looks at the order", of_steps);
+        let (_, at_rest) = bench.process("at-rest", AT_REST, 1).await;
+        print("from the end of a step to the browser, one order at a time", at_rest);
+        print("from the end of a step to the browser, 20 orders at a time", of_steps);
         print("from a line of the ledger to the browser", of_ledger(&bench.scene).await);
     });
+}
+
+/// Orders, so many of them at the same time.
+#[derive(Clone, Copy)]
+struct Load {
+    orders: usize,
+    at_a_time: usize,
 }
 
 struct Bench {
@@ -95,17 +111,17 @@ impl Bench {
         });
         tokio::select! {
             _ = join_all(everything) => panic!("the streams should go on"),
-            done = self.process(name, BROWSERS) => done,
+            done = self.process(name, BUSY, BROWSERS) => done,
         }
     }
 
-    /// Processes orders, several at a time, of which so many are looked at. Returns the server's CPU time
-    /// for that, and how long each step's end took to the browser.
-    async fn process(&self, name: &str, browsers: usize) -> (Duration, Vec<Duration>) {
+    /// Processes orders, so many of which are looked at at a time. Returns the server's CPU time for that,
+    /// and how long each step's end took to the browser.
+    async fn process(&self, name: &str, load: Load, browsers: usize) -> (Duration, Vec<Duration>) {
         let before = cpu_time(self.scene.server.pid());
-        let lanes = (0..AT_A_TIME).map(|lane| async move {
+        let lanes = (0..load.at_a_time).map(|lane| async move {
             let mut latencies = Vec::new();
-            for number in 0..ORDERS / AT_A_TIME {
+            for number in 0..load.orders / load.at_a_time {
                 let order = Order::new(format!("{name}-{lane}-{number}"), "123456", 1, "VISA-1");
                 let placed = submit(&self.client, TASK_QUEUE, &order).await.unwrap();
                 let handle = placed.into_handle();
