@@ -145,6 +145,7 @@ pub struct OrderArgs {
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub product: Option<String>,
     /// Units, at least 1 [without all four: 999]
+    #[arg(value_parser = units)]
     pub quantity: Option<u32>,
     /// Payment info [without all four: VISA-123456]
     pub payment_info: Option<String>,
@@ -280,7 +281,7 @@ pub struct ScheduleCreateArgs {
     #[arg(long, default_value = DEFAULT_PRODUCT)]
     pub product: String,
     /// Units, at least 1
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = units)]
     pub quantity: u32,
     /// Payment info
     #[arg(long, default_value = DEFAULT_PAYMENT_INFO)]
@@ -621,13 +622,16 @@ fn item(text: &str) -> Result<Item, String> {
         .split_once(':')
         .filter(|(product, _)| !product.is_empty())
         .ok_or("an item is PRODUCT:QUANTITY, as in 234567:2")?;
-    match quantity.parse() {
-        Ok(quantity) if quantity > 0 => Ok(Item::new(product, quantity)),
-        _ => Err(format!(
-            "{} is not a quantity: expected a whole number of at least 1",
-            quoted(quantity)
-        )),
-    }
+    Ok(Item::new(product, units(quantity)?))
+}
+
+fn units(text: &str) -> Result<u32, String> {
+    let not_units = || {
+        let quoted = quoted(text);
+        format!("{quoted} is not a quantity: expected a whole number of at least 1")
+    };
+    let parsed = text.parse().ok().filter(|units| *units > 0);
+    parsed.ok_or_else(not_units)
 }
 
 fn product(text: &str) -> Result<String, String> {
