@@ -17,7 +17,7 @@ const ORDERS: usize = 24;
 
 /// Two workers on one database, and orders under way on them.
 struct Load {
-    _scene: Scene,
+    scene: Scene,
     database: Postgres,
     /// Where the workers find the inventory.
     address: String,
@@ -32,6 +32,13 @@ impl Load {
     }
 
     async fn at(database: Postgres, address: String) -> Self {
+        let mut load = Self::idle(database, address).await;
+        load.place().await;
+        load
+    }
+
+    /// The workers, without orders.
+    async fn idle(database: Postgres, address: String) -> Self {
         let scene = Scene::new().await;
         let workers = ["one.log", "other.log"].map(|log| {
             let usual = ["--task-queue", TASK_QUEUE, "--fault-rate", "0"];
@@ -41,16 +48,19 @@ impl Load {
         for worker in &workers {
             worker.says("worker ready").await;
         }
-        let mut orders = Vec::new();
-        for number in 1..=ORDERS {
-            orders.push(scene.place(&order(&format!("order-{number}"), 1)).await);
-        }
         Self {
-            _scene: scene,
+            scene,
             database,
             address,
             workers,
-            orders,
+            orders: Vec::new(),
+        }
+    }
+
+    async fn place(&mut self) {
+        for number in 1..=ORDERS {
+            let order = order(&format!("order-{number}"), 1);
+            self.orders.push(self.scene.place(&order).await);
         }
     }
 
@@ -116,15 +126,37 @@ async fn a_database_that_is_killed_under_load_costs_retries_only() {
     load.all_happened_once().await;
 }
 
+/// Takes every connection that is free, and ends those of others.
+async fn take_connections(url: &str, taken: &mut Vec<tokio_postgres::Client>) {
+    while let Ok((client, connection)) = tokio_postgres::connect(url, NoTls).await {
+        tokio::spawn(connection);
+        client
+            .batch_execute("set application_name = 'greedy'")
+            .await
+            .unwrap();
+        taken.push(client);
+    }
+    let end_others = "select pg_terminate_backend(pid) from pg_stat_activity \
+                      where backend_type = 'client backend' and application_name <> 'greedy'";
+    taken[0].batch_execute(end_others).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_database_without_free_connections_costs_retries_only() {
     let database = Postgres::builder().max_connections(5);
     let database = database.setting("superuser_reserved_connections", "0");
-    let load = Load::on(database.start().await.unwrap()).await;
+    let database = database.start().await.unwrap();
+    let url = database.url();
+    let mut load = Load::idle(database, url.clone()).await;
+    let mut taken = Vec::new();
+    take_connections(&url, &mut taken).await;
+    load.place().await;
     until("the connections to run out", async || {
+        take_connections(&url, &mut taken).await;
         load.workers_said("too many clients already").then_some(())
     })
     .await;
+    drop(taken);
     load.all_happened_once().await;
 }
 
