@@ -2,7 +2,7 @@
 //! from an event to the browser.
 //!
 //! ```shell
-//! cargo bench -p web --bench cost --profile dev
+//! cargo bench --workspace --bench cost --profile dev
 //! ```
 //!
 //! The Temporal server is a program of its own, so a debug build of this one measures the same.
