@@ -3,19 +3,13 @@
 
 mod common;
 
-use std::{
-    process::Command,
-    time::{Duration, Instant, SystemTime},
-};
+use std::time::{Duration, Instant, SystemTime};
 
 use activities::Activity;
-use common::{
-    Scene, TASK_QUEUE, WorkerProcess, cancel, ended, history, order, pending, result, status, until,
-};
+use common::{Scene, WorkerProcess, cancel, ended, history, order, pending, result, status, until};
 use inventory::{Inventory, Standing};
 use nix::sys::signal::Signal;
 use orders::{Item, Order};
-use servers::{CliSearch, project_dir};
 use starter::follow::{Followed, OrderHandle};
 use temporalio_client::WorkflowSignalOptions;
 use temporalio_common::protos::temporal::api::{
@@ -378,18 +372,9 @@ async fn an_order_that_is_reset_is_not_charged_again() {
 
 /// Has an order run again from its beginning, without the messages that it was sent.
 async fn reset(scene: &Scene, order_id: &str) -> OrderHandle {
-    let cli = CliSearch::from_env(&project_dir())
-        .find_or_fetch(|_| ())
-        .await
-        .unwrap();
-    let reset = Command::new(cli)
-        .args(["workflow", "reset", "--address", &scene.server.address()])
-        .args(["--workflow-id", order_id, "--type", "FirstWorkflowTask"])
-        .args(["--reapply-exclude", "All"])
-        .args(["--reason", "to see that nothing happens twice"])
-        .output()
-        .unwrap();
-    assert!(reset.status.success(), "{reset:?} on {TASK_QUEUE}");
+    let which = ["--workflow-id", order_id, "--type", "FirstWorkflowTask"];
+    let afresh = ["--reapply-exclude", "All"];
+    scene.reset(&[&which[..], &afresh].concat()).await;
     starter::follow::find(&scene.client, order_id)
         .await
         .unwrap()

@@ -4,13 +4,11 @@ mod common;
 
 use std::{
     collections::BTreeSet,
-    process::Command,
     time::{Duration, SystemTime},
 };
 
 use clap::Parser;
 use common::{PATIENCE, Scene, TASK_QUEUE, ended, order, result, until};
-use servers::{CliSearch, project_dir};
 use starter::follow;
 use temporalio_client::{Client, WorkflowHandle, WorkflowStartOptions};
 use temporalio_common::protos::temporal::api::{
@@ -171,15 +169,8 @@ async fn hourly(scene: &Scene, renew_after: u32) -> (Standing, String) {
 
 /// Has a run go on from an earlier point.
 async fn reset(scene: &Scene, run_id: &str, point: &str) {
-    let cli = CliSearch::from_env(&project_dir());
-    let cli = cli.find_or_fetch(|_| ()).await.unwrap();
-    let reset = Command::new(cli)
-        .args(["workflow", "reset", "--address", &scene.server.address()])
-        .args(["--workflow-id", NAME, "--run-id", run_id, "--type", point])
-        .args(["--reason", "to see that nothing is lost or happens twice"])
-        .output()
-        .unwrap();
-    assert!(reset.status.success(), "{reset:?}");
+    let which = ["--workflow-id", NAME, "--run-id", run_id, "--type", point];
+    scene.reset(&which).await;
 }
 
 #[tokio::test]

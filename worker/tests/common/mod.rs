@@ -120,6 +120,19 @@ impl Scene {
         }
     }
 
+    /// Has the Temporal CLI reset a workflow, so that it goes on from an earlier point.
+    pub async fn reset(&self, which: &[&str]) {
+        let cli = CliSearch::from_env(&project_dir());
+        let cli = cli.find_or_fetch(|_| ()).await.unwrap();
+        let reset = Command::new(cli)
+            .args(["workflow", "reset", "--address", &self.server.address()])
+            .args(["--reason", "to see that nothing is lost or happens twice"])
+            .args(which)
+            .output();
+        let reset = reset.await.unwrap();
+        assert!(reset.status.success(), "{reset:?}");
+    }
+
     /// Places an order by the Temporal CLI: without the search attribute, and with whatever input.
     pub async fn place_by_cli(&self, workflow_id: &str, input: Option<&str>) -> OrderHandle {
         let cli = CliSearch::from_env(&project_dir())
