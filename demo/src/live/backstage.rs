@@ -482,7 +482,7 @@ impl Backstage {
     /// # Errors
     /// Returns an error if the server does not stop.
     pub async fn strike(&self) -> anyhow::Result<()> {
-        for worker in self.workers.iter() {
+        for worker in &self.workers {
             if let Some(mut process) = worker.process.lock().await.take() {
                 // One that has ended already cannot be killed.
                 let _ = process.kill().await;
@@ -520,8 +520,11 @@ impl Backstage {
     }
 
     fn becomes(&self, name: &str, state: ProcessState, pid: Option<u32>) {
-        if let Some(pid) = pid.filter(|_| name != SERVER) {
-            self.is_called(name, pid);
+        let worker = pid.filter(|_| name != SERVER);
+        let identity = worker.map(|pid| temporal::identity(worker::CLIENT_NAME, pid));
+        if let Some(identity) = identity.clone() {
+            // The server knows a worker by its process.
+            self.change(|view| drop(view.names.insert(identity, name.to_owned())));
         }
         self.change_process(name, |process| {
             process.state = state;
@@ -529,8 +532,8 @@ impl Backstage {
             process.pid = pid;
             process.armed = false;
             process.by_itself = false;
-            if let Some(pid) = pid.filter(|_| process.kind == ProcessKind::Worker) {
-                process.identity = Some(temporal::identity(worker::CLIENT_NAME, pid));
+            if identity.is_some() {
+                process.identity = identity;
                 process.doing = None;
             }
         });
@@ -540,12 +543,6 @@ impl Backstage {
                 shown.runs = state == ProcessState::Alive;
             }
         });
-    }
-
-    /// Notes what a worker is called that the server knows by its process.
-    fn is_called(&self, name: &str, pid: u32) {
-        let identity = temporal::identity(worker::CLIENT_NAME, pid);
-        self.change(|view| drop(view.names.insert(identity, name.to_owned())));
     }
 
     /// Takes a death down, with the attempts that the worker was at.
@@ -578,7 +575,7 @@ impl Backstage {
     fn write_controls(&self) -> anyhow::Result<()> {
         let _one_at_a_time = locked(&self.writing);
         let view = self.view.borrow().clone();
-        for worker in self.workers.iter() {
+        for worker in &self.workers {
             let shown = view.processes.iter().find(|it| it.name == worker.name);
             let armed = shown.is_some_and(|process| process.armed);
             let controls = Controls {
