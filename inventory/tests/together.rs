@@ -30,7 +30,10 @@ const TASK: &str = "INVENTORY_TEST_TASK";
 
 /// Tries again as an activity does: on a machine that is starved, PostgreSQL ends a session that stands still for
 /// seconds, and the next attempt finds what the one before it did.
-async fn tried<T>(attempt: impl AsyncFn() -> Result<T, InventoryError>) -> T {
+async fn tried<T, F>(attempt: impl Fn() -> F) -> T
+where
+    F: Future<Output = Result<T, InventoryError>>,
+{
     for _ in 0..5 {
         match attempt().await {
             Err(InventoryError::Database { .. }) => {}
@@ -42,12 +45,12 @@ async fn tried<T>(attempt: impl AsyncFn() -> Result<T, InventoryError>) -> T {
 
 /// Every step of an order of one unit.
 async fn process(inventory: &Inventory, placement: &Placement) {
-    let [item] = &units(1);
-    let reservation = tried(async || inventory.reserve(placement, &units(1)).await).await;
+    let items = units(1);
+    let reservation = tried(|| inventory.reserve(placement, &items)).await;
     assert!(is_reserved(&reservation), "{reservation:?}");
-    tried(async || inventory.record_charge(placement, "VISA").await).await;
-    tried(async || inventory.record_shipment(placement, item, None).await).await;
-    tried(async || inventory.restock(placement, PRODUCT, 1, 0).await).await;
+    tried(|| inventory.record_charge(placement, "VISA")).await;
+    tried(|| inventory.record_shipment(placement, &items[0], None)).await;
+    tried(|| inventory.restock(placement, PRODUCT, 1, 0)).await;
 }
 
 async fn tasks_lose_nothing_of_each_other(store: Store) {
@@ -60,13 +63,15 @@ async fn tasks_lose_nothing_of_each_other(store: Store) {
         } else {
             other.clone()
         };
-        async move {
+        tokio::spawn(async move {
             for index in 0..10 {
                 process(&inventory, &order(number * 1000 + index)).await;
             }
-        }
+        })
     });
-    join_all(tasks).await;
+    for task in join_all(tasks).await {
+        task.unwrap();
+    }
     let audit = store.audit().await;
     assert_eq!(audit.count(Standing::Completed), 160);
     assert_eq!(audit.products[0].reserved, 160);
@@ -146,8 +151,8 @@ async fn orders_that_share_products_do_not_wait_for_each_other_for_ever(store: S
         .with(&[("a", 10_000), ("b", 10_000), ("c", 10_000)])
         .await;
     let tasks = (0..24).map(|number: u32| {
-        let inventory = &inventory;
-        async move {
+        let inventory = inventory.clone();
+        tokio::spawn(async move {
             let mut products = ["a", "b", "c"];
             products.rotate_left(number as usize % 3);
             if number.is_multiple_of(2) {
@@ -155,11 +160,13 @@ async fn orders_that_share_products_do_not_wait_for_each_other_for_ever(store: S
             }
             let items = products.map(|product| orders::Item::new(product, 1));
             let order = order(number);
-            tried(async || inventory.reserve(&order, &items).await).await;
-            tried(async || inventory.release(&order).await).await;
-        }
+            tried(|| inventory.reserve(&order, &items)).await;
+            tried(|| inventory.release(&order)).await;
+        })
     });
-    join_all(tasks).await;
+    for task in join_all(tasks).await {
+        task.unwrap();
+    }
     assert_eq!(inventory.stock("a").await.unwrap(), 10_000);
     store.assert_clean().await;
 }
