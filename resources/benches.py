@@ -16,7 +16,6 @@ PROGRAMS = ROOT / "target" / os.environ.get("PROFILE", "release")
 DEMO = ROOT / "target" / "debug" / "demo"
 CLI = os.environ.get("TEMPORAL_CLI") or shutil.which("temporal") or "temporal"
 PATIENCE = 60
-NOBODY = pwd.getpwnam("nobody").pw_uid
 TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
 
 
@@ -119,9 +118,10 @@ def start_postgres(stack, folder):
     # PostgreSQL refuses to run as root.
     user = {}
     if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody").pw_uid
         folder.chmod(0o755)
-        os.chown(place, NOBODY, -1)
-        user = {"user": NOBODY}
+        os.chown(place, nobody, -1)
+        user = {"user": nobody}
     initdb = [programs / "initdb", "-D", place / "data", "-U", "bench", "--auth", "trust"]
     subprocess.run(initdb, stdout=subprocess.DEVNULL, check=True, **user)
     command = [programs / "postgres", "-D", place / "data", "-p", port, "-k", place]
