@@ -94,9 +94,8 @@ impl<'a> OrderPast<'a> {
         let reserved = self.entries.iter().filter(|other| {
             other.change == Change::Reserved && other.submission() == entry.submission()
         });
-        let units = |it: &Entry| u32::try_from(it.quantity.unsigned_abs()).unwrap_or(u32::MAX);
         reserved
-            .map(|it| Item::new(&it.product_id, units(it)))
+            .map(|it| Item::new(&it.product_id, it.units()))
             .collect()
     }
 }

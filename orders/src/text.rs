@@ -11,8 +11,9 @@ pub const MAX_MESSAGE: usize = 400;
 /// Characters of a payment info that [`masked`] shows.
 const SHOWN: usize = 2;
 
-/// Shortens `text` to about `most` characters, and leaves it alone where that would not make it shorter. Its beginning and its end stay, because an error
-/// often quotes a value first and then says what is wrong with it.
+/// Shortens `text` to about `most` characters, and leaves it alone where that would not make it
+/// shorter. Its beginning and its end stay, because an error often quotes a value first and then
+/// says what is wrong with it.
 ///
 /// ```
 /// use orders::shortened;

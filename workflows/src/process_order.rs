@@ -36,9 +36,9 @@ async fn process(order: &OrderRun) -> Result<OrderResult, Stopped> {
     let reserved = match order.prepare_shipment().await? {
         Prepared::Reserved(items) => items,
         Prepared::Duplicate { placed_at, items } => {
-            let others = (items != order.order.items()).then_some(items);
-            let others = others.unwrap_or_default();
-            return Ok(OrderResult::duplicate(order_id, &placed_at, &others));
+            let is_same = items == order.order.items();
+            let others = if is_same { &[][..] } else { &items };
+            return Ok(OrderResult::duplicate(order_id, &placed_at, others));
         }
     };
     let charge = order.charge().await?;
