@@ -106,8 +106,40 @@ impl List {
         orders.any(|(_, order)| order.execution == RUNNING)
     }
 
-    /// Takes in what the server lists now. The ledger may know more of an order.
-    fn take(&mut self, listed: Vec<OrderSummary>, total: usize) -> bool {
+    /// The query for all that may have changed, if that is less than everything: a server with an SQL database
+    /// sorts all that it finds, however few are asked for.
+    fn changes(&self) -> Option<String> {
+        let ends = self
+            .orders
+            .iter()
+            .filter_map(|(_, it)| it.ended_at.as_deref());
+        let last = humantime::parse_rfc3339(ends.max()?).ok()?;
+        let since = rfc3339(last - LISTED_WITHIN);
+        Some(format!(
+            "{ORDERS} AND (ExecutionStatus = '{RUNNING}' OR CloseTime >= '{since}')"
+        ))
+    }
+
+    /// All of the newest orders, of which some may have changed. Returns `None` if an order is gone, or may be.
+    fn with(&self, mut changed: Vec<OrderSummary>, total: usize) -> Option<Vec<OrderSummary>> {
+        let listed: HashSet<_> = changed.iter().map(|it| it.order_id.clone()).collect();
+        let orders = self.orders.iter().map(|(_, order)| order);
+        let mut others = orders.filter(|it| !listed.contains(&it.order_id));
+        if changed.len() < NEWEST {
+            if total < self.total || others.clone().any(|it| it.execution == RUNNING) {
+                return None;
+            }
+            changed.extend(others.by_ref().cloned());
+            changed.truncate(NEWEST);
+        }
+        Some(changed)
+    }
+
+    /// Takes in what the server lists now, the newest first. The ledger may know more of an order.
+    fn take(&mut self, mut listed: Vec<OrderSummary>, total: usize) -> bool {
+        // Of an order that was placed again, its newest submission is shown.
+        let mut seen = HashSet::new();
+        listed.retain(|order| seen.insert(order.order_id.clone()));
         let known: HashMap<_, _> = self
             .orders
             .iter()
@@ -236,20 +268,37 @@ impl Listing {
         self.stirred.notify_one();
     }
 
+    async fn look(&self, client: &Client, was_away: bool) -> Result<(), ClientError> {
+        let changes = self.list().changes().filter(|_| !was_away);
+        if let Some(changes) = changes {
+            let changed = listed(client, changes, NEWEST).await?;
+            let total = count(client, ORDERS.to_owned()).await?;
+            let orders = self.list().with(changed, total);
+            if let Some(orders) = orders {
+                self.change(|list| list.take(orders, total));
+                return Ok(());
+            }
+        }
+        let (orders, total) = newest(client, ORDERS.to_owned(), NEWEST).await?;
+        self.change(|list| list.take(orders, total));
+        Ok(())
+    }
+
     /// Keeps the list up to date while somebody looks.
     pub async fn watch(&self, source: &Source) {
         let mut again = false;
+        // A server that was away may be another one when it is back.
+        let mut was_away = true;
         loop {
             source.somebody_looks().await;
             let client = source.connected().await;
             let begun = Instant::now();
-            match newest(&client, ORDERS.to_owned(), NEWEST).await {
-                Ok((orders, total)) => self.change(|list| list.take(orders, total)),
-                Err(error) => {
-                    tracing::debug!("cannot list the orders: {error}");
-                    sleep(AT_MOST_EVERY).await;
-                    continue;
-                }
+            let found = self.look(&client, was_away).await;
+            was_away = found.is_err();
+            if let Err(error) = found {
+                tracing::debug!("cannot list the orders: {error}");
+                sleep(AT_MOST_EVERY).await;
+                continue;
             }
             let pause = begun.elapsed() * PAUSE_FACTOR;
             sleep(pause.clamp(AT_MOST_EVERY, AT_LEAST_EVERY)).await;
@@ -270,16 +319,28 @@ pub(crate) async fn newest(
     query: String,
     limit: usize,
 ) -> Result<(Vec<OrderSummary>, usize), ClientError> {
-    let options = WorkflowListOptions::builder().limit(limit).build();
-    let listed = client.list_workflows(query.clone(), options);
-    let listed: Vec<_> = listed.map_ok(|order| summary(&order)).try_collect().await?;
+    let listed = listed(client, query.clone(), limit).await?;
     let total = if listed.len() < limit {
         listed.len()
     } else {
-        let counting = client.count_workflows(query, WorkflowCountOptions::default());
-        counting.await?.count()
+        count(client, query).await?
     };
     Ok((listed, total))
+}
+
+async fn listed(
+    client: &Client,
+    query: String,
+    limit: usize,
+) -> Result<Vec<OrderSummary>, ClientError> {
+    let options = WorkflowListOptions::builder().limit(limit).build();
+    let listed = client.list_workflows(query, options);
+    listed.map_ok(|order| summary(&order)).try_collect().await
+}
+
+async fn count(client: &Client, query: String) -> Result<usize, ClientError> {
+    let counting = client.count_workflows(query, WorkflowCountOptions::default());
+    Ok(counting.await?.count())
 }
 
 /// The server's word for an order that has not ended.
@@ -361,6 +422,65 @@ mod tests {
         assert!(list.take(vec![order("a", "Charging")], 1));
         let (_, changes) = list.since(third);
         assert_eq!((ids(&changes), changes.whole), (vec!["a"], true));
+    }
+
+    fn ended(order_id: &str, at: &str) -> OrderSummary {
+        OrderSummary {
+            execution: "Completed".to_owned(),
+            ended_at: Some(format!("2020-01-01T{at}.500Z")),
+            ..order(order_id, "Completed")
+        }
+    }
+
+    #[test]
+    fn only_what_may_have_changed_is_asked_for() {
+        let mut list = List::default();
+        list.take(vec![order("b", "Charging")], 1);
+        // As long as none has ended, all are under way.
+        assert_eq!(list.changes(), None);
+
+        list.take(
+            vec![
+                order("c", "Received"),
+                order("b", "Charging"),
+                ended("a", "10:00:03"),
+            ],
+            3,
+        );
+        assert_eq!(
+            list.changes().unwrap(),
+            "WorkflowType = 'ProcessOrder' AND (ExecutionStatus = 'Running' OR \
+             CloseTime >= '2020-01-01T10:00:02.000Z')"
+        );
+        let now = || {
+            vec![
+                order("d", "Received"),
+                order("c", "Charging"),
+                ended("b", "10:00:04"),
+            ]
+        };
+        let orders = list.with(now(), 4).unwrap();
+        assert!(list.take(orders, 4));
+        let (_, changes) = list.since(0);
+        assert_eq!(ids(&changes), ["d", "c", "b", "a"]);
+
+        // Everything is asked for if an order that was under way is not found, or if there are fewer.
+        assert_eq!(list.with(now(), 3), None);
+        assert_eq!(list.with(vec![order("d", "Received")], 4), None);
+        assert!(list.with(now(), 4).is_some());
+    }
+
+    #[test]
+    fn an_order_that_was_placed_again_is_listed_once() {
+        let mut list = List::default();
+        let placed_again = OrderSummary {
+            run_id: "another run".to_owned(),
+            ..order("a", "Received")
+        };
+        list.take(vec![placed_again, ended("a", "10:00:00")], 2);
+        let (_, changes) = list.since(0);
+        assert_eq!(ids(&changes), ["a"]);
+        assert_eq!(list.run_id("a"), Some("another run"));
     }
 
     #[test]
