@@ -12,8 +12,8 @@
 mod common;
 
 use std::{
-    collections::HashSet,
-    time::{Duration, SystemTime},
+    collections::{HashMap, HashSet},
+    time::{Duration, Instant, SystemTime},
 };
 
 use common::{Scene, TASK_QUEUE, until};
@@ -33,7 +33,10 @@ const AT_REST: Load = Load {
     at_a_time: 1,
 };
 const BROWSERS: usize = 10;
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
+
+/// Somebody looks at an order for some time before they open another one.
+const LOOK_FOR: Duration = Duration::from_secs(3);
 
 /// A tick of `/proc/PID/stat` on Linux.
 const TICK: Duration = Duration::from_millis(10);
@@ -55,38 +58,53 @@ fn main() {
         let settings = Settings::plain(&scene.server.address(), "default").unwrap();
         let client = temporal::connect(&settings, "bench").await.unwrap();
         let bench = Bench { scene, client };
-        bench.process("warm-up", BUSY, 0).await;
+        bench.process("warm-up", BUSY, None).await;
 
-        let mut ratios = Vec::new();
+        let mut by_people = Vec::new();
+        let mut of_every_order = Vec::new();
         let mut of_steps = Vec::new();
         for round in 0..ROUNDS {
-            let mut with = Duration::ZERO;
-            let mut without = Duration::ZERO;
-            // Neither goes first every time.
-            for watched in [round % 2 == 0, round % 2 != 0] {
-                if watched {
-                    let name = format!("watched-{round}");
-                    let latencies;
-                    (with, latencies) = bench.watched(&name).await;
-                    of_steps.extend(latencies);
-                } else {
-                    (without, _) = bench.process(&format!("alone-{round}"), BUSY, 0).await;
-                }
+            // None goes first every time.
+            let mut turns = ["alone", "people", "every"];
+            turns.rotate_left(round % 3);
+            let mut costs = HashMap::new();
+            for turn in turns {
+                let name = format!("{turn}-{round}");
+                let cost = match turn {
+                    "alone" => bench.process(&name, BUSY, None).await.0,
+                    "people" => bench.watched(&name, LOOK_FOR).await.0,
+                    _ => {
+                        let (cost, latencies) = bench.watched(&name, Duration::ZERO).await;
+                        of_steps.extend(latencies);
+                        cost
+                    }
+                };
+                costs.insert(turn, cost.as_secs_f64());
             }
-            let ratio = with.as_secs_f64() / without.as_secs_f64();
+            by_people.push(costs["people"] / costs["alone"]);
+            of_every_order.push(costs["every"] / costs["alone"]);
             println!(
-                "{} orders cost the server {without:.2?} of CPU time, and {with:.2?} with {BROWSERS} \
-                 browsers: {ratio:.3} times as much",
+                "round {round}: seconds of CPU time for {} orders: {costs:.2?}",
                 BUSY.orders
             );
-            ratios.push(ratio);
         }
-        ratios.sort_by(f64::total_cmp);
-        println!("median of {ROUNDS} rounds: {:.3} times as much", ratios[ROUNDS / 2]);
-        let (_, at_rest) = bench.process("at-rest", AT_REST, 1).await;
-        print("from the end of a step to the browser, one order at a time", at_rest);
-        print("from the end of a step to the browser, 20 orders at a time", of_steps);
-        print("from a line of the ledger to the browser", of_ledger(&bench.scene).await);
+        print_ratios("one order each at a time, for 3 s at least", by_people);
+        print_ratios("one order each after the other", of_every_order);
+        let (_, at_rest) = bench
+            .process("at-rest", AT_REST, Some(Duration::ZERO))
+            .await;
+        print(
+            "from the end of a step to the browser, one order at a time",
+            at_rest,
+        );
+        print(
+            "from the end of a step to the browser, 20 orders at a time",
+            of_steps,
+        );
+        print(
+            "from a line of the ledger to the browser",
+            of_ledger(&bench.scene).await,
+        );
     });
 }
 
@@ -103,30 +121,37 @@ struct Bench {
 }
 
 impl Bench {
-    /// Processes orders while browsers show everything, and each an order.
-    async fn watched(&self, name: &str) -> (Duration, Vec<Duration>) {
+    /// Processes orders while browsers show everything, and each an order, for so long at least.
+    async fn watched(&self, name: &str, look_for: Duration) -> (Duration, Vec<Duration>) {
         let everything = (0..BROWSERS).map(|_| async {
             let mut all = self.scene.web.events("/api/events").await;
             while all.next().await.is_some() {}
         });
         tokio::select! {
             _ = join_all(everything) => panic!("the streams should go on"),
-            done = self.process(name, BUSY, BROWSERS) => done,
+            done = self.process(name, BUSY, Some(look_for)) => done,
         }
     }
 
-    /// Processes orders, so many of which are looked at at a time. Returns the server's CPU time for that,
-    /// and how long each step's end took to the browser.
-    async fn process(&self, name: &str, load: Load, browsers: usize) -> (Duration, Vec<Duration>) {
+    /// Processes orders, and lets each browser look at one of them at a time, for so long at least. Returns the
+    /// server's CPU time for that, and how long each step's end took to the browser.
+    async fn process(
+        &self,
+        name: &str,
+        load: Load,
+        look_for: Option<Duration>,
+    ) -> (Duration, Vec<Duration>) {
         let before = cpu_time(self.scene.server.pid());
         let lanes = (0..load.at_a_time).map(|lane| async move {
             let mut latencies = Vec::new();
+            let mut next_look = look_for.filter(|_| lane < BROWSERS).map(|_| Instant::now());
             for number in 0..load.orders / load.at_a_time {
                 let order = Order::new(format!("{name}-{lane}-{number}"), "123456", 1, "VISA-1");
                 let placed = submit(&self.client, TASK_QUEUE, &order).await.unwrap();
                 let handle = placed.into_handle();
                 let result = handle.get_result(WorkflowGetResultOptions::default());
-                if lane < browsers {
+                if next_look.is_some_and(|at| at <= Instant::now()) {
+                    next_look = look_for.map(|look_for| Instant::now() + look_for);
                     let (shown, result) = tokio::join!(self.look_at(&order.order_id), result);
                     latencies.extend(shown);
                     result.unwrap();
@@ -188,6 +213,16 @@ async fn of_ledger(scene: &Scene) -> Vec<Duration> {
         latencies.push(written.elapsed().unwrap_or_default());
     }
     latencies
+}
+
+fn print_ratios(what: &str, mut ratios: Vec<f64>) {
+    ratios.sort_by(f64::total_cmp);
+    println!(
+        "the server's CPU time with {BROWSERS} browsers, {what}: {:.2} times as much as without ({:.2} to {:.2})",
+        ratios[ratios.len() / 2],
+        ratios[0],
+        ratios[ratios.len() - 1]
+    );
 }
 
 fn print(what: &str, mut latencies: Vec<Duration>) {
