@@ -37,6 +37,10 @@ const AT_LEAST_EVERY: Duration = Duration::from_secs(3);
 /// The server may take this long until its list has what happened.
 const LISTED_WITHIN: Duration = Duration::from_millis(1_500);
 
+/// An order may be listed as ended this much later than one that ended after it. If it is listed still later, the
+/// whole list is asked for.
+const LISTED_LATE_BY: Duration = Duration::from_millis(500);
+
 /// How often to look while orders run of which nothing was heard.
 const WHILE_RUNNING: Duration = Duration::from_secs(3);
 
@@ -114,7 +118,7 @@ impl List {
             .iter()
             .filter_map(|(_, it)| it.ended_at.as_deref());
         let last = humantime::parse_rfc3339(ends.max()?).ok()?;
-        let since = rfc3339(last - LISTED_WITHIN);
+        let since = rfc3339(last - LISTED_LATE_BY);
         Some(format!(
             "{ORDERS} AND (ExecutionStatus = '{RUNNING}' OR CloseTime >= '{since}')"
         ))
@@ -450,7 +454,7 @@ mod tests {
         assert_eq!(
             list.changes().unwrap(),
             "WorkflowType = 'ProcessOrder' AND (ExecutionStatus = 'Running' OR \
-             CloseTime >= '2020-01-01T10:00:02.000Z')"
+             CloseTime >= '2020-01-01T10:00:03.000Z')"
         );
         let now = || {
             vec![

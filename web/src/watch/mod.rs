@@ -9,11 +9,13 @@
 //! | `audit` | whether everything adds up |
 //! | `retries` | how many attempts failed or were lost |
 //! | `order` | one order, followed through its history |
+//! | `pace` | how often the server is asked whether that history has grown |
 
 mod audit;
 mod ledger;
 pub(crate) mod list;
 mod order;
+mod pace;
 mod reach;
 mod retries;
 mod source;

@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -25,7 +25,7 @@ use tokio::{
 };
 use workflows::{ORDER_STATUS, OrderOutcome, OrderStatus};
 
-use super::{ledger::Ledger, list::Listing, source::Source};
+use super::{ledger::Ledger, list::Listing, pace::paced, source::Source};
 use crate::{
     stage::{Death, ProcessState},
     view::{
@@ -53,7 +53,7 @@ pub(crate) type Shown = watch::Sender<Option<Arc<OrderView>>>;
 
 /// Follows an order, also when it is placed again, until nobody has looked at it for a while.
 pub(crate) async fn watch(
-    source: &Source,
+    source: &Arc<Source>,
     listing: &Listing,
     ledger: &Ledger,
     order_id: &str,
@@ -65,14 +65,12 @@ pub(crate) async fn watch(
         ended: &Notify::new(),
         shown,
     };
-    source.followed.fetch_add(1, Ordering::Relaxed);
     tokio::select! {
         () = follow(source, listing, order_id, show) => {}
         () = follow_ledger(source, ledger, order_id, show) => {}
         () = follow_stage(source, order_id, show) => {}
         () = nobody_looks(shown) => {}
     }
-    source.followed.fetch_sub(1, Ordering::Relaxed);
 }
 
 async fn nobody_looks(shown: &Shown) {
@@ -86,10 +84,10 @@ async fn nobody_looks(shown: &Shown) {
 }
 
 /// Follows an order, with another client as soon as there is one.
-async fn follow(source: &Source, listing: &Listing, order_id: &str, show: Show<'_>) {
+async fn follow(source: &Arc<Source>, listing: &Listing, order_id: &str, show: Show<'_>) {
     let mut renewed = source.client.subscribe();
     loop {
-        let client = source.connected().await;
+        let client = paced(source.connected().await, source);
         renewed.mark_unchanged();
         tokio::select! {
             () = follow_runs(source, &client, listing, order_id, show) => {}
@@ -118,8 +116,13 @@ async fn follow_runs(
             let view = picture.begin(order_id, &run_id, described.history_length());
             view.link = link(source, &order, &run_id);
         });
-        let mut following = Following { show, source };
+        let mut following = Following {
+            show,
+            source,
+            counted: source.counted.clone(),
+        };
         let followed = follow::follow(&order, &mut following).await;
+        drop(following.counted);
         show.change(|picture| picture.end(followed));
         while listing
             .list()
@@ -547,12 +550,13 @@ fn proof(lines: &[Entry], submission: &str) -> Proof {
 struct Following<'a> {
     show: Show<'a>,
     source: &'a Source,
+    counted: Arc<()>,
 }
 
 impl Watch for Following<'_> {
     fn look_every(&self) -> Duration {
         // All orders in view together are looked at ten times a second.
-        LOOK_EVERY.max(LOOKS_APART * self.source.followed.load(Ordering::Relaxed))
+        LOOK_EVERY.max(LOOKS_APART * self.source.followed())
     }
 
     fn history(&mut self, event: &HistoryEvent) {

@@ -1,9 +1,6 @@
 //! Where everything is looked up, and whether anybody looks.
 
-use std::{
-    sync::{Arc, atomic::AtomicU32},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use temporalio_client::Client;
@@ -23,8 +20,8 @@ pub(crate) struct Source {
     pub client: watch::Sender<Option<Client>>,
     /// What is missing.
     pub reach: watch::Sender<Reach>,
-    /// How many orders are followed.
-    pub followed: AtomicU32,
+    /// Each order that is followed and has not ended holds a clone of this.
+    pub counted: Arc<()>,
     audience: watch::Sender<usize>,
 }
 
@@ -39,7 +36,7 @@ impl Source {
             site,
             client: watch::Sender::new(None),
             reach: watch::Sender::new(reach),
-            followed: AtomicU32::new(0),
+            counted: Arc::default(),
             audience: watch::Sender::new(0),
         }
     }
@@ -67,6 +64,12 @@ impl Source {
             question(self.connected().await).await
         });
         answer.await.map_err(|_| away())
+    }
+
+    /// How many orders are followed that have not ended.
+    pub fn followed(&self) -> u32 {
+        let clones = Arc::strong_count(&self.counted) - 1;
+        u32::try_from(clones).unwrap_or(u32::MAX)
     }
 
     /// Counts a viewer until the guard is dropped.
