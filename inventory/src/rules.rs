@@ -2,8 +2,8 @@
 //!
 //! Each is a pure function from facts to a decision. The facts are everything that the ledger says
 //! about the order, and the stock of its products. The decision is an answer and the entries to
-//! append. A rule looks for its own effect first, so a retry appends nothing and gets what the first
-//! attempt got.
+//! append. A rule looks for its own effect before it changes anything, so a retry appends nothing and
+//! gets what the first attempt got.
 
 use std::time::SystemTime;
 
