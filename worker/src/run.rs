@@ -148,12 +148,13 @@ async fn run_until(stop: &mut Stop, args: &Args, register: Register) -> anyhow::
     let runtime = metrics.runtime()?;
     let shift = |client: Client| {
         health.connected(client.clone());
+        let connection = client.connection().clone();
         let tally = Tally::up_to(args.tuning.shift);
         let inventory = inventory.clone();
         let worker = build(
             &runtime, client, inventory, &figures, &tally, args, register,
         )?;
-        Ok(Shift::of(worker, tally))
+        Ok(Shift::of(worker, &connection, tally))
     };
     let shifts = Shifts::begun_by(shift(renewals.client().clone())?);
     if metrics.address().is_some() {

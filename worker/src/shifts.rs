@@ -17,6 +17,7 @@ use futures::{
     stream::FuturesUnordered,
 };
 use temporal::nexus::NexusServer;
+use temporalio_client::Connection;
 use temporalio_sdk::{
     Worker, WorkerOptions,
     interceptors::{ActivityInboundInterceptor, ExecuteActivityInput, ExecuteActivityOutput, Next},
@@ -35,11 +36,19 @@ pub(crate) struct Shift {
 }
 
 impl Shift {
-    /// A worker alone, with the tally of its activities.
-    pub(crate) fn of(mut worker: Worker, tally: Tally) -> Self {
+    /// A worker alone, with its connection and the tally of its activities.
+    pub(crate) fn of(mut worker: Worker, connection: &Connection, tally: Tally) -> Self {
+        let (workers, key) = (connection.workers(), worker.worker_instance_key());
         Self {
             shut_down: Box::new(worker.shutdown_handle()),
-            run: async move { Ok(worker.run().await?) }.boxed_local(),
+            run: async move {
+                let ended = worker.run().await;
+                // The SDK leaves a worker that has ended listed with its connection. Each keeps the other in
+                // memory then. One that ended early may not be ready to be taken off the list.
+                let _ = workers.finalize_unregister(key);
+                Ok(ended?)
+            }
+            .boxed_local(),
             tally,
         }
     }

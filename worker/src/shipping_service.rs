@@ -61,8 +61,9 @@ async fn run_until(stop: &mut Stop, args: &ShippingServiceArgs) -> anyhow::Resul
     let runtime = Metrics::unserved().runtime()?;
     let shift = |client: Client| {
         let nexus = NexusServer::new(&client, &args.task_queue, service())?;
+        let connection = client.connection().clone();
         let worker = worker(&runtime, client, inventory.clone(), args)?;
-        Ok(Shift::of(worker, Tally::up_to(u64::MAX)).and(nexus))
+        Ok(Shift::of(worker, &connection, Tally::up_to(u64::MAX)).and(nexus))
     };
     let shifts = Shifts::begun_by(shift(renewals.client().clone())?);
     tracing::info!(
