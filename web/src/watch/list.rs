@@ -126,16 +126,17 @@ impl List {
 
     /// All of the newest orders, of which some may have changed. Returns `None` if an order is gone, or may be.
     fn with(&self, mut changed: Vec<OrderSummary>, total: usize) -> Option<Vec<OrderSummary>> {
+        if changed.len() >= NEWEST {
+            return Some(changed);
+        }
         let listed: HashSet<_> = changed.iter().map(|it| it.order_id.clone()).collect();
         let orders = self.orders.iter().map(|(_, order)| order);
-        let mut others = orders.filter(|it| !listed.contains(&it.order_id));
-        if changed.len() < NEWEST {
-            if total < self.total || others.clone().any(|it| it.execution == RUNNING) {
-                return None;
-            }
-            changed.extend(others.by_ref().cloned());
-            changed.truncate(NEWEST);
+        let others = orders.filter(|it| !listed.contains(&it.order_id));
+        if total < self.total || others.clone().any(|it| it.execution == RUNNING) {
+            return None;
         }
+        changed.extend(others.cloned());
+        changed.truncate(NEWEST);
         Some(changed)
     }
 
