@@ -275,6 +275,24 @@ async fn a_synchronous_operation_answers_at_once() {
 }
 
 #[tokio::test]
+async fn what_has_ended_lets_its_connection_go() {
+    let server = DevServer::builder(cli().await).start().await.unwrap();
+    let settings = Settings::plain(&server.address(), "default").unwrap();
+    let client = connect(&settings, "test").await.unwrap();
+    let of_connection = Arc::downgrade(&client.connection().workers());
+    let nexus = NexusServer::new(&client, HANDLERS, service(&Arc::default())).unwrap();
+    let (served, ()) = tokio::join!(nexus.run(), async { nexus.stop() });
+    served.unwrap();
+    drop((nexus, client));
+    let let_go = async {
+        while of_connection.upgrade().is_some() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(LONG, let_go).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_no_retry_can_mend_is_told_to_the_caller_and_not_tried_again() {
     Scene::run(async |scene| {
         assert_eq!(

@@ -121,6 +121,7 @@ async fn what_is_under_way_when_the_certificate_changes_is_ended_first() {
     let mut behind = with_certificate(&old, &old, &["--hold", &hold]).await;
     let handle = behind.scene.place(&order("order-1", 10)).await;
     until("the charge", async || held.exists().then_some(())).await;
+    let connections = behind.endpoint.open();
 
     let (certificate, key) = pem(&new.sign("client", VALID));
     fs::write(behind.file("client.pem"), certificate).unwrap();
@@ -134,6 +135,10 @@ async fn what_is_under_way_when_the_certificate_changes_is_ended_first() {
     assert_eq!(result(ended(&handle).await).outcome, OrderOutcome::Managed);
     assert_eq!(behind.scene.effects("order-1").await.len(), 4);
     behind.is_the_same_process();
+    until("the old connection to close", async || {
+        (behind.endpoint.open() == connections).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

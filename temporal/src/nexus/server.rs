@@ -106,6 +106,9 @@ impl NexusServer {
             }
         }
         self.worker.shutdown().await;
+        // A worker on its connection's list and the connection keep each other in memory.
+        let workers = self.handlers.client.connection().workers();
+        let _ = workers.finalize_unregister(self.worker.worker_instance_key());
         Ok(())
     }
 

@@ -146,6 +146,13 @@ impl Endpoint {
         change(&mut self.admits.lock().unwrap());
     }
 
+    /// How many connections there are.
+    pub fn open(&self) -> usize {
+        let mut connections = self.connections.lock().unwrap();
+        while connections.try_join_next().is_some() {}
+        connections.len()
+    }
+
     /// Cuts the connections there are.
     pub fn cut(&self) {
         self.connections.lock().unwrap().abort_all();
