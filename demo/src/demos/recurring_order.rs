@@ -69,8 +69,12 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         .await;
     ask(stage, &["schedule", "delete", &name]).await?;
     deletion.done();
-    let listed = ask(stage, &["schedule", "list"]).await?;
-    ensure!(!listed.contains(&name), "{name} is still listed");
+    stage
+        .until("the schedule to be gone", async || {
+            let listed = ask(stage, &["schedule", "list"]).await?;
+            Ok(!listed.contains(&name))
+        })
+        .await?;
     until_ended(stage, &name).await?;
     stage.stop(worker).await?;
 
