@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use common::{DEMO, environment};
+use common::{DEMO, PATIENCE, environment};
 use fantoccini::{Client, ClientBuilder, Locator};
 use futures::FutureExt;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -33,9 +33,6 @@ use tokio::{
     process::{Child, Command},
 };
 use web::Site;
-
-/// What is waited for has happened long before.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How often to look.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

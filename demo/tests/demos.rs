@@ -21,6 +21,7 @@ use servers::ReservedPort;
 use common::{
     DEMO, environment,
     terminal::{Terminal, joined, lines},
+    until,
 };
 
 /// What a presenter's terminal shows at a time.
@@ -390,9 +391,11 @@ fn a_recurring_order_ends_with_a_demo_that_is_stopped_halfway() {
     demo.until("orders were charged");
     let list = ["starter", "schedule", "list"];
     let listed = || stdout(&demo_on(port, &list, folder.path()).output().unwrap());
-    assert!(listed().contains("standing-"), "{}", listed());
+    until("the schedule", || listed().contains("standing-"));
     demo.stop();
-    assert_eq!(listed(), "there are no recurring orders\n");
+    until("the schedule to be gone", || {
+        listed() == "there are no recurring orders\n"
+    });
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
     net::{TcpListener, TcpStream},
     path::Path,
     process::Command,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use nix::{
@@ -20,12 +20,10 @@ use servers::ReservedPort;
 use tempfile::TempDir;
 
 use common::{
-    DEMO, environment,
+    DEMO, PATIENCE, environment,
     terminal::{Terminal, joined, lines},
+    until_some,
 };
-
-/// What is waited for has happened long before.
-const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A presenter's terminal.
 const SIZE: (u16, u16) = (30, 80);
@@ -111,18 +109,6 @@ impl Page {
         panic!("{what} did not happen: {newest:#}");
     }
 
-    /// Waits until something else than the stage is so.
-    fn until_some<T>(&self, what: &str, mut found: impl FnMut() -> Option<T>) -> T {
-        let begun = Instant::now();
-        loop {
-            if let Some(found) = found() {
-                return found;
-            }
-            assert!(begun.elapsed() < PATIENCE, "{what} did not happen");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
     fn pids(&self) -> Vec<i32> {
         let stage = self.until("everything to run", |stage| {
             ["worker-1", "worker-2", "server"]
@@ -175,7 +161,7 @@ fn a_charge_whose_worker_is_killed_is_found_by_the_other_worker_and_made_once() 
     page.press("processes/worker-1/kill-after-charge", &json!({}));
     let order = json!({"item": "123456", "quantity": 5, "paymentInfo": "VISA-123456"});
     // The page tries again and again to reach the server, and may need a moment for it.
-    let placed = page.until_some("the order to be placed", || {
+    let placed = until_some("the order to be placed", || {
         let (status, placed) = page.ask("POST", "/api/orders", Some(&order));
         Some(placed).filter(|placed| match status {
             201 => true,
@@ -195,7 +181,7 @@ fn a_charge_whose_worker_is_killed_is_found_by_the_other_worker_and_made_once() 
 
     page.press("processes/worker-2/start", &json!({}));
     let path = format!("/api/orders/{order_id}");
-    let order = page.until_some("the order to complete", || {
+    let order = until_some("the order to complete", || {
         Some(page.get(&path)).filter(|order| order["execution"] == "Completed")
     });
     let steps = order["steps"].as_array().unwrap();
@@ -307,7 +293,7 @@ fn a_page_that_is_killed_takes_its_processes_along() {
     let page = Page::open("0");
     let pids = page.pids();
     page.terminal.kill();
-    page.until_some("everything to end", || {
+    until_some("everything to end", || {
         pids.iter().all(|pid| !runs(*pid)).then_some(())
     });
 }

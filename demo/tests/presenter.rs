@@ -15,6 +15,7 @@ use servers::ReservedPort;
 use common::{
     DEMO, environment,
     terminal::{Terminal, joined, lines},
+    until,
 };
 
 /// What most terminals show.
@@ -85,11 +86,12 @@ fn a_demo_that_is_stopped_leaves_no_open_order_on_another_server() {
     );
 
     let status = ["starter", "list", "--json"];
-    let listed = piped(&port, &status, folder.path()).output().unwrap();
-    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
-    let order = &listed["orders"][0];
-    assert_eq!(order["orderID"], "order-3201", "{listed}");
-    assert_eq!(order["execution"], "Terminated", "{listed}");
+    until("order-3201 to be listed as terminated", || {
+        let listed = piped(&port, &status, folder.path()).output().unwrap();
+        let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+        let order = &listed["orders"][0];
+        order["orderID"] == "order-3201" && order["execution"] == "Terminated"
+    });
 }
 
 #[test]
@@ -205,7 +207,7 @@ fn an_order_that_nobody_serves_says_what_is_the_matter_and_can_be_ended() {
     };
     let place = ["starter", "11235", "123456", "1", "VISA-123456"];
     let placing = on_terminal(&port, &place, folder.path());
-    placing.until("no worker on task queue \"OrderManagement\" has taken its task for 3s");
+    placing.until("no worker on task queue \"OrderManagement\" has taken its task for");
     placing.until("cargo run -p starter -- terminate order-11235");
     placing.press("\u{3}");
     placing.until("order-11235 goes on");
@@ -222,6 +224,7 @@ fn an_order_that_nobody_serves_says_what_is_the_matter_and_can_be_ended() {
     assert!(ended.status.success(), "{}", text(&ended));
     let again = text(&starter(&["terminate", "11235"]));
     assert!(again.contains("has ended"), "{again}");
-    let listed = text(&starter(&["list"]));
-    assert!(listed.contains("(Terminated)"), "{listed}");
+    until("the order to be listed as terminated", || {
+        text(&starter(&["list"])).contains("(Terminated)")
+    });
 }

@@ -33,7 +33,7 @@ use tokio::{
     process::{Child, ChildStdin, Command},
 };
 
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 #[derive(Clone, Debug)]
 struct Span {
@@ -286,9 +286,8 @@ async fn each_span_of_an_order_is_under_the_one_that_asked_for_it() {
 #[tokio::test]
 async fn an_order_does_not_wait_for_a_collector_that_is_not_there() {
     let (mut scene, _) = Scene::new().await;
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    scene.collector = gone.local_addr().unwrap();
-    drop(gone);
+    // No program is ever given so low a port.
+    scene.collector = ([127, 0, 0, 1], 1).into();
     let worker = scene.worker(&[]).await;
     let starter = scene.program("starter", &["1", "123456", "10", "VISA-123456"]);
     succeeds(starter).await;

@@ -100,7 +100,11 @@ async fn a_read_only_folder_is_an_error_until_it_is_writable() {
     // The child may be another user, who has to get here, and to its program.
     allow(folder.parent().unwrap(), 0o755);
     let program = folder.parent().unwrap().join("child");
-    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    // By another process: a program that this one has open for writing cannot be run, and a test beside this
+    // one may hand such a file on to its children.
+    let mut copy = Command::new("cp");
+    copy.args([&std::env::current_exe().unwrap(), &program]);
+    assert!(copy.status().unwrap().success());
     allow(&program, 0o755);
     for path in [shop.path.clone(), shop.ledger(), shop.lock()] {
         allow(&path, 0o666);

@@ -8,7 +8,7 @@ use std::sync::{
 };
 
 use clap::{CommandFactory, Parser};
-use common::{LONG, cli, error_at, error_with, listener, nowhere, plain, server};
+use common::{LONG, NOWHERE, cli, error_at, error_with, listener, plain, server};
 use servers::{DevServer, ReservedPort};
 use temporal::{
     ConnectArgs, ConnectError, Listener, Settings, answers, connect, connect_patiently,
@@ -55,17 +55,16 @@ async fn silent_server() -> String {
 
 #[tokio::test]
 async fn where_nothing_listens_it_says_how_to_start_a_server() {
-    let address = nowhere().await;
-    let error = error_at(&address).await;
+    let error = error_at(NOWHERE).await;
     assert!(matches!(error, ConnectError::NoServer { .. }), "{error:?}");
-    let (_, port) = address.split_once(':').unwrap();
+    let (_, port) = NOWHERE.split_once(':').unwrap();
     let text = error.to_string();
-    assert!(text.contains(&address), "{text}");
+    assert!(text.contains(NOWHERE), "{text}");
     assert!(
         text.contains(&format!("`cargo run -p demo -- server --port {port}`")),
         "{text}"
     );
-    assert_eq!(what_listens(&plain(&address)).await, Listener::Nothing);
+    assert_eq!(what_listens(&plain(NOWHERE)).await, Listener::Nothing);
 }
 
 #[tokio::test]
@@ -212,7 +211,7 @@ async fn a_patient_one_does_not_repeat_itself() {
 
 #[tokio::test]
 async fn a_patient_one_stops_when_asked() {
-    let settings = plain(&nowhere().await);
+    let settings = plain(NOWHERE);
     let warned = Warnings::default();
     let _guard = tracing::subscriber::set_default(warned.clone());
     let stop = warned.first.notified();

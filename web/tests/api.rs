@@ -37,7 +37,7 @@ async fn an_order_is_placed_once_and_followed_to_its_end() {
         .web
         .post(
             "/api/orders",
-            &with(order("order-1"), "pauseSeconds", json!(1)),
+            &with(order("order-1"), "pauseSeconds", json!(5)),
         )
         .await;
     assert_eq!(
@@ -326,7 +326,7 @@ async fn without_a_worker_it_is_said_and_what_was_placed_goes_on_with_one() {
     all.until("reach", |reach| reach["workers"].is_null()).await;
 
     // One that ends in the middle of an order is missed, too.
-    let waits = with(order("order-2"), "pauseSeconds", json!(1));
+    let waits = with(order("order-2"), "pauseSeconds", json!(5));
     scene.web.post("/api/orders", &waits).await;
     scene.web.until_status("order-2", "Pausing").await;
     drop(worker);
@@ -539,7 +539,7 @@ async fn every_command_of_the_page_works() {
                 .await;
         }
         let mut shell = tokio::process::Command::new("bash");
-        let seconds = if is_stream { 1 } else { 20 };
+        let seconds = if is_stream { 3 } else { 20 };
         let command_here = command.replace("http://localhost:8088", &scene.web.url);
         let script = format!("{command_here} --max-time {seconds} -w '%{{http_code}}'");
         let output = shell.args(["-c", &script]).output().await.unwrap();
@@ -603,6 +603,9 @@ fn schemathesis() -> Option<std::path::PathBuf> {
     const VERSION: &str = "schemathesis==4.32.5";
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(VERSION);
     let program = folder.join("bin/schemathesis");
+    // Two suites may run in the same folder.
+    let lock = std::fs::File::create(folder.with_extension("lock")).ok()?;
+    lock.lock().ok()?;
     if !program.exists() {
         let run = |program: &std::path::Path, arguments: &[&str]| {
             let output = Command::new(program).args(arguments).output();

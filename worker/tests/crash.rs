@@ -121,13 +121,8 @@ async fn killed_before_and_after_the_suppliers_delivery() {
 async fn in_its_pause(handle: &OrderHandle) {
     until("the pause", async || {
         let events = history(handle).await;
-        let last = events.iter().rfind(|event| {
-            !matches!(
-                event.event_type(),
-                EventType::WorkflowTaskCompleted | EventType::WorkflowTaskStarted
-            )
-        });
-        (last?.event_type() == EventType::TimerStarted).then_some(())
+        let mut types = events.iter().map(HistoryEvent::event_type);
+        types.any(|it| it == EventType::TimerStarted).then_some(())
     })
     .await;
 }
@@ -137,7 +132,7 @@ async fn killed_in_the_pause() {
     let scene = Scene::new().await;
     let worker = scene.worker(&[]);
     let mut order = order("order-1", 999);
-    order.pause_seconds = Some(1);
+    order.pause_seconds = Some(3);
     let handle = scene.place(&order).await;
     in_its_pause(&handle).await;
     worker.kill().await;
@@ -328,7 +323,7 @@ async fn orders_outlive_a_killed_server() {
     let hold = format!("Charge:after={}", held.display());
     let _worker = scene.worker(&["--hold", &hold]);
     let mut pausing = order("order-2", 1);
-    pausing.pause_seconds = Some(1);
+    pausing.pause_seconds = Some(3);
     let in_a_step = scene.place(&order("order-1", 999)).await;
     until("the charge", async || held.exists().then_some(())).await;
     let in_a_pause = scene.place(&pausing).await;
@@ -472,7 +467,7 @@ async fn a_cancellation_that_comes_with_the_end_of_the_pause_is_carried_out_at_o
     let scene = Scene::new().await;
     let worker = scene.worker(&[]);
     let mut pausing = order("order-1", 999);
-    pausing.pause_seconds = Some(2);
+    pausing.pause_seconds = Some(5);
     let (handle, _worker) = common::cancelled_as_its_pause_ends(&scene, worker, &pausing).await;
     let events = history(&handle).await;
     let failed = |event: &&HistoryEvent| event.event_type() == EventType::WorkflowTaskFailed;

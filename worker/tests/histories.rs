@@ -148,7 +148,7 @@ async fn of_every_kind_of_order() {
     keep(&handle, "cancelled").await;
 
     let pausing = Order {
-        pause_seconds: Some(2),
+        pause_seconds: Some(5),
         ..order("order-17", 1)
     };
     let (handle, worker) = cancelled_as_its_pause_ends(&scene, worker, &pausing).await;

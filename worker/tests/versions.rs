@@ -83,6 +83,12 @@ async fn a_build_is_taken_back_with_all_that_is_under_way_on_it() {
         held.iter().all(|file| file.exists()).then_some(())
     })
     .await;
+    until("all three to be listed", async || {
+        let query = format!("{} = '{DEPLOYMENT}:2'", list::VERSION.name());
+        let count = scene.client.count_workflows(query, Default::default());
+        (count.await.ok()?.count() == 3).then_some(())
+    })
+    .await;
     new.kill().await;
 
     let moved = deployment.take_back("2", "1").await.unwrap();

@@ -19,8 +19,7 @@ use pty_process::{
 };
 use vt100::Parser;
 
-/// What is waited for has happened long before.
-const PATIENCE: Duration = Duration::from_secs(180);
+use super::PATIENCE;
 
 /// A program that is asked to stop has done so long before.
 const STOP_WITHIN: Duration = Duration::from_secs(20);

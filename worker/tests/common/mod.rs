@@ -33,7 +33,7 @@ use workflows::{OrderProgress, OrderStatus, ProcessOrder};
 
 /// How long a test waits for what must happen. A machine under load takes its time; a test that
 /// waits in vain fails here.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 pub const TASK_QUEUE: &str = "orders";
 
@@ -276,7 +276,7 @@ pub async fn cancelled_as_its_pause_ends(
     .await;
     // If the worker should be the faster one, the order gets no further than this.
     let held = scene.path("held-after-pause");
-    let hold = format!("Charge:before={}", held.display());
+    let hold = format!("CheckFraud:before={}", held.display());
     let (told, worker) = tokio::join!(cancel(&handle), async { scene.worker(&["--hold", &hold]) });
     told.unwrap();
     // It is there if the order came so far.
