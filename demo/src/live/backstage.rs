@@ -245,15 +245,17 @@ impl Backstage {
                 return Err(not_running());
             }
             server.kill().await.map_err(failed)?;
-        } else {
-            let mut running = self.worker(name)?.process.lock().await;
-            let mut process = running.take().ok_or_else(not_running)?;
-            if process.kill().await.is_err() {
-                self.died(name, true);
-                return Err(not_running());
-            }
+            // While it is locked: whoever finds a dead server that lives on the page tells that it died.
+            self.died(name, false);
+            return Ok(());
         }
-        self.died(name, false);
+        let mut running = self.worker(name)?.process.lock().await;
+        let mut process = running.take().ok_or_else(not_running)?;
+        let by_itself = process.kill().await.is_err();
+        self.died(name, by_itself);
+        if by_itself {
+            return Err(not_running());
+        }
         Ok(())
     }
 
