@@ -94,6 +94,7 @@ struct Browsers {
     driver: Child,
     address: String,
     open: Mutex<Vec<Client>>,
+    _folder: TempDir,
     _port: ReservedPort,
 }
 
@@ -104,9 +105,11 @@ impl Browsers {
             eprintln!("skipped: there is no `chromedriver` on the PATH, so nothing sees the page");
             return None;
         };
-        let port = ReservedPort::new().unwrap();
+        let (folder, port) = (tempfile::tempdir().unwrap(), ReservedPort::new().unwrap());
         let mut driver = Command::new(driver)
             .arg(format!("--port={}", port.number()))
+            // Chromium leaves folders behind.
+            .env("TMPDIR", folder.path())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
@@ -116,6 +119,7 @@ impl Browsers {
             driver,
             address: format!("http://127.0.0.1:{}", port.number()),
             open: Mutex::default(),
+            _folder: folder,
             _port: port,
         })
     }
