@@ -41,6 +41,9 @@ const LISTED_WITHIN: Duration = Duration::from_millis(1_500);
 /// whole list is asked for.
 const LISTED_LATE_BY: Duration = Duration::from_millis(500);
 
+/// How long an order that was placed here is shown though the server does not list it.
+const SHOWN_UNLISTED: Duration = Duration::from_secs(10);
+
 /// How often to look while orders run of which nothing was heard.
 const WHILE_RUNNING: Duration = Duration::from_secs(3);
 
@@ -56,6 +59,8 @@ pub(crate) struct List {
     /// Newest first, each with the version in which it changed last.
     orders: Vec<(u64, OrderSummary)>,
     total: usize,
+    /// What was placed here and is not listed yet, and when it was placed.
+    placed: Vec<(Instant, OrderSummary)>,
 }
 
 /// What a browser is told of the list.
@@ -124,6 +129,21 @@ impl List {
         ))
     }
 
+    /// What the server lists, with the orders that were placed here and that it does not list yet.
+    fn with_placed(
+        &mut self,
+        mut listed: Vec<OrderSummary>,
+        total: usize,
+    ) -> (Vec<OrderSummary>, usize) {
+        self.placed.retain(|(at, placed)| {
+            let is_listed = listed.iter().any(|it| it.run_id == placed.run_id);
+            !is_listed && at.elapsed() < SHOWN_UNLISTED
+        });
+        let newest_first = self.placed.iter().rev().map(|(_, order)| order.clone());
+        listed.splice(0..0, newest_first);
+        (listed, total + self.placed.len())
+    }
+
     /// All of the newest orders, of which some may have changed. Returns `None` if an order is gone, or may be.
     fn with(&self, mut changed: Vec<OrderSummary>, total: usize) -> Option<Vec<OrderSummary>> {
         if changed.len() >= NEWEST {
@@ -184,6 +204,7 @@ impl List {
     fn placed(&mut self, order: OrderSummary) {
         self.version += 1;
         self.total += 1;
+        self.placed.push((Instant::now(), order.clone()));
         self.orders.retain(|(_, it)| it.order_id != order.order_id);
         self.orders.insert(0, (self.version, order));
         self.orders.truncate(NEWEST);
@@ -278,14 +299,22 @@ impl Listing {
         if let Some(changes) = changes {
             let changed = listed(client, changes, NEWEST).await?;
             let total = count(client, ORDERS.to_owned()).await?;
-            let orders = self.list().with(changed, total);
-            if let Some(orders) = orders {
-                self.change(|list| list.take(orders, total));
+            let mut is_whole = false;
+            self.change(|list| {
+                let (changed, total) = list.with_placed(changed, total);
+                let orders = list.with(changed, total);
+                is_whole = orders.is_some();
+                orders.is_some_and(|orders| list.take(orders, total))
+            });
+            if is_whole {
                 return Ok(());
             }
         }
         let (orders, total) = newest(client, ORDERS.to_owned(), NEWEST).await?;
-        self.change(|list| list.take(orders, total));
+        self.change(|list| {
+            let (orders, total) = list.with_placed(orders, total);
+            list.take(orders, total)
+        });
         Ok(())
     }
 
@@ -473,6 +502,36 @@ mod tests {
         assert_eq!(list.with(now(), 3), None);
         assert_eq!(list.with(vec![order("d", "Received")], 4), None);
         assert!(list.with(now(), 4).is_some());
+    }
+
+    #[test]
+    fn an_order_that_was_placed_here_stays_until_the_server_lists_it() {
+        let mut list = List::default();
+        let before = || vec![ended("a", "10:00:00")];
+        list.take(before(), 1);
+        list.placed(order("b", "Received"));
+        let (seen, _) = list.since(0);
+
+        // The server does not list it yet.
+        let (listed, total) = list.with_placed(before(), 1);
+        let listed = list.with(listed, total).unwrap();
+        assert!(!list.take(listed, total));
+        let (_, changes) = list.since(seen);
+        assert_eq!((changes.whole, changes.total), (false, 2));
+
+        let both = || vec![order("b", "Charging"), ended("a", "10:00:00")];
+        let (listed, total) = list.with_placed(both(), 2);
+        assert_eq!(total, 2);
+        assert!(list.take(listed, total));
+        assert!(list.placed.is_empty());
+
+        // A server that lost its state never lists it.
+        list.placed(order("c", "Received"));
+        list.placed[0].0 -= SHOWN_UNLISTED;
+        let (listed, total) = list.with_placed(both(), 2);
+        list.take(listed, total);
+        let (_, changes) = list.since(0);
+        assert_eq!(ids(&changes), ["b", "a"]);
     }
 
     #[test]
