@@ -175,19 +175,20 @@ pub async fn plain(
             .context("cannot start the plain orders")?;
         let lines = child.stdout.take().context("plain orders without output")?;
         let mut lines = BufReader::new(lines).lines();
-        let due = first + args.orders * (killed + 1) / (args.kills + 1);
+        let is_left = killed < args.kills;
+        let mut due = is_left.then(|| first + args.orders * (killed + 1) / (args.kills + 1));
         while let Some(line) = lines.next_line().await? {
             let Some(number) = line.strip_prefix("begin ") else {
                 continue;
             };
             next = number.parse::<u32>()? + 1;
             begun(next - first);
-            if killed < args.kills && next >= due {
-                // Somewhere in the order, which takes some 75 ms.
+            if due.take_if(|due| next >= *due).is_some() {
+                // Somewhere in the order, which takes some 75 ms. Meanwhile the next one may begin, which is
+                // still to be read.
                 tokio::time::sleep(Duration::from_millis(random.random_range(5..70))).await;
                 child.kill().await?;
                 killed += 1;
-                break;
             }
         }
         child.wait().await?;
