@@ -289,6 +289,20 @@ fn every_scene_shows_what_it_says() {
 }
 
 #[test]
+fn what_has_begun_goes_on_though_the_browser_that_asked_for_it_goes_away() {
+    let page = Page::open("0");
+    page.press("processes/server/kill", &json!({}));
+    let browser = page.send("POST", "/api/stage/processes/server/start", None);
+    let state = |stage: &Value| process(stage, "server")["state"].clone();
+    page.until("the server to be started", |stage| state(stage) != "dead");
+    drop(browser);
+    page.until("the server to run", |stage| state(stage) == "alive");
+    let pids = page.pids();
+    page.terminal.press("\u{3}");
+    page.ended(&pids);
+}
+
+#[test]
 fn a_page_that_is_killed_takes_its_processes_along() {
     let page = Page::open("0");
     let pids = page.pids();

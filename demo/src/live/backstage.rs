@@ -264,14 +264,7 @@ impl Backstage {
     ///
     /// # Errors
     /// Returns an error if there is no such process, it runs, or it cannot be started.
-    pub async fn start(self: &Arc<Self>, name: &str) -> Result<(), StageError> {
-        // On its own, so that it goes on if the browser that asked for it goes away.
-        let (backstage, name) = (self.clone(), name.to_owned());
-        let starting = tokio::spawn(async move { backstage.start_now(&name).await });
-        starting.await.unwrap_or_else(|error| Err(failed(error)))
-    }
-
-    async fn start_now(&self, name: &str) -> Result<(), StageError> {
+    pub async fn start(&self, name: &str) -> Result<(), StageError> {
         let runs = || refused(format!("{name} runs already"));
         if name != SERVER {
             let worker = self.worker(name)?;
@@ -286,6 +279,7 @@ impl Backstage {
             return Ok(());
         }
         let mut stage = self.stage.lock().await;
+        self.look_at_server(&mut stage);
         let server = stage.server().map_err(failed)?;
         if server.exited().map_err(failed)?.is_none() {
             return Err(runs());
@@ -304,7 +298,7 @@ impl Backstage {
     ///
     /// # Errors
     /// Returns an error if there is no such build, its worker runs, or it is not ready in time.
-    pub async fn start_build(self: &Arc<Self>, id: &str) -> Result<(), StageError> {
+    pub async fn start_build(&self, id: &str) -> Result<(), StageError> {
         let later = LATER_BUILDS.iter().find(|(_, build, _)| *build == id);
         let (name, ..) = later.ok_or_else(|| {
             StageError::Unknown("only a worker of build 2 or 3 can be started".to_owned())
@@ -442,10 +436,10 @@ impl Backstage {
     /// Returns an error if something of the kind is under way.
     pub fn begin(self: &Arc<Self>, what: &str) -> Result<UnderWay, StageError> {
         let number = self.acts.fetch_add(1, Ordering::Relaxed);
-        let mut other = None;
-        self.change(|view| match &view.act {
-            Some(act) if act.shown.is_none() => other = Some(act.text.clone()),
-            _ => {
+        let mut is_free = Ok(());
+        self.change(|view| {
+            is_free = check_free(view);
+            if is_free.is_ok() {
                 let (text, shown) = (what.to_owned(), None);
                 view.act = Some(Act {
                     number,
@@ -454,16 +448,18 @@ impl Backstage {
                 });
             }
         });
-        match other {
-            Some(other) => Err(refused(format!(
-                "something else is still under way ({}); try again when it is done",
-                other.trim_end_matches('.')
-            ))),
-            None => Ok(UnderWay {
-                backstage: self.clone(),
-                number,
-            }),
-        }
+        is_free.map(|()| UnderWay {
+            backstage: self.clone(),
+            number,
+        })
+    }
+
+    /// Refuses what an act that is under way would disturb.
+    ///
+    /// # Errors
+    /// Returns an error if something is under way that takes a while.
+    pub fn check_free(&self) -> Result<(), StageError> {
+        check_free(&self.view.borrow())
     }
 
     /// Tells what came of a scene; `None` when it begins. Then an act that is over is the past.
@@ -616,6 +612,10 @@ impl Backstage {
         let Ok(order_id) = fs::read_to_string(&worker.charged) else {
             return;
         };
+        if order_id.is_empty() {
+            // It is about to be written.
+            return;
+        }
         if process(&self.view.borrow(), worker.name).armed {
             self.change_process(worker.name, |process| {
                 let step = activities::Activity::Charge.name().to_owned();
@@ -629,10 +629,8 @@ impl Backstage {
         let _ = fs::remove_file(&worker.charged);
     }
 
-    fn look_at_server(&self) {
-        let Ok(mut stage) = self.stage.try_lock() else {
-            return;
-        };
+    /// Tells that the server has ended by itself, if it was not told yet.
+    fn look_at_server(&self, stage: &mut Stage) {
         let has_exited = stage
             .server()
             .is_ok_and(|it| !matches!(it.exited(), Ok(None)));
@@ -660,6 +658,16 @@ impl Worker {
         let mut log = locked(&self.log);
         *log = Log::new(log.file.clone());
         WorkerProcess::start(&arguments, environment, log.file.clone(), None)
+    }
+}
+
+fn check_free(view: &StageView) -> Result<(), StageError> {
+    match &view.act {
+        Some(act) if act.shown.is_none() => Err(refused(format!(
+            "something else is still under way ({}); try again when it is done",
+            act.text.trim_end_matches('.')
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -710,7 +718,10 @@ async fn watch(backstage: std::sync::Weak<Backstage>) {
         for worker in &backstage.workers {
             backstage.look_at(worker).await;
         }
-        backstage.look_at_server();
+        // Whoever has it now will tell.
+        if let Ok(mut stage) = backstage.stage.try_lock() {
+            backstage.look_at_server(&mut stage);
+        }
         if read_at.elapsed() >= READ_EVERY {
             read_at = Instant::now();
             for worker in &backstage.workers {

@@ -250,6 +250,8 @@ impl Scenes {
                 if alive.is_empty() {
                     return Err(refused("no worker runs: start one first".to_owned()));
                 }
+                // Whichever order is charged next, its worker is killed.
+                backstage.check_free()?;
                 let before = backstage.kills().len();
                 backstage.arm(&alive)?;
                 let placed = backstage.place(&order(UNITS)).await;
@@ -431,7 +433,10 @@ async fn killed_after_charge(
 ) -> anyhow::Result<String> {
     let completed = completed(backstage.clone(), another(&order)).await?;
     let kills = backstage.kills();
-    let killed = kills.get(kills_before).context("no worker was killed")?;
+    let mut workers = kills[kills_before..]
+        .iter()
+        .filter(|it| !it.what.starts_with(SERVER));
+    let killed = workers.next().context("no worker was killed")?;
     let options = WorkflowQueryOptions::default();
     let progress = order
         .query(ProcessOrder::status, ().into(), options)

@@ -15,7 +15,7 @@ use utoipa::{OpenApi, ToSchema};
 use super::{
     Api,
     extract::{Json, bad, body},
-    stage::{Answer, Done, of, problem},
+    stage::{Answer, Done, of, to_its_end},
 };
 use crate::problem::Problem;
 
@@ -44,7 +44,8 @@ pub(super) struct Description;
     )
 )]
 async fn start(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Answer {
-    of(&api)?.start_build(&id).await.map_err(problem)?;
+    let stage = of(&api)?.clone();
+    to_its_end(async move { stage.start_build(&id).await }).await?;
     Ok(Json(Done {}))
 }
 
@@ -81,7 +82,8 @@ async fn deploy(
     if !(1..=100).contains(&percent) {
         return Err(bad("a share is 1 to 100 percent"));
     }
-    of(&api)?.deploy(&id, percent).await.map_err(problem)?;
+    let stage = of(&api)?.clone();
+    to_its_end(async move { stage.deploy(&id, percent).await }).await?;
     Ok(Json(Done {}))
 }
 
@@ -98,6 +100,7 @@ async fn deploy(
     )
 )]
 async fn take_back(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Answer {
-    of(&api)?.take_back(&id).await.map_err(problem)?;
+    let stage = of(&api)?.clone();
+    to_its_end(async move { stage.take_back(&id).await }).await?;
     Ok(Json(Done {}))
 }

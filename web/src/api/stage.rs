@@ -71,13 +71,22 @@ pub(super) fn of(api: &Api) -> Result<&Arc<dyn Stage>, Problem> {
     stage.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "this server has no stage"))
 }
 
-pub(super) fn problem(error: StageError) -> Problem {
+fn problem(error: StageError) -> Problem {
     let status = match error {
         StageError::Unknown(_) => StatusCode::NOT_FOUND,
         StageError::Refused(_) => StatusCode::CONFLICT,
         StageError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     Problem::new(status, error.to_string())
+}
+
+/// Does something on the stage to its end, also if the browser that asked for it goes away meanwhile.
+pub(super) async fn to_its_end<T: Send + 'static>(
+    doing: impl Future<Output = Result<T, StageError>> + Send + 'static,
+) -> Result<T, Problem> {
+    let done = tokio::spawn(doing).await;
+    let done = done.unwrap_or_else(|error| Err(StageError::Failed(error.to_string())));
+    done.map_err(problem)
 }
 
 /// Kills a process with SIGKILL.
@@ -93,7 +102,8 @@ pub(super) fn problem(error: StageError) -> Problem {
     )
 )]
 async fn kill(State(api): State<Arc<Api>>, Path(name): Path<String>) -> Answer {
-    of(&api)?.kill(&name).await.map_err(problem)?;
+    let stage = of(&api)?.clone();
+    to_its_end(async move { stage.kill(&name).await }).await?;
     Ok(Json(Done {}))
 }
 
@@ -110,7 +120,8 @@ async fn kill(State(api): State<Arc<Api>>, Path(name): Path<String>) -> Answer {
     )
 )]
 async fn start(State(api): State<Arc<Api>>, Path(name): Path<String>) -> Answer {
-    of(&api)?.start(&name).await.map_err(problem)?;
+    let stage = of(&api)?.clone();
+    to_its_end(async move { stage.start(&name).await }).await?;
     Ok(Json(Done {}))
 }
 
@@ -261,7 +272,8 @@ async fn scene(
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
 ) -> Result<Json<Playing>, Problem> {
-    let order_id = of(&api)?.play_scene(&id).await.map_err(problem)?;
+    let stage = of(&api)?.clone();
+    let order_id = to_its_end(async move { stage.play_scene(&id).await }).await?;
     Ok(Json(Playing { order_id }))
 }
 
