@@ -9,14 +9,20 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use futures::TryStreamExt;
 use inventory::{Inventory, Location};
 use servers::{
     CliSearch, DevServer, DevServerBuilder, Machine, Network, Postgres, PostgresSearch, project_dir,
 };
-use starter::follow::{self, OrderHandle};
+use starter::{
+    follow::{self, OrderHandle},
+    list::ORDERS,
+};
 use tempfile::TempDir;
 use temporal::{ConnectArgs, Listener, Settings, what_listens};
-use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowTerminateOptions};
+use temporalio_client::{
+    Client, WorkflowDescribeOptions, WorkflowListOptions, WorkflowTerminateOptions,
+};
 
 use crate::{
     args::ShowArgs,
@@ -578,6 +584,18 @@ impl Stage {
             if there.close_time().is_none() && self.is_own_queue(there.task_queue()) {
                 terminate(&order).await?;
             }
+        }
+        // A schedule places orders whose IDs nobody knows here.
+        let query = format!(
+            "{ORDERS} AND ExecutionStatus = 'Running' AND TaskQueue = '{}'",
+            self.task_queue
+        );
+        let left = self
+            .client
+            .list_workflows(query, WorkflowListOptions::default());
+        for order in left.try_collect::<Vec<_>>().await? {
+            // One that has just ended cannot be terminated.
+            let _ = terminate(&self.client.get_workflow_handle(order.id())).await;
         }
         Ok(())
     }

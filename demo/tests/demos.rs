@@ -396,6 +396,12 @@ fn a_recurring_order_ends_with_a_demo_that_is_stopped_halfway() {
     until("the schedule to be gone", || {
         listed() == "there are no recurring orders\n"
     });
+    // Nobody would continue what it placed last.
+    let orders = ["starter", "list", "--json"];
+    until("all orders to have ended", || {
+        let listed = stdout(&demo_on(port, &orders, folder.path()).output().unwrap());
+        listed.contains("Completed") && !listed.contains("Running")
+    });
 }
 
 #[test]
