@@ -175,12 +175,18 @@ impl Ledger {
 
     async fn look(&self, source: &Source, grew: &impl Fn(&[Entry])) -> Result<(), InventoryError> {
         let inventory = &source.site.inventory;
-        let after = self.tail().last.saturating_sub(OVERLAP);
-        let mut lines = inventory.ledger(after, KEPT).await?;
-        let mut all = Vec::new();
+        let mut after = self.tail().last.saturating_sub(OVERLAP);
         loop {
-            let read = lines.len();
-            let last = lines.last().map_or(0, |line| line.seq);
+            let lines = inventory.ledger(after, KEPT).await?;
+            let (read, last) = (lines.len(), lines.last().map(|line| line.seq));
+            // Products may be added, and taken out, by hand.
+            let stock: BTreeMap<_, _> = inventory
+                .products()
+                .await?
+                .into_iter()
+                .map(|product| (product.product, product.in_stock))
+                .collect();
+            // From here on, nothing can fail: lines that are taken in are not new a second time.
             let taken = self.tail().take(lines);
             let Some(new) = taken else {
                 // It begins anew; what was known of it says nothing.
@@ -191,32 +197,23 @@ impl Ledger {
                 };
                 return Ok(());
             };
-            all.extend(new);
-            if read < KEPT {
-                break;
+            let changed = {
+                let mut tail = self.tail();
+                let changed = !new.is_empty() || tail.stock != stock;
+                tail.stock = stock;
+                changed
+            };
+            if !new.is_empty() {
+                grew(&new);
             }
-            lines = inventory.ledger(last, KEPT).await?;
+            if changed {
+                self.changed.send_modify(|changes| *changes += 1);
+            }
+            match last {
+                Some(last) if read == KEPT => after = last,
+                _ => return Ok(()),
+            }
         }
-        // Products may be added, and taken out, by hand.
-        let stock: BTreeMap<_, _> = inventory
-            .products()
-            .await?
-            .into_iter()
-            .map(|product| (product.product, product.in_stock))
-            .collect();
-        let changed = {
-            let mut tail = self.tail();
-            let changed = !all.is_empty() || tail.stock != stock;
-            tail.stock = stock;
-            changed
-        };
-        if !all.is_empty() {
-            grew(&all);
-        }
-        if changed {
-            self.changed.send_modify(|changes| *changes += 1);
-        }
-        Ok(())
     }
 }
 

@@ -87,8 +87,8 @@ async fn nobody_looks(shown: &Shown) {
 async fn follow(source: &Arc<Source>, listing: &Listing, order_id: &str, show: Show<'_>) {
     let mut renewed = source.client.subscribe();
     loop {
-        let client = paced(source.connected().await, source);
         renewed.mark_unchanged();
+        let client = paced(source.connected().await, source);
         tokio::select! {
             () = follow_runs(source, &client, listing, order_id, show) => {}
             changed = renewed.changed() => if changed.is_err() { return },
