@@ -18,11 +18,10 @@ use tokio::{
 
 use crate::watchdog::Watchdog;
 
-/// Makes the bridge `$1` and one namespace for each further name, with an address in the network `$2`.
+/// Gives the bridge `$1` an address in the network `$2`, and makes one namespace for each further name.
 const MAKE: &str = r#"set -e
 bridge=$1 network=$2 host=1
 shift 2
-ip link add "$bridge" type bridge
 ip address add "$network.$host/24" dev "$bridge"
 ip link set "$bridge" up
 for machine; do
@@ -69,7 +68,7 @@ pub struct Network {
     address: Ipv4Addr,
     machines: Vec<Machine>,
     forwarding: JoinSet<()>,
-    _watchdog: Option<Watchdog>,
+    watchdog: Option<Watchdog>,
 }
 
 /// One machine of a [`Network`].
@@ -86,30 +85,29 @@ impl Network {
     /// Returns an error with the reason of the system if this process may not make network namespaces,
     /// which takes root's rights and `ip` of iproute2.
     pub async fn with_machines(count: u8) -> io::Result<Self> {
-        let bridge = format!("net{:08x}", rand::random::<u32>());
-        // The block 198.18.0.0/15 is set aside for tests of networks, so nobody is there.
-        let [second, third] = [18 + rand::random::<u8>() % 2, rand::random()];
+        let (bridge, [second, third]) = add_bridge()?;
         let address = |host| Ipv4Addr::new(198, second, third, host);
         let machines = (1..=count).map(|number| Machine {
             name: format!("{bridge}-{number}"),
             address: address(number + 1),
         });
-        let mut watchdog = Watchdog::start(REMOVE, Path::new(&bridge))?;
-        if let Some(watchdog) = &mut watchdog {
-            watchdog.watch(std::process::id()).await?;
-        }
-        let network = Self {
+        let mut network = Self {
             machines: machines.collect(),
             address: address(1),
             bridge,
             forwarding: JoinSet::new(),
-            _watchdog: watchdog,
+            watchdog: None,
         };
-        let mut make = Command::new("sh");
+        network.watchdog = Watchdog::start(REMOVE, Path::new(&network.bridge))?;
+        if let Some(watchdog) = &mut network.watchdog {
+            watchdog.watch(std::process::id()).await?;
+        }
+        // It is not broken off halfway: what it makes after this is dropped, nobody would remove.
+        let mut make = std::process::Command::new("sh");
         make.args(["-c", MAKE, "sh", &network.bridge]);
         make.arg(format!("198.{second}.{third}"));
         make.args(network.machines.iter().map(|machine| &machine.name));
-        done(make.output().await?)?;
+        done(make.output()?)?;
         Ok(network)
     }
 
@@ -185,6 +183,22 @@ impl Machine {
     async fn link(&self, state: &str) -> io::Result<()> {
         let mut ip = Command::new("ip");
         done(ip.args(["link", "set", &self.name, state]).output().await?)
+    }
+}
+
+/// Adds a bridge, and returns its name with the two middle numbers of its network's addresses. The name
+/// holds these numbers, and the system gives a name once, so that no other network has the same addresses.
+fn add_bridge() -> io::Result<(String, [u8; 2])> {
+    loop {
+        // The block 198.18.0.0/15 is set aside for tests of networks, so nobody else is there.
+        let [second, third] = [18 + rand::random::<u8>() % 2, rand::random()];
+        let bridge = format!("net{second:02x}{third:02x}");
+        let mut add = std::process::Command::new("ip");
+        add.args(["link", "add", &bridge, "type", "bridge"]);
+        match done(add.output()?) {
+            Err(error) if error.to_string().contains("File exists") => {}
+            added => return added.map(|()| (bridge, [second, third])),
+        }
     }
 }
 
