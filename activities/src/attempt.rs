@@ -96,13 +96,20 @@ impl Attempts {
             None => (self.faults, None),
         };
         let fault = faults.draw(order_id, activity, attempt);
-        self.pass(activity, FaultPoint::Before, fault, &hold, order_id)
-            .await?;
+        self.pass(
+            activity,
+            FaultPoint::Before,
+            fault,
+            &hold,
+            order_id,
+            attempt,
+        )
+        .await?;
         if controls.is_some_and(|controls| controls.outage(activity)) {
             return Err(StepError::Outage(PAYMENTS_DOWN));
         }
         let answer = work(&self.services, input).await?;
-        self.pass(activity, FaultPoint::After, fault, &hold, order_id)
+        self.pass(activity, FaultPoint::After, fault, &hold, order_id, attempt)
             .await?;
         Ok(answer)
     }
@@ -125,9 +132,10 @@ impl Attempts {
         fault: Option<FaultPoint>,
         controlled: &Option<Hold>,
         order_id: &str,
+        attempt: u32,
     ) -> Result<(), StepError> {
         for hold in self.holds.iter().chain(controlled) {
-            hold.wait(activity, point, order_id).await;
+            hold.wait(activity, point, order_id, attempt).await;
         }
         if fault == Some(point) {
             if let Some(on_fault) = &self.on_fault {
