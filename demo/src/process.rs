@@ -31,13 +31,16 @@ use crate::{parts::Part, voice::Voice};
 /// How long a process that was asked to stop may take. A worker ends what is under way.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 
-/// What a presenter's shell may say for one worker, and several cannot share: addresses, and a
-/// version that the demo's server has never heard of.
-const ONE_WORKERS_OWN: [&str; 4] = [
+/// What a presenter's shell may say for a worker, and those of a demo cannot use: addresses, which several
+/// cannot share; a version that the demo's server has never heard of; and how to log, for the log is read.
+const NOT_FOR_A_DEMO: [&str; 7] = [
     "METRICS_ADDRESS",
     "HEALTH_ADDRESS",
     "TEMPORAL_DEPLOYMENT_NAME",
     "TEMPORAL_WORKER_BUILD_ID",
+    "RUST_LOG",
+    "LOG_LEVEL",
+    "LOG_FORMAT",
 ];
 
 /// How long a starter may take: longer than any order of a demo.
@@ -67,13 +70,11 @@ impl WorkerProcess {
     ) -> anyhow::Result<Self> {
         let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let mut program = this_program(Part::Worker, machine)?;
-        for variable in ONE_WORKERS_OWN {
+        for variable in NOT_FOR_A_DEMO {
             program.env_remove(variable);
         }
         let mut child = program
             .args(arguments)
-            // The log is read: it has to say when the worker is ready.
-            .env_remove("RUST_LOG")
             .envs(environment)
             // Its other end closes when the demo ends, in whatever way: see `Part::run`.
             .stdin(Stdio::piped())
