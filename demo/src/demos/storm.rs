@@ -77,8 +77,11 @@ pub async fn run(stage: &mut Stage, storm: &Storm) -> anyhow::Result<(Vec<Placed
     let killing = kill_all(stage, storm, &mut workers, &mut random, &done);
     let outcome = tokio::try_join!(placing, killing)?;
     bar.finish_and_clear();
-    for worker in workers {
-        stage.stop(worker).await?;
+    for mut worker in workers {
+        // One that crashed after the last order has nothing to end.
+        if worker.check_running().is_ok() {
+            stage.stop(worker).await?;
+        }
     }
     Ok(outcome)
 }
@@ -114,6 +117,7 @@ async fn kill_all(
     random: &mut StdRng,
     done: &AtomicUsize,
 ) -> anyhow::Result<Vec<Kill>> {
+    const LOOK_EVERY: Duration = Duration::from_millis(200);
     let voice = stage.voice.clone();
     let mut kills = Vec::new();
     for number in 1..=storm.kills {
@@ -146,6 +150,18 @@ async fn kill_all(
             at,
             replaced_at: SystemTime::now(),
         });
+    }
+    while done.load(Ordering::Relaxed) < storm.orders.len() {
+        for crashed in workers.iter_mut() {
+            if crashed.check_running().is_err() {
+                voice.quote(&format!(
+                    "worker {} crashed; another takes its place",
+                    crashed.pid()
+                ));
+                *crashed = worker(stage, storm.fault_rate).await?;
+            }
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
     Ok(kills)
 }
