@@ -51,8 +51,9 @@ async fn fixed(
             .await?;
         voice.checked(&format!("{} is stuck: {error}", order.info().workflow_id));
     }
-    voice.scene("Replace the worker by one with the fix.").await;
+    // It makes no further attempt, so that the orders wait for the worker with the fix, and not for a retry.
     stage.stop(bad).await?;
+    voice.scene("Replace the worker by one with the fix.").await;
     let good = stage.worker(&["--fault-rate", "0"]).await?;
     for order in &orders {
         completed(stage, order).await?;
