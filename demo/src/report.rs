@@ -17,9 +17,6 @@ use starter::{
     show::text,
 };
 
-/// How long an order may take to tell what happened to it. One that is under way tells no end.
-const TOLD_WITHIN: Duration = Duration::from_secs(1);
-
 /// How many orders are read at a time.
 const AT_A_TIME: usize = 16;
 
@@ -62,7 +59,8 @@ pub struct About {
     pub kills: Vec<Killed>,
 }
 
-/// Reads what happened to these orders, and writes the page.
+/// Reads what happened to these orders, and writes the page. An order that has told no end within `patience` is
+/// under way.
 ///
 /// # Errors
 /// Returns an error if the inventory cannot be read.
@@ -70,8 +68,11 @@ pub async fn page(
     about: &About,
     orders: impl IntoIterator<Item = OrderHandle>,
     inventory: &Inventory,
+    patience: Duration,
 ) -> anyhow::Result<String> {
-    let told = stream::iter(orders).map(told).buffered(AT_A_TIME);
+    let told = stream::iter(orders)
+        .map(|order| told(order, patience))
+        .buffered(AT_A_TIME);
     let mut told: Vec<Told> = told.collect().await;
     told.sort_by_key(Told::began);
     let ledger = inventory.ledger(0, MOST_LINES).await?;
@@ -133,14 +134,14 @@ impl Told {
     }
 }
 
-async fn told(order: OrderHandle) -> Told {
+async fn told(order: OrderHandle, patience: Duration) -> Told {
     let mut told = Told {
         order_id: order.info().workflow_id.clone(),
         steps: BTreeMap::new(),
         asked: Vec::new(),
         end: None,
     };
-    let following = tokio::time::timeout(TOLD_WITHIN, follow::follow(&order, &mut told)).await;
+    let following = tokio::time::timeout(patience, follow::follow(&order, &mut told)).await;
     told.end = match following {
         Ok(Ok(followed)) => Some(plain(&text::ended(&followed, usize::MAX))),
         Ok(Err(error)) => Some(format!("{error:#}")),

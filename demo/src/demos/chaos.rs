@@ -47,6 +47,9 @@ const SERVER: u32 = 5;
 /// Units that one order asks for at most: the supplier is needed every few dozen orders.
 const MOST_UNITS: u32 = 400;
 
+/// How long the report waits for an order that has ended to tell so, on a machine that is busy.
+const TOLD_WITHIN: Duration = Duration::from_secs(60);
+
 /// Plays it.
 pub async fn play(stage: &mut Stage, args: &ChaosArgs) -> anyhow::Result<()> {
     let voice = stage.voice.clone();
@@ -101,7 +104,7 @@ pub async fn play(stage: &mut Stage, args: &ChaosArgs) -> anyhow::Result<()> {
         let about = about(args, seed, &tally, &kills);
         let orders = placed.iter().filter_map(|placed| placed.handle.as_ref());
         let orders = orders.map(|it| OrderHandle::new(stage.client.clone(), it.info().clone()));
-        let page = report::page(&about, orders, stage.inventory()).await?;
+        let page = report::page(&about, orders, stage.inventory(), TOLD_WITHIN).await?;
         report::write(file, &page)?;
         voice.say(&format!("The report: {}", file.display()));
     }

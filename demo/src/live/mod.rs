@@ -14,7 +14,7 @@ mod comparison;
 mod many;
 mod scenes;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use activities::faults::FaultRate;
 use anyhow::{Context, ensure};
@@ -46,6 +46,9 @@ const MOST_ORDERS: u32 = 200;
 
 /// Orders in a report at most.
 const MOST_REPORTED: usize = 1_000;
+
+/// How long a report waits for an order to tell its end. One that is under way tells none.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
 
 /// Serves the page with everything behind it until `stop`, and then ends it all.
 ///
@@ -199,7 +202,12 @@ impl web::stage::Stage for Live {
             ],
             kills: backstage.kills(),
         };
-        let page = report::page(&about, orders.map_err(failed)?, &backstage.inventory);
+        let page = report::page(
+            &about,
+            orders.map_err(failed)?,
+            &backstage.inventory,
+            TOLD_WITHIN,
+        );
         page.await.map_err(failed)
     }
 }
