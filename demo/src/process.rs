@@ -23,6 +23,7 @@ use starter::{
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, ChildStdin, Command},
+    sync::watch,
     task::JoinHandle,
 };
 
@@ -160,6 +161,8 @@ impl WorkerProcess {
 pub struct StarterProcess {
     child: Child,
     showing: [JoinHandle<String>; 2],
+    /// The step that the order came to last, as far as it is shown.
+    step: watch::Receiver<String>,
 }
 
 /// How a starter ended.
@@ -196,11 +199,34 @@ impl StarterProcess {
             .context("cannot start a starter")?;
         let lines = child.stdout.take().context("a starter without output")?;
         let errors = child.stderr.take().context("a starter without errors")?;
+        let (reached, step) = watch::channel(String::new());
         let showing = match follows {
-            true => [show_order(lines, voice.clone()), show(errors, voice)],
+            true => [
+                show_order(lines, voice.clone(), reached),
+                show(errors, voice),
+            ],
             false => [show(lines, voice.clone()), show(errors, voice)],
         };
-        Ok(Self { child, showing })
+        Ok(Self {
+            child,
+            showing,
+            step,
+        })
+    }
+
+    /// Waits until all that came before this step of the order is shown: the step itself may be held, or its
+    /// worker may be dead.
+    ///
+    /// # Errors
+    /// Returns an error if the process ends before, or it takes too long.
+    pub async fn shows(&self, step: &str) -> anyhow::Result<()> {
+        let mut reached = self.step.clone();
+        let shown = reached.wait_for(|reached| reached == step);
+        tokio::time::timeout(END_WITHIN, shown)
+            .await
+            .with_context(|| format!("{step} was not shown within {END_WITHIN:?}"))?
+            .with_context(|| format!("the starter ended before it showed {step}"))?;
+        Ok(())
     }
 
     /// Waits until the order is done and all lines are shown.
@@ -235,12 +261,17 @@ fn follows(arguments: &[&str]) -> bool {
 }
 
 /// Shows what happens to an order as it comes, and keeps it.
-fn show_order(output: impl AsyncRead + Unpin + Send + 'static, voice: Voice) -> JoinHandle<String> {
+fn show_order(
+    output: impl AsyncRead + Unpin + Send + 'static,
+    voice: Voice,
+    reached: watch::Sender<String>,
+) -> JoinHandle<String> {
     tokio::spawn(async move {
         let mut watch = Kept {
             shown: voice.watch(),
             voice,
             text: String::new(),
+            reached,
         };
         let mut lines = BufReader::new(output).lines();
         while let Ok(Some(line)) = lines.next_line().await {
@@ -258,6 +289,7 @@ struct Kept {
     shown: Box<dyn Watch + Send>,
     voice: Voice,
     text: String,
+    reached: watch::Sender<String>,
 }
 
 impl Kept {
@@ -272,6 +304,9 @@ impl Watch for Kept {
         self.shown.event(event);
         if let Some(line) = text::event(event, usize::MAX) {
             self.keep(&line);
+        }
+        if let OrderEvent::Step(step) = event {
+            self.reached.send_replace(step.step.clone());
         }
     }
 

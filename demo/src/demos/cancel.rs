@@ -1,5 +1,6 @@
 //! Cancelling: what was done is undone, in reverse, whoever dies meanwhile.
 
+use activities::Activity;
 use anyhow::ensure;
 use inventory::{Change, DEFAULT_PRODUCT};
 use orders::Order;
@@ -50,6 +51,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     worker.kill().await?;
     let refunded = [Change::Reserved, Change::Charged, Change::Refunded];
     check_effects(stage, CANCELLED, &refunded).await?;
+    cancel.shows(Activity::Refund.name()).await?;
     voice.checked(&format!(
         "The refund is made. The worker, process {pid}, was killed before it could report it."
     ));

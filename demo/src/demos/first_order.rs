@@ -1,5 +1,6 @@
 //! The first order: it goes through its steps, and the inventory changes.
 
+use activities::Activity;
 use inventory::Change;
 
 use crate::{
@@ -30,6 +31,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     stage
         .until_held("the order to reach its charge", &hold)
         .await?;
+    starter.shows(Activity::Charge.name()).await?;
     check_effects(stage, ORDER_ID, &[Change::Reserved]).await?;
     voice.checked("The units are reserved, and not charged yet.");
     stage.show_stock().await?;

@@ -32,6 +32,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let pid = worker.pid();
     worker.kill().await?;
     check_pausing(stage).await?;
+    starter.shows("Pause").await?;
     voice.checked(&format!(
         "The worker, process {pid}, was killed with SIGKILL. The order has no worker now, and its \
          pause is a timer on the server."
@@ -50,6 +51,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     let pid = worker.pid();
     worker.kill().await?;
     check_effects(stage, ORDER_ID, &[Change::Reserved, Change::Charged]).await?;
+    starter.shows(Activity::Charge.name()).await?;
     voice.checked(&format!(
         "The second worker, process {pid}, took the order up and charged the customer. It was \
          killed before it could tell the server. The ledger has the charge:"

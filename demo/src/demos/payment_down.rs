@@ -35,6 +35,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         said.contains("the payment service is down") && said.contains(&attempt),
         "the status does not mention the attempts"
     );
+    starter.shows(Activity::Charge.name()).await?;
     voice.checked(&format!(
         "The service was back at attempt {BACK_AT_ATTEMPT}, as the order itself says."
     ));

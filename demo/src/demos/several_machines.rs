@@ -39,6 +39,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
         .until_held("machine 1 to reach the charge", &held)
         .await?;
     stage.cut_off(0, &first, true).await?;
+    starter.shows(Activity::Charge.name()).await?;
     voice.checked("Machine 1 is about to charge the customer, and nobody hears of it any more.");
 
     voice
