@@ -16,8 +16,8 @@ use std::{
 /// The program.
 pub const DEMO: &str = env!("CARGO_BIN_EXE_demo");
 
-/// What is waited for has happened long before.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+/// What is waited for has happened long before, unless the machine is very busy with something else.
+pub const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Waits until something is so.
 pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
