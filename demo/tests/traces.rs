@@ -85,13 +85,20 @@ impl Collector {
                     });
             let service = service.unwrap_or_default();
             let new = resource.scope_spans.into_iter().flat_map(|it| it.spans);
-            spans.extend(new.map(|span| Span {
-                text: format!("{span:?}"),
-                service: service.clone(),
-                name: span.name,
-                trace: span.trace_id,
-                id: span.span_id,
-                parent: span.parent_span_id,
+            spans.extend(new.map(|mut span| {
+                // Times can hold any digits.
+                (span.start_time_unix_nano, span.end_time_unix_nano) = (0, 0);
+                for event in &mut span.events {
+                    event.time_unix_nano = 0;
+                }
+                Span {
+                    text: format!("{span:?}"),
+                    service: service.clone(),
+                    name: span.name,
+                    trace: span.trace_id,
+                    id: span.span_id,
+                    parent: span.parent_span_id,
+                }
             }));
         }
         Ok(Response::default())
@@ -254,8 +261,7 @@ async fn no_span_names_payment_or_address() {
     stops(worker).await;
     let spans = collector.spans();
     assert_eq!(collector.named("RunWorkflow:ProcessOrder").len(), 2);
-    // None of these can be a part of a time or an ID.
-    for secret in ["VISA", "KMXQ", "Main Street"] {
+    for secret in ["VISA", "KMXQ", "000000", "Main Street"] {
         let named = spans.iter().find(|span| span.text.contains(secret));
         assert!(named.is_none(), "{named:?}");
     }
