@@ -16,8 +16,8 @@ use super::source::Source;
 
 /// The requests for the histories of all orders in view are about this far apart, but no order waits longer than
 /// [`LONGEST`]. Each request costs the server something, and one answer tells of all that happened in between.
-const APART: Duration = Duration::from_millis(15);
-const LONGEST: Duration = Duration::from_millis(150);
+const APART: Duration = Duration::from_millis(30);
+const LONGEST: Duration = Duration::from_millis(120);
 
 /// A client that reads the next page of a history only after a pause: the longer, the more orders are followed.
 pub(super) fn paced(mut client: Client, source: &Arc<Source>) -> Client {
