@@ -95,7 +95,7 @@ impl Inventory {
     /// # Errors
     /// Returns [`InventoryError::Location`] if the location makes no sense.
     pub fn at(location: &Location, clock: Clock) -> Result<Self, InventoryError> {
-        let store = match location {
+        let (store, location) = match location {
             Location::Files(path) if path.as_os_str().is_empty() || is_address(path) => {
                 return Err(InventoryError::Location {
                     location: "the inventory's location".to_owned(),
@@ -104,17 +104,24 @@ impl Inventory {
                             .to_owned(),
                 });
             }
-            Location::Files(path) => Store::Files(Arc::new(Files::beside(path))),
-            Location::Postgres(address) => Store::Postgres(Arc::new(Postgres::at(address)?)),
+            Location::Files(path) => {
+                // Whoever reads where it is may stand in another folder.
+                let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+                (Store::Files(Arc::new(Files::beside(&path))), path.into())
+            }
+            Location::Postgres(address) => (
+                Store::Postgres(Arc::new(Postgres::at(address)?)),
+                location.clone(),
+            ),
         };
         Ok(Self {
             store,
-            location: location.clone(),
+            location,
             clock,
         })
     }
 
-    /// Returns where it is.
+    /// Returns where it is; a path is absolute.
     pub fn location(&self) -> &Location {
         &self.location
     }

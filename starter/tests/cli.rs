@@ -226,6 +226,17 @@ async fn an_audit_tells_what_happened_and_fails_where_it_does_not_add_up() {
 }
 
 #[test]
+fn a_wrong_folder_is_noticed_by_the_whole_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut audit = Command::new(env!("CARGO_BIN_EXE_starter"));
+    audit.arg("audit").env_remove("DATABASE");
+    let text = stderr(&audit.current_dir(folder.path()).output().unwrap());
+    let whole = folder.path().canonicalize().unwrap();
+    let whole = whole.join("database/inventory.json");
+    assert!(text.contains(whole.to_str().unwrap()), "{text}");
+}
+
+#[test]
 fn the_stock_is_shown_and_set_without_a_server() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("inventory.json");

@@ -166,7 +166,7 @@ async fn run_until(stop: &mut Stop, args: &Args, register: Register) -> anyhow::
         server = renewals.address(),
         namespace = renewals.client().options().namespace,
         task_queue = args.task_queue,
-        database = %args.database,
+        database = %inventory.location(),
         fault_rate = %args.fault_rate,
         build_id = args.version.build_id,
         "{READY}"

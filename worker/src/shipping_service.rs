@@ -72,7 +72,7 @@ async fn run_until(stop: &mut Stop, args: &ShippingServiceArgs) -> anyhow::Resul
         namespace = renewals.client().options().namespace,
         task_queue = args.task_queue,
         endpoint = ENDPOINT,
-        database = %args.database,
+        database = %inventory.location(),
         "{READY}"
     );
     let limit = args.shutdown_limit;

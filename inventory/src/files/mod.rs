@@ -84,10 +84,9 @@ struct Edit {
 
 impl Files {
     pub fn beside(inventory: &Path) -> Self {
-        let path = std::path::absolute(inventory).unwrap_or_else(|_| inventory.to_owned());
         let host = gethostname::gethostname();
         Self {
-            location: format!("{} on {}", path.display(), host.display()),
+            location: format!("{} on {}", inventory.display(), host.display()),
             ledger: inventory.with_file_name("ledger.jsonl"),
             lock: inventory.with_file_name("inventory.lock"),
             inventory: inventory.to_owned(),
