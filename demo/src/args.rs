@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use activities::faults::FaultRate;
 use clap::{Arg, Args as ClapArgs, Parser, Subcommand};
 use inventory::Location;
-use temporal::{ConnectArgs, UiArgs};
+use temporal::{ConnectArgs, UI_PORT_OFFSET, UiArgs, args::whole};
 
 /// Shows what Temporal does for an order, one command for each demo.
 ///
@@ -101,10 +101,10 @@ pub struct OrderArgs {
     #[arg(default_value_t = 2718, value_parser = starter::args::order_number)]
     pub order_number: u64,
     /// Product
-    #[arg(default_value = inventory::DEFAULT_PRODUCT)]
+    #[arg(default_value = inventory::DEFAULT_PRODUCT, value_parser = starter::args::product)]
     pub product: String,
     /// Units, at least 1
-    #[arg(default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(default_value_t = 500, value_parser = starter::args::units, allow_negative_numbers = true)]
     pub quantity: u32,
     /// Payment info
     #[arg(default_value = starter::args::DEFAULT_PAYMENT_INFO)]
@@ -115,16 +115,16 @@ pub struct OrderArgs {
 #[derive(Clone, Debug, ClapArgs)]
 pub struct WithoutTemporalArgs {
     /// Orders on each side
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 60, value_parser = whole(1..=u32::MAX))]
     pub orders: u32,
     /// Processes to kill on each side
-    #[arg(long, default_value_t = 6)]
+    #[arg(long, default_value_t = 6, value_parser = whole(0..=u32::MAX))]
     pub kills: u32,
     /// How many attempts at a step fail at random: from 0 up to, but not including, 1
     #[arg(long, value_name = "RATE", default_value_t = FaultRate::DEFAULT)]
     pub fault_rate: FaultRate,
     /// Makes the choices and the faults repeatable
-    #[arg(long, value_name = "NUMBER", default_value_t = 37)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 37, value_parser = whole(0..=u64::MAX))]
     pub seed: u64,
     /// Draw the result into this SVG file
     #[arg(long, value_name = "FILE")]
@@ -156,19 +156,19 @@ pub struct PlainArgs {
 #[derive(Clone, Debug, ClapArgs)]
 pub struct ChaosArgs {
     /// Orders to place; every fifth also a second time at once, and a third when it is done
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 60, value_parser = whole(1..=u32::MAX))]
     pub orders: u32,
     /// Worker processes at a time
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 3, value_parser = whole(1..=u32::MAX))]
     pub workers: u32,
     /// Processes to kill; every fifth is the server
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = whole(0..=u32::MAX))]
     pub kills: u32,
     /// How many attempts at an activity fail at random: from 0 up to, but not including, 1
     #[arg(long, value_name = "RATE", default_value_t = FaultRate::DEFAULT)]
     pub fault_rate: FaultRate,
     /// Makes the choices and the faults repeatable [default: random, and printed]
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = whole(0..=u64::MAX))]
     pub seed: Option<u64>,
     /// Write what happened to every order into this HTML file
     #[arg(long, value_name = "FILE")]
@@ -210,7 +210,7 @@ pub const DEFAULT_PORT: u16 = 7233;
 #[derive(Clone, Debug, ClapArgs)]
 pub struct ServerArgs {
     /// The port for workers and starters; the Web UI is 1000 above it
-    #[arg(long, default_value_t = DEFAULT_PORT)]
+    #[arg(long, default_value_t = DEFAULT_PORT, value_parser = whole(1..=u16::MAX - UI_PORT_OFFSET))]
     pub port: u16,
     /// The file with the server's state [default: .temporal/dev-server.db in the
     /// project's folder; one of its own for each other port]
@@ -252,6 +252,20 @@ mod tests {
             .ui;
         assert_eq!(ui.address("localhost:7233"), "http://127.0.0.1:2");
         assert!(parsed(&["chaos", "--step"]).show.step);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_what_would() {
+        for (words, expected) in [
+            (&["order", "4711", "", "12"][..], "expected a product"),
+            (&["order", "4711", "123456", "0"], "at least 1"),
+            (&["order", "4711", "123456", "-1"], "at least 1"),
+            (&["server", "--port", "abc"], "from 1 to 64535"),
+        ] {
+            let words = [&["demo"], words].concat();
+            let text = Args::try_parse_from(words).unwrap_err().to_string();
+            assert!(text.contains(expected), "{text}");
+        }
     }
 
     #[test]

@@ -32,9 +32,7 @@ pub async fn run(args: ServerArgs) -> anyhow::Result<()> {
             args.port
         ),
     }
-    let Some(ui_port) = args.port.checked_add(UI_PORT_OFFSET) else {
-        bail!("the Web UI's port is {UI_PORT_OFFSET} above --port: choose one below 64536");
-    };
+    let ui_port = args.port + UI_PORT_OFFSET;
     let project = project_dir();
     let cli = CliSearch::from_env(&project)
         .find_or_fetch(|line| say!("{line}"))

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use clap::{
-    Args as ClapArgs, CommandFactory, Parser, Subcommand, builder::NonEmptyStringValueParser,
+    Args as ClapArgs, CommandFactory, Parser, Subcommand,
+    builder::NonEmptyStringValueParser,
+    error::{ContextKind, ContextValue, ErrorKind},
 };
 use inventory::{CAPACITY, DEFAULT_PRODUCT, Location};
 use orders::{
@@ -11,7 +13,7 @@ use orders::{
     quoted, shortened, within,
 };
 use rand::{Rng, RngExt};
-use temporal::{ConnectArgs, UiArgs, names::check_name};
+use temporal::{ConnectArgs, UiArgs, args::whole, names::check_name};
 use workflows::{OrderStatus, standing_order::RENEW_AFTER};
 
 /// Units that an order without arguments asks for: one less than the first stock, as in the Go
@@ -145,7 +147,7 @@ pub struct OrderArgs {
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub product: Option<String>,
     /// Units, at least 1 [without all four: 999]
-    #[arg(value_parser = units)]
+    #[arg(value_parser = units, allow_negative_numbers = true)]
     pub quantity: Option<u32>,
     /// Payment info [without all four: VISA-123456]
     pub payment_info: Option<String>,
@@ -185,7 +187,7 @@ pub struct WishArgs {
     #[arg(long, value_name = "TIME", value_parser = whole_seconds)]
     pub await_address: Option<Duration>,
     /// Have an order of more units than this wait for approval
-    #[arg(long, value_name = "QUANTITY")]
+    #[arg(long, value_name = "QUANTITY", value_parser = whole(0..=u32::MAX), allow_negative_numbers = true)]
     pub approval_above: Option<u32>,
     /// How long the approval may take
     #[arg(
@@ -219,7 +221,7 @@ pub struct ListArgs {
     #[arg(long, value_parser = status)]
     pub status: Option<OrderStatus>,
     /// How many to list at most, up to 10000; all are counted
-    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = whole(1..=10_000_u32))]
     pub limit: u32,
     /// Settings that all subcommands take.
     #[command(flatten)]
@@ -281,7 +283,7 @@ pub struct ScheduleCreateArgs {
     #[arg(long, default_value = DEFAULT_PRODUCT)]
     pub product: String,
     /// Units, at least 1
-    #[arg(long, default_value_t = 10, value_parser = units)]
+    #[arg(long, default_value_t = 10, value_parser = units, allow_negative_numbers = true)]
     pub quantity: u32,
     /// Payment info
     #[arg(long, default_value = DEFAULT_PAYMENT_INFO)]
@@ -301,7 +303,7 @@ pub struct StandingCreateArgs {
     #[command(flatten)]
     pub what: ScheduleCreateArgs,
     /// After how many orders the workflow begins a new history
-    #[arg(long, value_name = "NUMBER", default_value_t = RENEW_AFTER, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "NUMBER", default_value_t = RENEW_AFTER, value_parser = whole(1..=u32::MAX))]
     pub renew_after: u32,
 }
 
@@ -339,10 +341,10 @@ pub struct ScheduleNameArgs {
 #[derive(Debug, ClapArgs)]
 pub struct LoadArgs {
     /// Orders to place
-    #[arg(long, value_name = "NUMBER", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 200, value_parser = whole(1..=1_000_000_u32))]
     pub orders: u32,
     /// Orders under way at a time
-    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = whole(1..=10_000_u32))]
     pub concurrency: u32,
     /// Have the orders' fraud checks done within the workflow's own task
     #[arg(long)]
@@ -421,7 +423,7 @@ pub struct DeployArgs {
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub build: String,
     /// How many of the new orders go to it; the others go to the build that got all before
-    #[arg(long, value_name = "PERCENT", default_value_t = 100, value_parser = clap::value_parser!(u8).range(1..=100))]
+    #[arg(long, value_name = "PERCENT", default_value_t = 100, value_parser = whole(1..=100_u8))]
     pub percent: u8,
     /// Whose build.
     #[command(flatten)]
@@ -481,7 +483,7 @@ pub struct StockSetArgs {
     #[arg(value_parser = product)]
     pub product: String,
     /// Units in stock, at most 10000
-    #[arg(value_parser = clap::value_parser!(u32).range(..=i64::from(CAPACITY)))]
+    #[arg(value_parser = whole(0..=CAPACITY), allow_negative_numbers = true)]
     pub units: u32,
 }
 
@@ -566,8 +568,18 @@ pub fn with_usage<'a>(error: &clap::Error, given: impl IntoIterator<Item = &'a s
     let text = error.to_string();
     let wrong = text.split("\n\nUsage:").next().unwrap_or_default();
     let wrong = wrong.split("\n\nFor more").next().unwrap_or_default();
-    let wrong = shortened(wrong, 2 * MAX_MESSAGE);
     let mut command = Args::command();
+    // To clap, an argument too many is a subcommand.
+    let wrong = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word))
+            if error.kind() == ErrorKind::ArgumentConflict
+                && command.find_subcommand(word).is_none() =>
+        {
+            &format!("error: unexpected argument '{word}' found")
+        }
+        _ => wrong,
+    };
+    let wrong = shortened(wrong, 2 * MAX_MESSAGE);
     command.build();
     let mut meant = &mut command;
     for word in given {
@@ -625,7 +637,11 @@ fn item(text: &str) -> Result<Item, String> {
     Ok(Item::new(product, units(quantity)?))
 }
 
-fn units(text: &str) -> Result<u32, String> {
+/// A number of units, at least 1.
+///
+/// # Errors
+/// Returns what is wrong with it.
+pub fn units(text: &str) -> Result<u32, String> {
     let not_units = || {
         let quoted = quoted(text);
         format!("{quoted} is not a quantity: expected a whole number of at least 1")
@@ -634,7 +650,11 @@ fn units(text: &str) -> Result<u32, String> {
     parsed.ok_or_else(not_units)
 }
 
-fn product(text: &str) -> Result<String, String> {
+/// A product, such as 654321.
+///
+/// # Errors
+/// Returns what is wrong with it.
+pub fn product(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Err("expected a product, such as 654321".to_owned());
     }
@@ -671,28 +691,21 @@ fn recurring(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn interval(text: &str) -> Result<Duration, String> {
+fn interval(text: &str) -> Result<Duration, &'static str> {
     match whole_seconds(text)? {
-        Duration::ZERO => {
-            Err("a recurring order needs at least a second between two orders".to_owned())
-        }
+        Duration::ZERO => Err("a recurring order needs at least a second between two orders"),
         time => Ok(time),
     }
 }
 
-fn whole_seconds(text: &str) -> Result<Duration, String> {
-    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if time.subsec_nanos() == 0 {
-        Ok(time)
-    } else {
-        Err("expected whole seconds, such as 20s".to_owned())
-    }
+fn whole_seconds(text: &str) -> Result<Duration, &'static str> {
+    let time = humantime::parse_duration(text).ok();
+    time.filter(|time| time.subsec_nanos() == 0)
+        .ok_or("expected a time of whole seconds, such as 20s or 10m")
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::error::ErrorKind;
-
     use super::*;
 
     fn parsed(words: &[&str]) -> Result<Args, clap::Error> {
@@ -784,6 +797,47 @@ mod tests {
     }
 
     #[test]
+    fn an_argument_too_many_is_not_called_a_subcommand() {
+        for (last, called) in [
+            ("more", "unexpected argument 'more'"),
+            ("status", "the subcommand 'status' cannot be used with"),
+        ] {
+            let words = ["1", "123456", "1", "VISA-1", last];
+            let text = with_usage(&parsed(&words).unwrap_err(), words);
+            assert!(text.contains(called), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_number_is_of_the_type_that_its_field_has() {
+        for words in [
+            &["list"][..],
+            &["load"],
+            &["builds", "deploy", "2"],
+            &["stock", "set", "8", "20"],
+            &["standing-order", "create", "x", "--every", "1h"],
+            &["--approval-above", "500"],
+        ] {
+            assert!(parsed(words).is_ok(), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_refused_is_named_with_its_range() {
+        for (words, range) in [
+            (&["--approval-above", "x"][..], "from 0 to"),
+            (&["--approval-above", "-1"], "from 0 to"),
+            (&["1", "123456", "-1", "VISA-1"], "at least 1"),
+            (&["list", "--limit", "many"], "from 1 to 10000"),
+            (&["stock", "set", "8", "-1"], "from 0 to 10000"),
+            (&["--pause", "soon"], "whole seconds"),
+        ] {
+            let text = parsed(words).unwrap_err().to_string();
+            assert!(text.contains(range), "{words:?}: {text}");
+        }
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
         for (words, kind) in [
             (
@@ -798,7 +852,7 @@ mod tests {
                 &["first", "123456", "1", "VISA-1"],
                 ErrorKind::ValueValidation,
             ),
-            (&["1", "123456", "-1", "VISA-1"], ErrorKind::UnknownArgument),
+            (&["1", "123456", "-1", "VISA-1"], ErrorKind::ValueValidation),
             (&["1", "123456", "1"], ErrorKind::MissingRequiredArgument),
             (&["1", "123456"], ErrorKind::MissingRequiredArgument),
             (&["1"], ErrorKind::MissingRequiredArgument),

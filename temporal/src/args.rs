@@ -4,8 +4,11 @@ use std::{
     collections::HashMap,
     env,
     ffi::OsString,
+    fmt::Display,
     fs,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
+    str::FromStr,
 };
 
 use clap::{Args, Parser, builder::BoolishValueParser, error::ErrorKind};
@@ -284,6 +287,21 @@ pub fn parse<T: Parser>() -> T {
         }
         error.exit()
     })
+}
+
+/// Returns a parser of whole numbers, for a flag's `value_parser`. Clap's own does not name the range if a
+/// text is not a number at all.
+pub fn whole<T>(
+    range: RangeInclusive<T>,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static
+where
+    T: FromStr + PartialOrd + Display + Clone + Send + Sync + 'static,
+{
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        let (least, most) = (range.start(), range.end());
+        number.ok_or_else(|| format!("expected a whole number from {least} to {most}"))
+    }
 }
 
 /// Where Temporal's own programs look, too.

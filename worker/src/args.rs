@@ -9,7 +9,7 @@ use std::{
 use activities::{Hold, faults::FaultRate};
 use clap::{Parser, Subcommand};
 use inventory::Location;
-use temporal::{CodecServerArgs, ConnectArgs};
+use temporal::{CodecServerArgs, ConnectArgs, args::whole};
 
 use crate::{log::LogFormat, tuning::TuningArgs, version::VersionArgs};
 
@@ -40,10 +40,10 @@ pub struct Args {
     #[arg(long, value_name = "RATE", default_value_t = FaultRate::DEFAULT)]
     pub fault_rate: FaultRate,
     /// Makes the faults repeatable: the same number fails the same attempts [default: random]
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = whole(0..=u64::MAX))]
     pub fault_seed: Option<u64>,
     /// How long running activities may continue after Ctrl-C or SIGTERM, such as 30s or 0s; those
-    /// still running then are cut off, and another worker runs them again. At most 1day
+    /// still running then are cut off, and another worker runs them again. At most 1 day
     #[arg(long, env = "SHUTDOWN_LIMIT", value_name = "TIME", default_value = "10s", value_parser = shutdown_limit)]
     pub shutdown_limit: Duration,
     /// How the log is written
@@ -106,7 +106,7 @@ pub struct ShippingServiceArgs {
     /// How many attempts at an activity fail at random: from 0 (none) up to, but not including, 1
     #[arg(long, value_name = "RATE", default_value_t = FaultRate::DEFAULT)]
     pub fault_rate: FaultRate,
-    /// How long running activities may continue after Ctrl-C or SIGTERM. At most 1day
+    /// How long running activities may continue after Ctrl-C or SIGTERM. At most 1 day
     #[arg(long, env = "SHUTDOWN_LIMIT", value_name = "TIME", default_value = "10s", value_parser = shutdown_limit)]
     pub shutdown_limit: Duration,
     /// Holds an activity at a point: ACTIVITY:before=FILE or ACTIVITY:after=FILE; for tests and
@@ -115,15 +115,11 @@ pub struct ShippingServiceArgs {
     pub hold: Vec<Hold>,
 }
 
-fn shutdown_limit(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(limit) if limit <= LONGEST_SHUTDOWN => Ok(limit),
-        Ok(_) => Err(format!(
-            "may be at most {}",
-            humantime::format_duration(LONGEST_SHUTDOWN)
-        )),
-        Err(error) => Err(error.to_string()),
-    }
+fn shutdown_limit(text: &str) -> Result<Duration, &'static str> {
+    let limit = humantime::parse_duration(text).ok();
+    limit
+        .filter(|limit| *limit <= LONGEST_SHUTDOWN)
+        .ok_or("expected a time of at most 1 day, such as 30s")
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, String> {

@@ -3,6 +3,7 @@
 use std::{fmt, ops::RangeInclusive};
 
 use clap::Args;
+use temporal::args::whole;
 use temporalio_sdk::{
     WorkerOptions,
     runtime::{
@@ -80,7 +81,7 @@ pub struct TuningArgs {
     pub eager_activities: usize,
     /// After how many activities a fresh worker takes over within the process. That gives back what
     /// the SDK's worker keeps of each activity
-    #[arg(long, env = "SHIFT", value_name = "ACTIVITIES", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, env = "SHIFT", value_name = "ACTIVITIES", default_value_t = 20_000, value_parser = whole(1..=u64::MAX))]
     pub shift: u64,
 }
 
@@ -203,7 +204,9 @@ mod tests {
             ("--eager-activities", "1000000", "from 0 to"),
             ("--task-queue", "", "is empty"),
             ("--task-queue", "/_sys/orders", "the server's own"),
-            ("--shutdown-limit", "1000years", "at most 1day"),
+            ("--shutdown-limit", "1000years", "at most 1 day"),
+            ("--shift", "0", "from 1 to"),
+            ("--fault-seed", "few", "a whole number"),
             ("--build-id", "7.1", "without dots"),
             ("--deployment-name", "", "is empty"),
         ] {
