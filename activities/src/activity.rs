@@ -92,8 +92,8 @@ impl Activity {
                 "the supplier delivered, but the delivery note was lost",
             ),
             Self::LookUpItems => (
-                "the warehouse's catalogue did not answer",
-                "the warehouse's catalogue's answer was cut off",
+                "the warehouse's catalog did not answer",
+                "the warehouse's catalog's answer was cut off",
             ),
             Self::Recall => (
                 "the courier could not be reached on the way",

@@ -38,7 +38,7 @@ const TURNING: &str = "|/-\\ ";
 const TICK: Duration = Duration::from_millis(100);
 
 /// Tells a demo's story, at the presenter's pace: a *scene* says what comes next, and what is
-/// *checked* has happened. Colours show on a terminal only, and where `NO_COLOR` is not set.
+/// *checked* has happened. Colors show on a terminal only, and where `NO_COLOR` is not set.
 #[derive(Clone, Debug)]
 pub struct Voice {
     step: bool,

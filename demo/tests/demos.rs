@@ -105,7 +105,7 @@ fn the_first_order_is_shown_and_leaves_nothing_behind() {
     ] {
         assert!(text.contains(words), "{words:?} is missing from:\n{text}");
     }
-    assert!(!text.contains('\u{1b}'), "colours in a pipe");
+    assert!(!text.contains('\u{1b}'), "colors in a pipe");
     let left: Vec<_> = std::fs::read_dir(folder.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name())

@@ -30,7 +30,7 @@ use crate::telemetry::traces;
 ///
 /// With keys, the messages of failures are encrypted too, and workflows start without the summary
 /// and details that the Web UI shows, because the SDK sends those unencrypted. Without keys nothing
-/// is encrypted, and an encrypted payload is still recognised.
+/// is encrypted, and an encrypted payload is still recognized.
 pub(crate) fn client_options(namespace: &str, keys: &Keys) -> ClientOptions {
     let encrypts = !keys.is_empty();
     let mut interceptors: Vec<Arc<dyn ClientInterceptor>> = Vec::new();

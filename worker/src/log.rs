@@ -20,7 +20,7 @@ const OF_THE_SDK: &str = "temporalio_sdk=warn,temporalio_sdk_core=warn,\
 /// How a log line is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people: in colour on a terminal.
+    /// For people: in color on a terminal.
     #[default]
     Text,
     /// For machines: one JSON object a line.
@@ -40,8 +40,8 @@ pub fn init(format: LogFormat) {
             .boxed(),
         LogFormat::Text => {
             let terminal = std::io::stdout().is_terminal();
-            let colours = terminal && std::env::var_os("NO_COLOR").is_none();
-            lines.with_ansi(colours).boxed()
+            let colors = terminal && std::env::var_os("NO_COLOR").is_none();
+            lines.with_ansi(colors).boxed()
         }
     };
     let chosen = EnvFilter::builder()

@@ -121,9 +121,9 @@ pub async fn play(stage: &mut Stage, args: &ChaosArgs) -> anyhow::Result<()> {
         ensure!(orders.is_empty(), "{what}: {}", orders.join(", "));
     }
     ensure!(
-        tally.recognised == tally.again,
-        "{} of {} repeated submissions were not recognised",
-        tally.again - tally.recognised,
+        tally.recognized == tally.again,
+        "{} of {} repeated submissions were not recognized",
+        tally.again - tally.recognized,
         tally.again
     );
     voice.shown(
@@ -185,7 +185,7 @@ struct Tally {
     otherwise: Vec<String>,
     astray: Vec<String>,
     again: usize,
-    recognised: usize,
+    recognized: usize,
 }
 
 impl Tally {
@@ -242,7 +242,7 @@ impl Tally {
             placed.agreed && to.iter().any(|to| to.as_ref() != Some(address))
         });
         let again = placed.iter().map(|placed| placed.again).sum();
-        let recognised = placed.iter().map(|placed| placed.recognised).sum();
+        let recognized = placed.iter().map(|placed| placed.recognized).sum();
         let retries: i32 = histories.iter().flatten().map(retries).sum();
         let of_server = kills.iter().filter(|kill| kill.of_server).count();
         let ended = |end: End| placed.iter().filter(|placed| placed.end == end).count();
@@ -266,7 +266,7 @@ impl Tally {
             ),
             (
                 "duplicates",
-                format!("{recognised} of {again} repeated submissions recognised"),
+                format!("{recognized} of {again} repeated submissions recognized"),
             ),
             (
                 "kills",
@@ -320,7 +320,7 @@ impl Tally {
             otherwise,
             astray,
             again,
-            recognised,
+            recognized,
         }
     }
 

@@ -28,7 +28,7 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     stage.stop(worker).await?;
     ensure!(
         said.contains("duplicate:"),
-        "the second submission was not recognised"
+        "the second submission was not recognized"
     );
     ensure!(
         stage.inventory().effects(ORDER_ID).await? == before,
@@ -38,6 +38,6 @@ pub async fn play(stage: &mut Stage) -> anyhow::Result<()> {
     voice.checked("Nothing was added to the ledger: one reservation, one charge, one shipment.");
     stage.show_ledger(&[ORDER_ID]).await?;
 
-    voice.shown("the second submission was recognised and changed nothing.");
+    voice.shown("the second submission was recognized and changed nothing.");
     Ok(())
 }

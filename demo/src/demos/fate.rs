@@ -57,7 +57,7 @@ pub struct Placed {
     /// Further submissions.
     pub again: usize,
     /// How many of those were found to be duplicates, or attached to the order under way.
-    pub recognised: usize,
+    pub recognized: usize,
     /// Whether the order said that it would do what it was told.
     pub agreed: bool,
     /// How long it took until its end was known.
@@ -95,13 +95,13 @@ pub async fn place(client: &Client, task_queue: &str, order: &Order, fate: &Fate
             let handle = OrderHandle::new(client.clone(), handle.info().clone());
             (handle, end(followed))
         });
-    let recognised = submissions.iter().filter(|(handle, followed)| {
+    let recognized = submissions.iter().filter(|(handle, followed)| {
         is_duplicate(followed)
             || original
                 .as_ref()
                 .is_some_and(|(original, _)| original.run_id() == handle.run_id())
     });
-    let recognised = recognised.count();
+    let recognized = recognized.count();
     let (handle, end) = match original {
         Some((handle, end)) => (Some(handle), end),
         None => (None, End::Lost),
@@ -112,7 +112,7 @@ pub async fn place(client: &Client, task_queue: &str, order: &Order, fate: &Fate
         end,
         handle,
         again: if twice { 2 } else { 0 },
-        recognised: recognised.saturating_sub(1),
+        recognized: recognized.saturating_sub(1),
         agreed,
         took,
     }

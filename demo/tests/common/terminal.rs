@@ -1,4 +1,4 @@
-//! A terminal with colours, and what a person sees on it.
+//! A terminal with colors, and what a person sees on it.
 
 use std::{
     ffi::OsString,

@@ -38,10 +38,10 @@ impl Screen {
         usize::from(size.map_or(COLUMNS, |(_, columns)| columns)).saturating_sub(1)
     }
 
-    /// Prints a text, which may be coloured, above the lines that move.
+    /// Prints a text, which may be colored, above the lines that move.
     pub fn print(&self, text: &str) {
         // A terminal that cannot be written to has nobody before it.
-        let _ = self.0.println(coloured(text));
+        let _ = self.0.println(colored(text));
     }
 
     /// Adds a line that moves.
@@ -129,7 +129,7 @@ fn moving(step: &StepChange, columns: usize) -> ProgressStyle {
             None => (text::readable(state.elapsed()), text::detail(&step)),
         };
         let line = text::beside(&text::step_columns(&step, &took), &detail, columns);
-        let _ = out.write_str(&coloured(&line));
+        let _ = out.write_str(&colored(&line));
     };
     ProgressStyle::with_template("{spinner} {step}")
         .expect("a valid template")
@@ -137,8 +137,8 @@ fn moving(step: &StepChange, columns: usize) -> ProgressStyle {
         .with_key("step", line)
 }
 
-/// The text with its colours, where colours are wanted.
-fn coloured(text: &str) -> String {
+/// The text with its colors, where colors are wanted.
+fn colored(text: &str) -> String {
     match AutoStream::choice(&std::io::stdout()) {
         ColorChoice::Never => strip_str(text).to_string(),
         _ => text.to_owned(),

@@ -1,5 +1,5 @@
-//! What happened to an order, in a line of text. The lines are coloured; whoever prints them takes
-//! the colours out where none are wanted.
+//! What happened to an order, in a line of text. The lines are colored; whoever prints them takes
+//! the colors out where none are wanted.
 
 use std::{
     borrow::Cow,
@@ -186,7 +186,7 @@ pub(super) fn left(end: SystemTime) -> String {
 }
 
 /// Breaks lines that are longer than `columns` between words. Shorter ones, such as those of a
-/// table, keep their spaces. Colours take no room.
+/// table, keep their spaces. Colors take no room.
 pub fn wrapped(text: &str, columns: usize) -> String {
     let mut wrapped = Vec::new();
     for line in text.split('\n') {
@@ -233,8 +233,8 @@ mod tests {
         assert!(broken.lines().all(|line| line.len() <= 23), "{broken}");
         assert_eq!(broken.lines().next().map(str::len), Some(19));
         assert_eq!(wrapped("a   table\nof two", 80), "a   table\nof two");
-        let coloured = format!("{GOOD}{}{GOOD:#}", "x".repeat(80));
-        assert_eq!(wrapped(&coloured, 80), coloured);
+        let colored = format!("{GOOD}{}{GOOD:#}", "x".repeat(80));
+        assert_eq!(wrapped(&colored, 80), colored);
     }
 
     #[test]
