@@ -529,7 +529,7 @@ async fn fifty_orders_outlive_the_server() {
         let browser = room.browser(PROJECTOR, "/").await;
         browser.click("#bar [aria-keyshortcuts='5']").await;
         browser
-            .until_text("#headline", "of 50 orders have completed")
+            .until_text("#headline", "of 50 orders completed so far")
             .await;
         browser.until_there(".field a[data-kind=done]").await;
         browser
@@ -753,7 +753,7 @@ async fn a_comparison_and_a_death_of_its_own_are_told_as_what_they_are() {
         let browser = room.browser(PROJECTOR, "/").await;
         browser.click("#bar [aria-keyshortcuts=w]").await;
         browser
-            .until_text("#headline", "orders have completed on Temporal")
+            .until_text("#headline", "orders completed on Temporal so far")
             .await;
         browser.fits("a comparison").await;
         browser

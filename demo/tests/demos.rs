@@ -100,7 +100,7 @@ fn the_first_order_is_shown_and_leaves_nothing_behind() {
         "product 123456 1000 in stock",
         "product 123456 1000 -> 1 in stock",
         "product 123456 1 -> 10000 in stock",
-        "managed: order-11235",
+        "completed: order-11235",
         "Shown:",
     ] {
         assert!(text.contains(words), "{words:?} is missing from:\n{text}");
@@ -189,7 +189,7 @@ fn the_worker_is_killed_and_the_order_completes() {
     let text = joined(&rows);
     assert!(text.contains("killed with SIGKILL"), "{text}");
     assert!(text.contains("found: an earlier attempt did it"), "{text}");
-    assert!(text.contains("managed: order-37005"), "{text}");
+    assert!(text.contains("completed: order-37005"), "{text}");
     assert!(text.contains("found charge-000002"), "{text}");
 }
 
@@ -202,7 +202,7 @@ fn an_order_that_is_placed_twice_is_shown_to_happen_once() {
 fn another_order_is_shown() {
     let folder = tempfile::tempdir().unwrap();
     let text = stdout(&demo(&["order", "4711", "123456", "12"], folder.path()));
-    assert!(text.contains("managed: order-4711"), "{text}");
+    assert!(text.contains("completed: order-4711"), "{text}");
     assert!(text.contains("Shown:"), "{text}");
 }
 
@@ -304,7 +304,7 @@ fn an_order_is_sent_to_another_address() {
 #[test]
 fn a_large_order_waits_for_a_person() {
     let text = shown(&["approval"]);
-    assert!(text.contains("managed: order-3201"), "{text}");
+    assert!(text.contains("completed: order-3201"), "{text}");
     assert!(text.contains("was approved already"), "{text}");
     assert!(text.contains("rejected: order-3202"), "{text}");
     assert!(text.contains("rejected: order-3203"), "{text}");
@@ -324,7 +324,7 @@ fn a_cancelled_order_is_undone_by_two_workers() {
 #[test]
 fn an_order_waits_for_the_payment_service() {
     let text = shown(&["payment-down"]);
-    assert!(text.contains("managed: order-3401"), "{text}");
+    assert!(text.contains("completed: order-3401"), "{text}");
 }
 
 #[test]
@@ -336,7 +336,7 @@ fn a_declined_card_is_not_tried_again() {
 #[test]
 fn several_items_are_ordered_as_one() {
     let text = shown(&["several-items"]);
-    assert!(text.contains("managed: order-3601"), "{text}");
+    assert!(text.contains("completed: order-3601"), "{text}");
     assert!(text.contains("Three child workflows"), "{text}");
 }
 
@@ -407,7 +407,10 @@ fn a_recurring_order_ends_with_a_demo_that_is_stopped_halfway() {
 #[test]
 fn changed_code_is_replayed() {
     let text = shown(&["change-code"]);
-    assert!(text.contains("before-undo: 7 orders go on"), "{text}");
+    assert!(
+        text.contains("7 orders in the folder before-undo go on"),
+        "{text}"
+    );
     assert!(
         text.contains("scheduled event 'PrepareShipment' does not match"),
         "{text}"

@@ -43,7 +43,7 @@ use crate::{
     connect::connect,
     follow::Watch,
     list::rfc3339,
-    show::Show,
+    show::{Show, text},
     submit,
 };
 
@@ -122,7 +122,7 @@ async fn create(args: &ScheduleCreateArgs) -> anyhow::Result<()> {
             show.say(&format!(
                 "{} places an order every {}: {order}",
                 args.name,
-                humantime::format_duration(args.every)
+                text::whole_seconds(args.every)
             ));
             Ok(())
         }

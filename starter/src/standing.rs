@@ -22,7 +22,7 @@ use crate::{
     connect::connect,
     follow::Watch,
     list::rfc3339,
-    show::Show,
+    show::{Show, text},
     submit,
 };
 
@@ -76,7 +76,7 @@ async fn create(args: &StandingCreateArgs) -> anyhow::Result<()> {
         Ok(_) => show.say(&format!(
             "{} places an order every {}: {order}",
             what.name,
-            humantime::format_duration(what.every)
+            text::whole_seconds(what.every)
         )),
         Err(WorkflowStartError::AlreadyStarted { .. }) => bail!(
             "there already is a standing order {:?}: choose another name, or end it first; nothing was \

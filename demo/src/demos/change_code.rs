@@ -71,12 +71,12 @@ pub async fn play(voice: &Voice) -> anyhow::Result<()> {
     );
     for (version, orders) in versions {
         voice.checked(&format!(
-            "{version}: {orders} orders go on with today's code."
+            "{orders} orders in the folder {version} go on with today's code."
         ));
     }
     voice.say(&format!(
-        "The order of {BEFORE_UNDO} failed when nothing was undone yet. Today's code would release \
-         its stock, so a patch tells old orders from new ones: see workflows/src/patches.rs."
+        "The order in {BEFORE_UNDO} failed when the code could not undo orders yet. Today's code would \
+         release its stock, so a patch tells old orders from new ones: see workflows/src/patches.rs."
     ));
 
     voice

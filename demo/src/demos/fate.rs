@@ -171,7 +171,7 @@ async fn told(client: &Client, order: &Order, fate: &Fate) -> bool {
                     .await
                     .map(|_| ()),
                 Fate::Cancelled(_) => {
-                    let reason = "the storm wants it".to_owned();
+                    let reason = "the customer has changed their mind".to_owned();
                     order
                         .execute_update(ProcessOrder::cancel, reason.into(), options)
                         .await

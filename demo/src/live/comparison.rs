@@ -92,7 +92,7 @@ async fn compare(
     };
     without_temporal::plain(&location, first, &args, |begun| {
         act.say(format!(
-            "{begun} of {orders} orders have begun as plain function calls."
+            "{begun} of {orders} orders began as plain function calls so far."
         ));
     })
     .await?;
@@ -105,7 +105,7 @@ async fn compare(
     };
     many::run(backstage, &placed, kills, |completed| {
         act.say(format!(
-            "{completed} of {orders} orders have completed on Temporal."
+            "{completed} of {orders} orders completed on Temporal so far."
         ));
         backstage.comparison.send_modify(|shown| {
             shown

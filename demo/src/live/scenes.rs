@@ -393,7 +393,7 @@ async fn placed(
         .map(|number| numbered_order(number, UNITS))
         .collect();
     let completed = many::run(backstage, &orders, kills, |completed| {
-        act.say(format!("{completed} of {count} orders have completed."));
+        act.say(format!("{completed} of {count} orders completed so far."));
     })
     .await;
     let audit = backstage.inventory.audit().await?;

@@ -51,7 +51,7 @@ pub fn ended(followed: &Followed, columns: usize) -> String {
     let text = match followed {
         Followed::Completed(result) => {
             let (style, word) = match result.outcome {
-                OrderOutcome::Managed => (GOOD.bold(), "managed"),
+                OrderOutcome::Managed => (GOOD.bold(), "completed"),
                 OrderOutcome::Duplicate => (WAITING.bold(), "duplicate"),
                 OrderOutcome::Rejected => (WAITING.bold(), "rejected"),
             };
@@ -169,8 +169,15 @@ pub fn readable(time: Duration) -> String {
     } else if time < Duration::from_secs(100) {
         format!("{:.1} s", time.as_secs_f64())
     } else {
-        humantime::format_duration(Duration::from_secs(time.as_secs())).to_string()
+        whole_seconds(time)
     }
+}
+
+/// A time without what is less than a second: 4m 10s, 7 days.
+pub fn whole_seconds(time: Duration) -> String {
+    let text = humantime::format_duration(Duration::from_secs(time.as_secs())).to_string();
+    let words = ["day", "month", "year"].into_iter();
+    words.fold(text, |text, word| text.replace(word, &format!(" {word}")))
 }
 
 /// The time until `end`, counted in whole seconds: "14 s left".
@@ -180,8 +187,7 @@ pub(super) fn left(end: SystemTime) -> String {
     if seconds < 100 {
         format!("{seconds} s left")
     } else {
-        let left = Duration::from_secs(left.as_secs());
-        format!("{} left", humantime::format_duration(left))
+        format!("{} left", whole_seconds(left))
     }
 }
 
@@ -225,6 +231,13 @@ mod tests {
     use temporal::encryption::codec::EncryptionError;
 
     use super::*;
+
+    #[test]
+    fn a_long_time_is_told_in_words() {
+        for (seconds, told) in [(250, "4m 10s"), (7 * 24 * 60 * 60, "7 days")] {
+            assert_eq!(whole_seconds(Duration::from_secs(seconds)), told);
+        }
+    }
 
     #[test]
     fn long_lines_are_broken_between_words_and_tables_are_left_alone() {
