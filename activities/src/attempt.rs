@@ -96,6 +96,10 @@ impl Attempts {
             None => (self.faults, None),
         };
         let fault = faults.draw(order_id, activity, attempt);
+        // A service that is down fails in no other way.
+        if controls.is_some_and(|controls| controls.outage(activity)) {
+            return Err(StepError::Outage(PAYMENTS_DOWN));
+        }
         self.pass(
             activity,
             FaultPoint::Before,
@@ -105,9 +109,6 @@ impl Attempts {
             attempt,
         )
         .await?;
-        if controls.is_some_and(|controls| controls.outage(activity)) {
-            return Err(StepError::Outage(PAYMENTS_DOWN));
-        }
         let answer = work(&self.services, input).await?;
         self.pass(activity, FaultPoint::After, fault, &hold, order_id, attempt)
             .await?;
