@@ -43,7 +43,7 @@ function createLine(line) {
     { data: { change: line.change } },
     el("span", { className: "seq", textContent: line.seq }),
     el("span", { className: "change", textContent: line.change }),
-    el("span", { className: "of", textContent: line.orderID }),
+    el("span", { className: "of", textContent: line.orderID.replace(/^order-/, "") }),
     el("span", { className: "units", textContent: units }),
   );
 }
@@ -88,7 +88,7 @@ export function totalsPanel(list) {
     for (const item of list.children) {
       const { name } = item.dataset;
       // The list is late, and the ledger does not tell of orders that only began.
-      const orders = Math.max(state.total - (state.stage?.compared ?? 0), totals?.placed ?? 0);
+      const orders = Math.max(state.total, totals?.orders ?? 0);
       const number = name === "orders" ? orders : totals?.[name];
       say(item.lastElementChild, number === undefined ? "–" : number.toLocaleString("en"));
       mark(item, { wrong: ["lost", "doubled"].includes(name) && number > 0 });

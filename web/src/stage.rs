@@ -25,9 +25,6 @@ pub trait Stage: Send + Sync {
     /// The attempts at this order's steps during which a worker died, the oldest first.
     fn deaths(&self, order_id: &str) -> Vec<Death>;
 
-    /// Whether this order was placed for a comparison.
-    fn is_compared(&self, order_id: &str) -> bool;
-
     /// Ends a process at once with SIGKILL, as a crash would.
     ///
     /// # Errors
@@ -129,8 +126,6 @@ pub struct StageView {
     pub deaths: u32,
     /// What each worker is called, also those that have ended, by what the Temporal server calls it.
     pub names: BTreeMap<String, String>,
-    /// How many of the orders were placed for a comparison. It has figures of its own.
-    pub compared: usize,
     /// The builds of the workers, the oldest first.
     pub builds: Vec<Build>,
     /// What a presenter can play, in a good order.

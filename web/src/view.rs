@@ -328,8 +328,6 @@ pub struct Totals {
     /// What an audit found.
     #[serde(flatten)]
     pub audit: AuditView,
-    /// Orders of which the ledger tells, without those that were placed for a comparison.
-    pub placed: usize,
     /// How many processes died, if there is a stage.
     pub deaths: u32,
     /// Attempts after the first, of the orders that were looked at.

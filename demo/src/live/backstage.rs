@@ -1,7 +1,7 @@
 //! The processes behind the page, and what can be done to them.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::BTreeMap,
     fs,
     io::{Read, Seek, SeekFrom},
     ops::Range,
@@ -22,8 +22,8 @@ use starter::{builds::Deployment, follow::OrderHandle, submit::submit};
 use temporalio_client::Client;
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use web::stage::{
-    Act, Build, Comparison, ComparisonState, Death, Doing, Outcome, Process, ProcessKind,
-    ProcessState, Scene, StageError, StageView,
+    Act, Build, Comparison, Death, Doing, Outcome, Process, ProcessKind, ProcessState, Scene,
+    StageError, StageView,
 };
 
 use crate::{
@@ -89,7 +89,6 @@ pub struct Backstage {
     acts: AtomicU32,
     kills: Mutex<Vec<Killed>>,
     deaths: Mutex<Vec<Death>>,
-    compared: Mutex<HashSet<String>>,
     /// Why a worker ended by itself, the last time.
     trouble: Mutex<Option<String>>,
     writing: Mutex<()>,
@@ -145,7 +144,6 @@ impl Backstage {
             payments_up: true,
             deaths: 0,
             names: BTreeMap::new(),
-            compared: 0,
             builds: std::iter::once(build(FIRST_BUILD, true, 100))
                 .chain(LATER_BUILDS.map(|(_, id, _)| build(id, false, 0)))
                 .collect(),
@@ -165,7 +163,6 @@ impl Backstage {
             acts: AtomicU32::new(1),
             kills: Mutex::default(),
             deaths: Mutex::default(),
-            compared: Mutex::default(),
             trouble: Mutex::default(),
             writing: Mutex::default(),
         });
@@ -191,21 +188,6 @@ impl Backstage {
         let deaths = locked(&self.deaths);
         let of_it = deaths.iter().filter(|death| death.order_id == order_id);
         of_it.cloned().collect()
-    }
-
-    /// Notes that these orders are placed for a comparison.
-    pub fn compares(&self, orders: &HashSet<String>) {
-        let compared = {
-            let mut compared = locked(&self.compared);
-            compared.extend(orders.iter().cloned());
-            compared.len()
-        };
-        self.change(|view| view.compared = compared);
-    }
-
-    /// Whether an order was placed for a comparison.
-    pub fn is_compared(&self, order_id: &str) -> bool {
-        locked(&self.compared).contains(order_id)
     }
 
     /// What was killed, or ended by itself, so far.
@@ -561,11 +543,7 @@ impl Backstage {
                 worker: name.to_owned(),
             }));
         }
-        // What a comparison kills, it tells itself.
-        let compares = self.comparison.borrow().as_ref().map(|it| it.state);
-        if compares != Some(ComparisonState::Running) {
-            self.change(|view| view.deaths += 1);
-        }
+        self.change(|view| view.deaths += 1);
         self.becomes(name, ProcessState::Dead, None);
         self.change_process(name, |process| process.by_itself = by_itself);
     }

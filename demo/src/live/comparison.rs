@@ -78,7 +78,6 @@ async fn compare(
     let first = numbers.start;
     let placed: Vec<_> = numbers.map(|it| numbered_order(it, QUANTITY)).collect();
     let those: HashSet<_> = placed.iter().map(|it| it.order_id.clone()).collect();
-    backstage.compares(&those);
 
     let own = format!("plain_{:08x}", rand::random::<u32>());
     let location = backstage.inventory.location().apart(&own);

@@ -138,10 +138,6 @@ impl web::stage::Stage for Live {
         self.backstage.deaths(order_id)
     }
 
-    fn is_compared(&self, order_id: &str) -> bool {
-        self.backstage.is_compared(order_id)
-    }
-
     async fn kill(&self, process: &str) -> Result<(), StageError> {
         self.backstage.kill(process).await
     }

@@ -22,29 +22,24 @@ const AT_MOST_EVERY: Duration = Duration::from_secs(2);
 const PAUSE_FACTOR: u32 = 10;
 const AT_LEAST_EVERY: Duration = Duration::from_secs(10);
 
-/// Checks everything once, and counts the orders that were not placed for a comparison. The server is not asked
-/// about orders of which `is_running` knows that they run.
+/// Checks everything once. The server is not asked about orders of which `is_running` knows that they run.
 ///
 /// # Errors
 /// Returns a problem with status 503 if the inventory cannot be read.
 pub(crate) async fn audit(
     source: &Source,
     is_running: impl Fn(&str) -> bool,
-) -> Result<(AuditView, usize), Problem> {
+) -> Result<AuditView, Problem> {
     let inventory = &source.site.inventory;
     let unreadable = |error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("{error}"));
     let mut audit = inventory.audit().await.map_err(unreadable)?;
     let view = AuditView::from(&audit);
-    let stage = source.site.stage.as_ref();
-    let is_compared = |order_id: &str| stage.is_some_and(|it| it.is_compared(order_id));
-    let orders = audit.orders.iter();
-    let placed = orders.filter(|it| !is_compared(&it.order_id)).count();
     audit.orders.retain(|order| !is_running(&order.order_id));
     let found = source
         .ask(async |client| starter::abandoned::find(&client, inventory, &audit).await)
         .await;
     let lost = found.ok().and_then(Result::ok).map(|found| found.len());
-    Ok((AuditView { lost, ..view }, placed))
+    Ok(AuditView { lost, ..view })
 }
 
 /// Checks everything when something changed, while somebody looks.
@@ -59,12 +54,11 @@ pub(crate) async fn watch(
         changed.borrow_and_update();
         let begun = Instant::now();
         let is_running = |order_id: &str| listing.list().is_running(order_id);
-        if let Ok((audit, placed)) = audit(source, is_running).await {
+        if let Ok(audit) = audit(source, is_running).await {
             let again = audit.under_way > 0 || audit.lost.is_none();
             totals.send_modify(|totals| {
                 *totals = Arc::new(Totals {
                     audit,
-                    placed,
                     audited_at: Some(rfc3339(SystemTime::now())),
                     ..(**totals).clone()
                 });

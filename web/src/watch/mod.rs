@@ -163,7 +163,6 @@ impl Watching {
     /// Returns a problem with status 503 if the inventory cannot be read.
     pub async fn audit(&self) -> Result<AuditView, Problem> {
         // Nobody may have looked at the list for a while, so it says nothing.
-        let audited = audit::audit(&self.source, |_| false).await;
-        audited.map(|(audit, _)| audit)
+        audit::audit(&self.source, |_| false).await
     }
 }

@@ -533,12 +533,7 @@ fn proof(lines: &[Entry], submission: &str) -> Proof {
         }
         counts.into_values().max().unwrap_or_default()
     };
-    let undone = [
-        Change::Released,
-        Change::Refunded,
-        Change::Recalled,
-        Change::Closed,
-    ];
+    let undone = [Change::Released, Change::Refunded, Change::Recalled];
     Proof {
         reserved: most(Change::Reserved),
         charged: most(Change::Charged),

@@ -22,8 +22,7 @@ pub(crate) async fn watch(source: &Source, listing: &Listing, totals: &watch::Se
         counted.retain(|run| ended.contains(run));
         for run in ended {
             source.somebody_looks().await;
-            let stage = source.site.stage.as_ref();
-            if counted.contains(&run) || stage.is_some_and(|it| it.is_compared(&run.0)) {
+            if counted.contains(&run) {
                 continue;
             }
             sleep(AT_MOST_EVERY).await;
