@@ -49,7 +49,7 @@ const CROWDED: &str = r"(() => {
     const seen = (selector) => [...document.querySelectorAll(selector)].filter((it) => it.checkVisibility());
     const name = (it) => it.id || it.className || it.textContent;
     const found = [];
-    const boxes = seen('header, main > section, #processes .card, #proof, #script, #bar');
+    const boxes = seen('header, main > section, #order .status, #order button, #processes .card, #proof, #script, #bar');
     const apart = (a, b) => a.right <= b.left + 1 || b.right <= a.left + 1 || a.bottom <= b.top + 1 || b.bottom <= a.top + 1;
     for (const one of boxes) {
         for (const other of boxes) {
@@ -63,7 +63,14 @@ const CROWDED: &str = r"(() => {
         const inside = own.top >= box.top - 1 && own.bottom <= box.bottom + 1 && own.left >= box.left - 1 && own.right <= box.right + 1;
         if (!inside) found.push(`${name(inner)} does not fit into its panel`);
     }
+    for (const word of seen('#order .status, .card .state, .ledger .seq, .ledger .change')) {
+        if (word.scrollWidth > word.clientWidth + 1) found.push(`${word.textContent} is cut off`);
+    }
     for (const tile of seen('.tile')) {
+        const title = document.createRange();
+        title.selectNodeContents(tile.children[1]);
+        const glyph = tile.children[0].getBoundingClientRect();
+        if ([...title.getClientRects()].some((line) => !apart(line, glyph))) found.push(`${name(tile.children[1])} lies under its sign`);
         const lines = [...tile.children].slice(1).filter((it) => it.textContent);
         lines.slice(1).forEach((line, index) => {
             if (line.getBoundingClientRect().top < lines[index].getBoundingClientRect().bottom - 1) found.push(`${name(line)} lies over the line above it`);
@@ -334,6 +341,12 @@ impl Browser {
         element.click().await.unwrap();
     }
 
+    /// Presses a key on the page, with its letter.
+    async fn press(&self, key: &str) {
+        let page = self.0.find(Locator::Css("body")).await.unwrap();
+        page.send_keys(key).await.unwrap();
+    }
+
     /// Types into the field of this name in the open dialog.
     async fn fill(&self, name: &str, text: &str) {
         let selector = format!("dialog[open] [name='{name}']");
@@ -390,6 +403,18 @@ impl Browser {
 async fn a_worker_that_is_killed_after_the_charge_costs_nobody_anything() {
     in_a_room(async |room| {
         let browser = room.browser(PROJECTOR, "/").await;
+        browser
+            .until_there(".card[aria-label=worker-1][data-state=alive]")
+            .await;
+        let cards = "Math.round(document.querySelector('#processes').getBoundingClientRect().y)";
+        let before = browser.value(cards).await;
+        browser
+            .click(".card[aria-label=worker-1] [data-action=kill-after-charge]")
+            .await;
+        browser.until_there(".card[data-armed]").await;
+        assert_eq!(browser.value(cards).await, before, "a button moved");
+        browser.fits("a worker that dies after a charge").await;
+
         browser.click("#bar [aria-keyshortcuts=s]").await;
         browser.scene("kill-after-charge").await;
         browser.click("[data-scene=kill-after-charge]").await;
@@ -464,7 +489,12 @@ async fn a_worker_that_is_killed_after_the_charge_costs_nobody_anything() {
 async fn a_person_approves_an_order_is_refused_an_address_and_cancels() {
     in_a_room(async |room| {
         let browser = room.browser(PROJECTOR, "/").await;
-        browser.click("#bar [aria-keyshortcuts=o]").await;
+        browser
+            .until_there("#processes .card[data-state=alive]")
+            .await;
+        browser.press("o").await;
+        let product = "document.querySelector('dialog[open] [name=item]').value";
+        assert_eq!(browser.value(product).await, "123456");
         let hostile = "12 <b>Main</b> Street <img src=x>";
         browser.fill("address", hostile).await;
         browser.click("dialog[open] [name=approval]").await;
@@ -519,6 +549,19 @@ async fn a_person_approves_an_order_is_refused_an_address_and_cancels() {
             .await;
         let changes = browser.compare(&order).await;
         assert_eq!(changes, ["reserved", "charged", "refunded", "released"]);
+
+        // What did nothing has nothing undone.
+        browser.press("o").await;
+        browser.fill("item", "no such product").await;
+        browser.click("dialog[open] [type=submit]").await;
+        browser
+            .until_text("#headline", "There was nothing to undo.")
+            .await;
+        let undone = ".counters [data-name=undone] dd";
+        assert_eq!(browser.text(undone).await, "0");
+        browser
+            .until_there(".tile[data-step=PrepareShipment][data-kind=failed]")
+            .await;
     })
     .await;
 }
@@ -583,6 +626,25 @@ async fn fifty_orders_outlive_the_server() {
             .await;
         browser.fits("fifty orders").await;
         assert_eq!(browser.value(TOO_SMALL).await, json!([]));
+        // More orders look the same, and move no button.
+        let cards = "Math.round(document.querySelector('#processes').getBoundingClientRect().y)";
+        let before = browser.value(cards).await;
+        let more = "(() => {
+            const field = document.querySelector('#field .field');
+            const first = [...field.children];
+            for (let times = 0; times < 3; times += 1) field.append(...first.map((it) => it.cloneNode(true)));
+            document.querySelector('#field').dataset.crowd = true;
+            const remark = document.querySelector('#order .waiting');
+            remark.textContent = 'Why it was cancelled.';
+            remark.hidden = false;
+            return field.children.length;
+        })()";
+        assert_eq!(browser.value(more).await, 200);
+        assert_eq!(browser.value(cards).await, before, "a button moved");
+        browser.fits("two hundred orders").await;
+        assert_eq!(browser.value(TOO_SMALL).await, json!([]));
+        browser.0.refresh().await.unwrap();
+        browser.until_status("Completed").await;
         browser.click("#bar [aria-keyshortcuts=s]").await;
         browser.fits("fifty orders, with the script").await;
     })
@@ -761,17 +823,13 @@ async fn a_comparison_and_a_death_of_its_own_are_told_as_what_they_are() {
             .await;
         browser.click("#bar [aria-keyshortcuts=s]").await;
         browser.fits("a comparison, with the script").await;
-        // It has figures of its own.
-        let audit = browser.get("/api/audit").await;
-        assert_eq!(audit["orders"], 40, "{audit}");
-        for counter in ["orders", "deaths"] {
-            browser
-                .until(
-                    "a counter without the comparison",
-                    &format!("document.querySelector('#totals [data-name={counter}] dd').textContent === '0'"),
-                )
-                .await;
-        }
+        // Its orders and kills count like all others.
+        browser
+            .until_text("#totals [data-name=orders] dd", "40")
+            .await;
+        browser
+            .until_text("#totals [data-name=deaths] dd", "4")
+            .await;
         browser.scene("first-order").await;
         browser.click("[data-scene=first-order]").await;
         let order = browser.order().await;
@@ -786,7 +844,7 @@ async fn a_comparison_and_a_death_of_its_own_are_told_as_what_they_are() {
             .until_text(".card[aria-label=worker-2] .state", "ended by itself")
             .await;
         browser
-            .until_text("#totals [data-name=deaths] dd", "1")
+            .until_text("#totals [data-name=deaths] dd", "5")
             .await;
     })
     .await;

@@ -29,7 +29,7 @@ export function fieldPanel(section, open) {
     const shown = orders.slice(state.withScript ? -MOST_WITH_SCRIPT : -MOST);
     const running = shown.filter((order) => order.execution === "Running").length;
     heading.textContent = running ? `All orders · ${running} under way` : "All orders";
-    mark(section, { many: shown.length > 30 });
+    mark(section, { many: shown.length > 30, crowd: shown.length > 120 });
     each(field, shown, (order) => order.orderID, create, updateOrder);
   };
 }

@@ -2,7 +2,7 @@
 
 import { say } from "./dom.js";
 import { actInView, nameOf, state } from "./store.js";
-import { UNDOES, count, statusWords, stepName } from "./words.js";
+import { count, statusWords, stepName } from "./words.js";
 
 /** Builds the headline. */
 export function headline(element) {
@@ -15,7 +15,7 @@ export function headline(element) {
 
 function sentence() {
   if (state.connected === null) return ["plain", "Connecting…"];
-  if (!state.connected) return ["bad", "This page has lost its own server, and keeps trying to reconnect."];
+  if (!state.connected) return ["bad", "This page has lost the program behind it, and shows what was last known. Start that again, and the page goes on."];
   const { temporal, inventory, workers } = state.reach;
   const dead = state.stage?.processes.find((it) => it.kind === "server" && it.state !== "alive");
   if (dead || temporal) return ["bad", "The Temporal server is down. Every order is safe on its disk."];
@@ -77,6 +77,6 @@ function duplicate({ items, first }) {
 }
 
 function undone(order) {
-  const undoing = order.steps.filter((step) => UNDOES[step.step] && step.state === "completed");
-  return undoing.length ? "Everything that it had done was undone." : "There was nothing to undo.";
+  const { reserved, charged, shipped } = order.proof;
+  return reserved || charged || shipped ? "Everything that it had done was undone." : "There was nothing to undo.";
 }

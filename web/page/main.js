@@ -91,8 +91,12 @@ const dialogs = {
   address: textDialog("Change the address", "Deliver to", "Send", { maxLength: 200, placeholder: "12 Main Street" }, (address) =>
     tell("address", { address }),
   ),
-  reject: textDialog("Reject the order", "Why?", "Reject", { maxLength: 300 }, (reason) => tell("reject", { reason })),
-  cancel: textDialog("Cancel the order", "Why?", "Cancel the order", { maxLength: 300 }, (reason) => tell("cancel", { reason })),
+  reject: textDialog("Reject the order", "Why? (optional)", "Reject", { maxLength: 300, required: false }, (reason) =>
+    tell("reject", { reason: reason || undefined }),
+  ),
+  cancel: textDialog("Cancel the order", "Why? (optional)", "Cancel the order", { maxLength: 300, required: false }, (reason) =>
+    tell("cancel", { reason: reason || undefined }),
+  ),
 };
 
 function ask(name) {
@@ -176,8 +180,11 @@ document.addEventListener("keydown", (event) => {
   if (event.target.matches("input, select, textarea")) return;
   const key = event.key.toLowerCase();
   const button = $("bar").querySelector(`[aria-keyshortcuts="${CSS.escape(key)}"]:not([hidden])`);
-  if (button) button.click();
-  else if (state.stage) actions[key]?.();
+  const action = button ? () => button.click() : state.stage && actions[key];
+  if (!action) return;
+  // Otherwise a dialog that it opens would have the letter typed into its first field.
+  event.preventDefault();
+  action();
 });
 
 // The panels, each with what it is drawn from.
@@ -187,7 +194,7 @@ const panels = [
   [totalsPanel($("totals")), ["totals", "total", "stage"]],
   [scriptPanel($("script"), play, toggleScript), ["stage"]],
   [orderPanel($("order"), ask), ["order", "viewed", "missing", "stage"]],
-  [processPanel($("processes"), attempt), ["stage"]],
+  [processPanel($("processes"), attempt), ["stage", "connected"]],
   [buildsPanel($("builds"), attempt), ["stage", "orders"]],
   [comparisonPanel($("comparison")), ["comparison", "stage", "passed"]],
   [fieldPanel($("field"), open), ["orders", "order", "viewed", "withScript"]],
@@ -201,6 +208,7 @@ onChange((changed) => {
   }
   document.title = state.viewed ? `${state.viewed} · Orders` : "Orders";
   document.body.dataset.stage = state.stage ? "yes" : "no";
+  document.body.dataset.current = state.connected === false ? "no" : "yes";
   if (!state.viewed && changed.has("orders")) showNewest();
 });
 

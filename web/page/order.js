@@ -90,7 +90,8 @@ function tiles(order) {
   for (const step of order?.steps ?? []) {
     const undoes = UNDOES[step.step];
     if (undoes) {
-      const target = begun.findLast((tile) => tile.step === undoes[0] && !tile.undoing);
+      // A step that failed before it did anything has nothing to undo.
+      const target = order.proof[EFFECTS[undoes[0]]] && begun.findLast((tile) => tile.step === undoes[0] && !tile.undoing);
       if (target) Object.assign(target, { undoing: step, undone: undoes[1] });
       continue;
     }

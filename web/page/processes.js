@@ -51,14 +51,16 @@ function createCard({ name, kind }, attempt) {
   );
 }
 
-const STATES = { starting: "starting…", alive: "● alive", dead: "✕ dead" };
+const STATES = { unknown: "? not known", starting: "starting…", alive: "● alive", dead: "✕ dead" };
 
 function updateCard(card, process) {
-  mark(card, { state: process.state, armed: process.armed || undefined });
+  const known = state.connected !== false;
+  const shown = known ? process : { ...process, state: "unknown", pid: undefined, doing: undefined, armed: false, byItself: false };
+  mark(card, { state: shown.state, armed: shown.armed || undefined });
   const [, pid, stateLine, doing] = card.children;
-  say(pid, process.pid ? `pid ${process.pid}` : "no process");
-  say(stateLine, process.armed ? "◎ dies after its next charge" : process.byItself ? "✕ ended by itself" : STATES[process.state]);
-  say(doing, doingText(process));
+  say(pid, !known ? "" : process.pid ? `pid ${process.pid}` : "no process");
+  say(stateLine, shown.armed ? "◎ dies after a charge" : shown.byItself ? "✕ ended by itself" : STATES[shown.state]);
+  say(doing, doingText(shown));
   const runs = process.state === "alive" || process.state === "starting";
   for (const button of card.querySelectorAll("button")) {
     const { action } = button.dataset;
@@ -67,8 +69,11 @@ function updateCard(card, process) {
   }
 }
 
-function doingText({ kind, state: is, doing }) {
+function doingText({ kind, state: is, doing, armed }) {
+  if (is === "unknown") return "";
   if (kind === "server") return is === "dead" ? "keeps orders on disk" : "remembers every order";
+  // Another worker may get the next one.
+  if (armed && !doing) return "needs an order to charge";
   if (!doing) return is === "alive" ? "waiting for a step" : "";
   // The number alone fits beside the longest step.
   return `${stepName(doing.step)} · ${doing.orderID.replace(/^order-/, "")}`;
@@ -106,7 +111,7 @@ function troubleCard(attempt) {
       say(value, `${Math.round(faultRate * 100)} %`);
     }
     mark(element, { payments: paymentsUp ? "up" : "down" });
-    say(payments, paymentsUp ? "Take payments down" : "✕ Bring payments up");
+    say(payments, paymentsUp ? "Take payments down" : "✕ Bring payments back");
   }
   return { element, update };
 }

@@ -102,7 +102,7 @@ const SCENES: [[&str; 4]; 12] = [
     ],
     [
         "payments-up",
-        "And up again",
+        "The payment service is back",
         "The service comes back. The order goes on by itself, from the step at which it stood.",
         "Bring payments back",
     ],
