@@ -27,8 +27,8 @@ export function orderPanel(section, ask) {
     again: button("again", "Place again"),
   };
   section.append(
-    el("div", { className: "heading" }, title, status, buttons),
-    el("div", { className: "heading" }, about, link),
+    el("div", { className: "heading" }, title, buttons),
+    el("div", { className: "heading" }, status, about, link),
     steps,
     remark,
   );
