@@ -58,7 +58,7 @@ async fn an_order_is_placed_once_and_followed_to_its_end() {
         .await;
     assert_eq!(
         paused["waiting"]["what"],
-        "a pause that the order asked for"
+        "its pause to end"
     );
     assert!(paused["waiting"]["until"].is_string(), "{paused}");
     let ended = events

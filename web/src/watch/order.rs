@@ -380,7 +380,7 @@ impl Picture {
 
     fn waiting(&self, status: &str) -> Option<WaitingView> {
         let what = match own_status(status)? {
-            OrderStatus::Pausing => "a pause that the order asked for",
+            OrderStatus::Pausing => "its pause to end",
             OrderStatus::AwaitingApproval => "approval",
             OrderStatus::AwaitingAddress => "a delivery address",
             _ => return None,
