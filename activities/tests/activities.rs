@@ -392,8 +392,13 @@ async fn what_a_person_controls_counts_from_the_next_attempt_on() {
     assert_eq!((kind.as_str(), is_final), ("ServiceDown", false));
     assert_eq!(scene.effects().await, ["reserved"]);
 
-    controls.payments_down = false;
+    // A service that is down fails in no other way.
     controls.fault_rate = 0.999_999.try_into().unwrap();
+    controls.write(&file).unwrap();
+    let (message, ..) = failure(charge().await.unwrap_err());
+    assert_eq!(message, PAYMENTS_DOWN);
+
+    controls.payments_down = false;
     controls.write(&file).unwrap();
     let (_, kind, _) = failure(charge().await.unwrap_err());
     assert_eq!(kind, "SimulatedFault");
