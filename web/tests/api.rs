@@ -56,10 +56,7 @@ async fn an_order_is_placed_once_and_followed_to_its_end() {
     let paused = events
         .until("order", |order| order["status"] == "Pausing")
         .await;
-    assert_eq!(
-        paused["waiting"]["what"],
-        "its pause to end"
-    );
+    assert_eq!(paused["waiting"]["what"], "its pause to end");
     assert!(paused["waiting"]["until"].is_string(), "{paused}");
     let ended = events
         .until("order", |order| order["execution"] == "Completed")
