@@ -15,7 +15,7 @@ export function headline(element) {
 
 function sentence() {
   if (state.connected === null) return ["plain", "Connecting…"];
-  if (!state.connected) return ["bad", "This page has lost the program behind it, and shows what was last known. Start that again, and the page goes on."];
+  if (!state.connected) return ["bad", "This page has lost the program behind it, and shows what was last known. Start the program again, and the page goes on."];
   const { temporal, inventory, workers } = state.reach;
   const dead = state.stage?.processes.find((it) => it.kind === "server" && it.state !== "alive");
   if (dead || temporal) return ["bad", "The Temporal server is down. Every order is safe on its disk."];
