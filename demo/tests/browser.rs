@@ -81,6 +81,10 @@ const CROWDED: &str = r"(() => {
     return found;
 })()";
 
+/// Where the cards of the processes begin.
+const TOP_OF_CARDS: &str =
+    "Math.round(document.querySelector('#processes').getBoundingClientRect().y)";
+
 /// What is too small to be hit, by WCAG 2.2: narrower or lower than 24 pixels, while a circle of 24 pixels on its
 /// middle touches another target or that one's circle. An expression whose value is a list.
 const TOO_SMALL: &str = r"(() => {
@@ -406,13 +410,12 @@ async fn a_worker_that_is_killed_after_the_charge_costs_nobody_anything() {
         browser
             .until_there(".card[aria-label=worker-1][data-state=alive]")
             .await;
-        let cards = "Math.round(document.querySelector('#processes').getBoundingClientRect().y)";
-        let before = browser.value(cards).await;
+        let before = browser.value(TOP_OF_CARDS).await;
         browser
             .click(".card[aria-label=worker-1] [data-action=kill-after-charge]")
             .await;
         browser.until_there(".card[data-armed]").await;
-        assert_eq!(browser.value(cards).await, before, "a button moved");
+        assert_eq!(browser.value(TOP_OF_CARDS).await, before, "a button moved");
         browser.fits("a worker that dies after a charge").await;
 
         browser.click("#bar [aria-keyshortcuts=s]").await;
@@ -627,8 +630,7 @@ async fn fifty_orders_outlive_the_server() {
         browser.fits("fifty orders").await;
         assert_eq!(browser.value(TOO_SMALL).await, json!([]));
         // More orders look the same, and move no button.
-        let cards = "Math.round(document.querySelector('#processes').getBoundingClientRect().y)";
-        let before = browser.value(cards).await;
+        let before = browser.value(TOP_OF_CARDS).await;
         let more = "(() => {
             const field = document.querySelector('#field .field');
             const first = [...field.children];
@@ -640,7 +642,7 @@ async fn fifty_orders_outlive_the_server() {
             return field.children.length;
         })()";
         assert_eq!(browser.value(more).await, 200);
-        assert_eq!(browser.value(cards).await, before, "a button moved");
+        assert_eq!(browser.value(TOP_OF_CARDS).await, before, "a button moved");
         browser.fits("two hundred orders").await;
         assert_eq!(browser.value(TOO_SMALL).await, json!([]));
         browser.0.refresh().await.unwrap();

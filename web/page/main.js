@@ -86,17 +86,16 @@ async function placeAgain() {
 
 const tell = (what, body) => post(`${orderPath(state.viewed)}/${what}`, body);
 
+const stopDialog = (what, title, button) =>
+  textDialog(title, "Why? (optional)", button, { maxLength: 300, required: false }, (reason) => tell(what, { reason: reason || undefined }));
+
 const dialogs = {
   place: placeDialog(place),
   address: textDialog("Change the address", "Deliver to", "Send", { maxLength: 200, placeholder: "12 Main Street" }, (address) =>
     tell("address", { address }),
   ),
-  reject: textDialog("Reject the order", "Why? (optional)", "Reject", { maxLength: 300, required: false }, (reason) =>
-    tell("reject", { reason: reason || undefined }),
-  ),
-  cancel: textDialog("Cancel the order", "Why? (optional)", "Cancel the order", { maxLength: 300, required: false }, (reason) =>
-    tell("cancel", { reason: reason || undefined }),
-  ),
+  reject: stopDialog("reject", "Reject the order", "Reject"),
+  cancel: stopDialog("cancel", "Cancel the order", "Cancel the order"),
 };
 
 function ask(name) {

@@ -4,7 +4,7 @@
 import { post } from "./api.js";
 import { each, el, mark, say, show } from "./dom.js";
 import { state } from "./store.js";
-import { stepName } from "./words.js";
+import { shortID, stepName } from "./words.js";
 
 /** Builds the panel. `attempt` carries out what a button does, and tells what went wrong. */
 export function processPanel(section, attempt) {
@@ -54,11 +54,10 @@ function createCard({ name, kind }, attempt) {
 const STATES = { unknown: "? not known", starting: "starting…", alive: "● alive", dead: "✕ dead" };
 
 function updateCard(card, process) {
-  const known = state.connected !== false;
-  const shown = known ? process : { ...process, state: "unknown", pid: undefined, doing: undefined, armed: false, byItself: false };
+  const shown = state.connected === false ? { kind: process.kind, state: "unknown" } : process;
   mark(card, { state: shown.state, armed: shown.armed || undefined });
   const [, pid, stateLine, doing] = card.children;
-  say(pid, !known ? "" : process.pid ? `pid ${process.pid}` : "no process");
+  say(pid, shown.pid ? `pid ${shown.pid}` : shown.state === "unknown" ? "" : "no process");
   say(stateLine, shown.armed ? "◎ dies after a charge" : shown.byItself ? "✕ ended by itself" : STATES[shown.state]);
   say(doing, doingText(shown));
   const runs = process.state === "alive" || process.state === "starting";
@@ -76,7 +75,7 @@ function doingText({ kind, state: is, doing, armed }) {
   if (armed && !doing) return "needs an order to charge";
   if (!doing) return is === "alive" ? "waiting for a step" : "";
   // The number alone fits beside the longest step.
-  return `${stepName(doing.step)} · ${doing.orderID.replace(/^order-/, "")}`;
+  return `${stepName(doing.step)} · ${shortID(doing.orderID)}`;
 }
 
 /** The fault rate and the payment service. */

@@ -2,7 +2,7 @@
 
 import { each, el, mark, say, show, svg } from "./dom.js";
 import { actInView, change, state } from "./store.js";
-import { count } from "./words.js";
+import { count, shortID } from "./words.js";
 
 const LINES_SHOWN = 12;
 
@@ -43,7 +43,7 @@ function createLine(line) {
     { data: { change: line.change } },
     el("span", { className: "seq", textContent: line.seq }),
     el("span", { className: "change", textContent: line.change }),
-    el("span", { className: "of", textContent: line.orderID.replace(/^order-/, "") }),
+    el("span", { className: "of", textContent: shortID(line.orderID) }),
     el("span", { className: "units", textContent: units }),
   );
 }

@@ -52,6 +52,11 @@ export function took(milliseconds) {
   return milliseconds < 1000 ? `${milliseconds} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
 }
 
+/** An order's ID without what most of them begin with, where there is little room. */
+export function shortID(orderID) {
+  return orderID.replace(/^order-/, "");
+}
+
 /** A worker as it calls itself, such as `order-management-worker 4711@host`, made short. */
 export function shortIdentity(identity) {
   const found = /(\d+)@/.exec(identity);
