@@ -57,7 +57,7 @@ impl fmt::Display for Limit {
 pub struct TuningArgs {
     /// How many orders to keep in memory between their steps; those beyond are replayed from
     /// their history. 0 keeps none; at most 100000
-    #[arg(long, env = "MAX_CACHED_WORKFLOWS", value_name = "NUMBER", default_value_t = 500, value_parser = cached)]
+    #[arg(long, env = "MAX_CACHED_WORKFLOWS", value_name = "NUMBER", default_value_t = 500, value_parser = whole(0..=MOST_CACHED))]
     pub max_cached_workflows: usize,
     /// How many workflow tasks to work on at the same time: from 2 to 10000, or `auto` for as many as
     /// memory and processors allow
@@ -77,7 +77,7 @@ pub struct TuningArgs {
     pub activity_pollers: Limit,
     /// How many of the activities that an order asks for in one task start at once on this
     /// worker, without passing through the task queue. 0 turns this off; at most 10000
-    #[arg(long, env = "EAGER_ACTIVITIES", value_name = "NUMBER", default_value_t = 3, value_parser = eager)]
+    #[arg(long, env = "EAGER_ACTIVITIES", value_name = "NUMBER", default_value_t = 3, value_parser = whole(0..=MOST_SLOTS))]
     pub eager_activities: usize,
     /// After how many activities a fresh worker takes over within the process. That gives back what
     /// the SDK's worker keeps of each activity
@@ -129,10 +129,6 @@ fn pollers(limit: Limit, minimum: usize) -> PollerBehavior {
     }
 }
 
-fn cached(text: &str) -> Result<usize, String> {
-    within(text, 0..=MOST_CACHED, "")
-}
-
 fn workflow_slots(text: &str) -> Result<Limit, String> {
     limit(text, 2..=MOST_SLOTS, TWO)
 }
@@ -149,10 +145,6 @@ fn activity_pollers(text: &str) -> Result<Limit, String> {
     limit(text, 1..=MOST_POLLERS, ONE)
 }
 
-fn eager(text: &str) -> Result<usize, String> {
-    within(text, 0..=MOST_SLOTS, "")
-}
-
 const ONE: &str = ": with 0, no activity would ever run";
 const TWO: &str = ": one is for new orders and one for orders that this worker already knows";
 
@@ -160,16 +152,11 @@ fn limit(text: &str, range: RangeInclusive<usize>, why_least: &str) -> Result<Li
     if text == AUTO {
         return Ok(Limit::Auto);
     }
-    within(text, range, why_least).map(Limit::Fixed)
-}
-
-fn within(text: &str, range: RangeInclusive<usize>, why_least: &str) -> Result<usize, String> {
-    let (least, most) = (range.start(), range.end());
-    match text.parse() {
-        Ok(number) if range.contains(&number) => Ok(number),
-        Ok(number) if number < *least => Err(format!("must be at least {least}{why_least}")),
-        _ => Err(format!("expected a whole number from {least} to {most}")),
+    let least = *range.start();
+    if text.parse().is_ok_and(|number: usize| number < least) {
+        return Err(format!("must be at least {least}{why_least}"));
     }
+    whole(range)(text).map(Limit::Fixed)
 }
 
 #[cfg(test)]
