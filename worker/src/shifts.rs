@@ -6,7 +6,7 @@
 //!
 //! The new worker takes tasks before the one before it stops, so there is no moment in which nobody
 //! does. The one before then ends what it has under way. A task that the server offers to it all the
-//! same waits for the sticky queue's timeout.
+//! same waits for the sticky queue's timeout, and one that it was just being given for the task's own.
 
 use std::{rc::Rc, time::Duration};
 
