@@ -6,7 +6,8 @@
 //!
 //! The new worker takes tasks before the one before it stops, so there is no moment in which nobody
 //! does. The one before then ends what it has under way. A task that the server offers to it all the
-//! same waits for the sticky queue's timeout, and one that it was just being given for the task's own.
+//! same waits for the sticky queue's timeout. A task that it is given as it stops is lost, and waits for
+//! the task's own timeout.
 
 use std::{rc::Rc, time::Duration};
 
